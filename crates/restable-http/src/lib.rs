@@ -1,1 +1,57 @@
-//! placeholder
+//! Bound call in, pages of bytes out. The one crate that opens sockets to a provider: credentials and their cache, the origin rule, retry,
+//! paging, timeouts, caps, redaction, and the meter of it all. It knows no SQL, no rows and no meaning of a body.
+//!
+//! ```no_run
+//! # async fn example(call: restable_http::call::BoundCall) -> Result<(), restable_http::Error> {
+//! use std::pin::pin;
+//! use std::sync::Arc;
+//! use futures::TryStreamExt;
+//! use restable_http::{CallContext, Client, ClientConfig, Meter, PageRead};
+//!
+//! let client = Client::new(ClientConfig::default())?;
+//! let meter = Arc::new(Meter::new());
+//! let pages = client.pages(call, CallContext::new(Arc::clone(&meter)), |body| {
+//!     Ok(PageRead { row_count: 1, next: None, rows: body })
+//! });
+//! let mut pages = pin!(pages);
+//! while let Some(body) = pages.try_next().await? {
+//!     println!("{} bytes", body.len());
+//! }
+//! # Ok(()) }
+//! ```
+
+mod ask;
+mod body;
+pub mod call;
+mod client;
+mod clock;
+mod cloud;
+mod connection;
+mod credential;
+pub mod environment;
+mod error;
+mod exchange;
+mod fault;
+mod meter;
+mod origin;
+mod paging;
+mod redact;
+pub mod retry;
+mod retry_after;
+mod secret;
+pub mod transport;
+
+pub use client::{CallContext, Client, ClientConfig, Trust};
+pub use clock::{Clock, TokioClock, VirtualClock};
+pub use cloud::Cloud;
+pub use connection::Connections;
+pub use credential::{AzureCredential, ChainStep, Credential, StepState};
+pub use environment::Environment;
+pub use error::{Detail, Error, ErrorKind, Failure};
+pub use meter::{CallRecord, Meter, RECORDS, Totals};
+pub use origin::{LINK_LENGTH, Refusal};
+pub use paging::{BodyError, EMPTY_PAGES, PageRead};
+pub use redact::{SHOWN_TEXT, redact_url, show_text};
+pub use retry::RetryPolicy;
+pub use secret::Secret;
+pub use transport::Transport;

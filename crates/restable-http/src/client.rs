@@ -1,0 +1,350 @@
+//! The client of one provider: bound call in, pages of bytes out. It owns the configuration, the pool of permits, the budget of retries and
+//! the token cache. What happens within one request is [`crate::exchange`]'s; what the bytes mean is the caller's.
+
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use futures::stream::{self, Stream};
+use tokio::sync::Semaphore;
+use url::Url;
+
+use crate::ask::Ask;
+use crate::call::BoundCall;
+use crate::clock::{Clock, TokioClock};
+use crate::connection::Connections;
+use crate::credential::{AzureChain, ChainStep, Credential, Fixed, TokenSource, Tokens};
+use crate::environment::Environment;
+use crate::error::{Error, ErrorKind};
+use crate::exchange::Answer;
+use crate::fault::Fault;
+use crate::meter::Meter;
+use crate::origin::Audience;
+use crate::paging::{BodyError, Dead, PageRead, Trail};
+use crate::retry::{Budget, RetryPolicy};
+use crate::transport::Transport;
+
+/// What a client needs to know. [`ClientConfig::default`] asks the document's own server, without a credential.
+#[derive(Debug, Clone)]
+pub struct ClientConfig {
+    /// Calls go here instead of to the server of the document. Plain http is for loopback only.
+    pub endpoint: Option<Url>,
+    /// What is shown to the service.
+    pub credential: Credential,
+    /// Whether an Azure credential may be shown to [`ClientConfig::endpoint`].
+    pub trust: Trust,
+    /// Limit of one connection, TLS included.
+    pub connect_timeout: Duration,
+    /// Longest silence of a server, before the answer and within it.
+    pub read_timeout: Duration,
+    /// Limit of one attempt at one page.
+    pub page_timeout: Duration,
+    /// Requests under way at once. A call that waits between attempts is not under way.
+    pub max_concurrency: usize,
+    /// Largest page, in decompressed bytes.
+    pub page_bytes: usize,
+    /// When calls are sent again.
+    pub retry: RetryPolicy,
+    /// The `User-Agent` header.
+    pub user_agent: String,
+    /// The variables that credentials and proxies are read from.
+    pub environment: Environment,
+}
+
+/// To which origins an Azure credential goes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Trust {
+    /// Resource Manager of the credential's cloud.
+    #[default]
+    Cloud,
+    /// The endpoint of the configuration as well: the user named both in this run.
+    Endpoint,
+}
+
+impl Default for ClientConfig {
+    fn default() -> Self {
+        Self {
+            endpoint: None,
+            credential: Credential::None,
+            trust: Trust::Cloud,
+            connect_timeout: Duration::from_secs(5),
+            read_timeout: Duration::from_secs(60),
+            page_timeout: Duration::from_secs(120),
+            max_concurrency: 64,
+            page_bytes: 64 << 20,
+            retry: RetryPolicy::default(),
+            user_agent: concat!("restable/", env!("CARGO_PKG_VERSION")).to_owned(),
+            environment: Environment::default(),
+        }
+    }
+}
+
+/// What a statement lends to its calls.
+#[derive(Debug, Clone)]
+pub struct CallContext {
+    /// Where the calls are counted.
+    pub meter: Arc<Meter>,
+    /// When the statement ends, on the client's clock.
+    pub deadline: Option<Instant>,
+}
+
+impl CallContext {
+    /// A context without a deadline.
+    pub fn new(meter: Arc<Meter>) -> Self {
+        Self {
+            meter,
+            deadline: None,
+        }
+    }
+}
+
+/// The client of one provider. A clone is the same client; it lives as long as the process, so that its connections and tokens do.
+#[derive(Debug, Clone)]
+pub struct Client {
+    pub(crate) shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub config: ClientConfig,
+    pub transport: Arc<dyn Transport>,
+    pub clock: Arc<dyn Clock>,
+    pub tokens: Option<Tokens>,
+    pub permits: Semaphore,
+    pub budget: Budget,
+    pub random: Mutex<fastrand::Rng>,
+}
+
+impl Client {
+    /// A client with connections of its own and the real clock. Nothing is connected and no token is fetched before the first call.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`] if the proxy of the environment cannot be used.
+    pub fn new(config: ClientConfig) -> Result<Self, Error> {
+        let connections = Connections::open(config.connect_timeout, &config.environment)?;
+        Ok(Self::with_transport(
+            config,
+            Arc::new(connections),
+            Arc::new(TokioClock),
+        ))
+    }
+
+    /// A client over this transport and clock: shared [`Connections`], or a script and virtual time in tests.
+    pub fn with_transport(
+        config: ClientConfig,
+        transport: Arc<dyn Transport>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        let source: Option<Arc<dyn TokenSource>> = match &config.credential {
+            Credential::None => None,
+            Credential::Bearer(secret) => Some(Arc::new(Fixed(secret.clone()))),
+            Credential::Azure(azure) => Some(Arc::new(AzureChain::new(
+                azure.clone(),
+                config.environment.clone(),
+                Arc::clone(&transport),
+                Arc::clone(&clock),
+            ))),
+        };
+        Self::with_source(config, source, transport, clock)
+    }
+
+    pub(crate) fn with_source(
+        config: ClientConfig,
+        source: Option<Arc<dyn TokenSource>>,
+        transport: Arc<dyn Transport>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        let random = config
+            .retry
+            .seed
+            .map_or_else(fastrand::Rng::new, fastrand::Rng::with_seed);
+        let shared = Shared {
+            tokens: source.map(|source| Tokens::new(source, Arc::clone(&clock))),
+            permits: Semaphore::new(config.max_concurrency.clamp(1, Semaphore::MAX_PERMITS)),
+            budget: Budget::new(config.retry.budget),
+            random: Mutex::new(random),
+            transport,
+            clock,
+            config,
+        };
+        Self {
+            shared: Arc::new(shared),
+        }
+    }
+
+    /// The configuration.
+    pub fn config(&self) -> &ClientConfig {
+        &self.shared.config
+    }
+
+    /// All pages of a call, in order, each as soon as it is asked for: a page that nobody polls for is not requested, and dropping the
+    /// stream ends the request under way. The stream ends after its first error.
+    pub fn pages<T, R>(
+        &self,
+        call: BoundCall,
+        context: CallContext,
+        read: R,
+    ) -> impl Stream<Item = Result<T, Error>> + Send + use<T, R>
+    where
+        R: FnMut(Bytes) -> Result<PageRead<T>, BodyError> + Send + 'static,
+        T: Send + 'static,
+    {
+        let walk = Walk {
+            client: self.clone(),
+            context,
+            read,
+            at: At::Start(Box::new(call)),
+        };
+        stream::try_unfold(walk, Walk::step)
+    }
+
+    /// One answer: the first page of a call, whatever it links to.
+    pub async fn read_one<T, R>(
+        &self,
+        call: BoundCall,
+        context: CallContext,
+        mut read: R,
+    ) -> Result<T, Error>
+    where
+        R: FnMut(Bytes) -> Result<PageRead<T>, BodyError>,
+    {
+        let ask = Ask::new(&self.shared, call)?;
+        Ok(self.page(&ask, &context, &mut read).await?.1.rows)
+    }
+
+    /// The members of the credential, in their order, and how each stands as far as is known without asking anyone.
+    pub fn explain_credential(&self) -> Vec<ChainStep> {
+        self.shared
+            .tokens
+            .as_ref()
+            .map(Tokens::trail)
+            .unwrap_or_default()
+    }
+
+    /// Asks for a token, then explains.
+    pub async fn probe_credential(&self) -> (Vec<ChainStep>, Result<(), Error>) {
+        match &self.shared.tokens {
+            None => (Vec::new(), Ok(())),
+            Some(tokens) => {
+                let outcome = tokens.current().await.map(|_| ());
+                (tokens.trail(), outcome)
+            }
+        }
+    }
+
+    async fn page<T, R>(
+        &self,
+        ask: &Ask,
+        context: &CallContext,
+        read: &mut R,
+    ) -> Result<(Url, PageRead<T>), Error>
+    where
+        R: FnMut(Bytes) -> Result<PageRead<T>, BodyError>,
+    {
+        let Answer {
+            url,
+            status,
+            body,
+            tally,
+        } = self.shared.exchange(ask, context).await?;
+        // The reader may fail on a body that is an error with the status of a success, so the bytes are kept until then.
+        let page = read(body.clone()).map_err(|wrong| {
+            let mut error = ask.error_after(&tally, ErrorKind::Body, wrong.message);
+            error.edit().status = Some(status);
+            error.edit().path = Some(wrong.path).filter(|path| !path.is_empty());
+            error.edit().item = wrong.item;
+            match Fault::inside_success(&body) {
+                Some(fault) => error.with_fault(fault),
+                None => error,
+            }
+        })?;
+        context.meter.count_page(self.shared.clock.now());
+        Ok((url, page))
+    }
+}
+
+impl Shared {
+    /// To whom the credential of this client goes.
+    pub(crate) fn audience(&self) -> Audience {
+        match (
+            &self.config.credential,
+            self.config.trust,
+            &self.config.endpoint,
+        ) {
+            _ if self.tokens.is_none() => Audience::Nobody,
+            (Credential::Azure(_), Trust::Endpoint, Some(endpoint)) => {
+                Audience::Only(endpoint.origin())
+            }
+            (Credential::Azure(azure), ..) => Audience::Only(azure.cloud.origin()),
+            (Credential::None | Credential::Bearer(_), ..) => Audience::Service,
+        }
+    }
+}
+
+/// The state between two pages.
+struct Walk<R> {
+    client: Client,
+    context: CallContext,
+    read: R,
+    at: At,
+}
+
+enum At {
+    Start(Box<BoundCall>),
+    Next(Box<(Ask, Trail)>),
+    // The page before it was good; the error is told when the next one is asked for, so that a LIMIT that has enough never sees it.
+    Dead(Error),
+    End,
+}
+
+impl<R> Walk<R> {
+    async fn step<T>(self) -> Result<Option<(T, Self)>, Error>
+    where
+        R: FnMut(Bytes) -> Result<PageRead<T>, BodyError>,
+    {
+        let Self {
+            client,
+            context,
+            mut read,
+            at,
+        } = self;
+        let (ask, mut trail) = match at {
+            At::End => return Ok(None),
+            At::Dead(error) => return Err(error),
+            At::Start(call) => {
+                let ask = Ask::new(&client.shared, *call)?;
+                let trail = Trail::new(ask.gate.service().clone(), &ask.url);
+                (ask, trail)
+            }
+            At::Next(next) => *next,
+        };
+        let (
+            asked,
+            PageRead {
+                rows,
+                row_count,
+                next,
+            },
+        ) = client.page(&ask, &context, &mut read).await?;
+        let at = match trail.follow(&asked, row_count, next.as_deref()) {
+            Ok(None) => At::End,
+            Ok(Some(url)) => At::Next(Box::new((ask.next(url), trail))),
+            Err(dead) => {
+                let kind = match dead {
+                    Dead::Link(_) => ErrorKind::Refused,
+                    Dead::Cycle { .. } | Dead::Empty => ErrorKind::Paging,
+                };
+                At::Dead(ask.error(kind, dead.to_string()))
+            }
+        };
+        Ok(Some((
+            rows,
+            Self {
+                client,
+                context,
+                read,
+                at,
+            },
+        )))
+    }
+}

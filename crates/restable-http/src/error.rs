@@ -1,0 +1,259 @@
+//! The one error of this crate, as data: what was asked, what came back, how often it was tried. Its text is one line and its
+//! hint another; both are written here only. It holds no URL, body or token that was not redacted before.
+
+use std::fmt;
+use std::ops::Deref;
+use std::time::Duration;
+
+pub use crate::fault::Detail;
+use crate::fault::Fault;
+
+/// What went wrong, for exit codes, SQLSTATEs and decisions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ErrorKind {
+    /// No connection, or one that broke, to the end of the retries.
+    Connect,
+    /// The server's certificate or TLS version is not acceptable.
+    Tls,
+    /// The server did not answer in time, to the end of the retries.
+    Timeout,
+    /// The statement's deadline passed, or the next attempt would be after it.
+    Deadline,
+    /// No credential could be used, or the service refused the one that was.
+    Credential,
+    /// The origin rule: a link, a redirect or an endpoint to which nothing is sent.
+    Refused,
+    /// The service answered with an error.
+    Status,
+    /// The service throttles, for longer than may be waited.
+    Throttled,
+    /// The answer is not what it has to be.
+    Body,
+    /// The pages do not end: a cycle, or too many empty ones.
+    Paging,
+    /// The answer is larger than the cap.
+    TooLarge,
+    /// The configuration or the call itself cannot be used; nothing was sent.
+    Config,
+}
+
+/// The data of an [`Error`].
+#[derive(Debug, Clone)]
+pub struct Failure {
+    /// What went wrong.
+    pub kind: ErrorKind,
+    /// The document's operation id; empty if no call was made.
+    pub operation_id: String,
+    /// What a person calls the place that was read.
+    pub scope: String,
+    /// The HTTP method; empty if no call was made.
+    pub method: &'static str,
+    /// The redacted URL; empty if no call was made.
+    pub url: String,
+    /// The page of the list, counted from 1.
+    pub page: usize,
+    /// The status of the last answer.
+    pub status: Option<u16>,
+    /// The service's code.
+    pub code: Option<String>,
+    /// The service's text, or ours, on one line.
+    pub message: String,
+    /// What the error is about, as the service names it.
+    pub target: Option<String>,
+    /// The causes that the service lists.
+    pub details: Vec<Detail>,
+    /// What the service recommends to do.
+    pub recommended_action: Option<String>,
+    /// Our id of the request, the same on each attempt.
+    pub client_request_id: Option<String>,
+    /// The service's id of the last attempt.
+    pub request_id: Option<String>,
+    /// The service's correlation id.
+    pub correlation_id: Option<String>,
+    /// Attempts that were made.
+    pub attempts: u32,
+    /// Time spent in waits between attempts.
+    pub waited: Duration,
+    /// The wait that the service asked for last.
+    pub retry_after: Option<Duration>,
+    /// The element of the page that could not be read, counted from 0.
+    pub item: Option<usize>,
+    /// Where in that element, or in the body, as a JSON path.
+    pub path: Option<String>,
+    /// A hint that only the place of the error knows.
+    pub advice: Option<String>,
+}
+
+/// An error of this crate: [`Failure`] behind one pointer.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{}", Line(.0))]
+pub struct Error(Box<Failure>);
+
+impl Deref for Error {
+    type Target = Failure;
+
+    fn deref(&self) -> &Failure {
+        &self.0
+    }
+}
+
+/// Codes that mean: what was asked for does not exist.
+const NOT_FOUND: [&str; 4] = [
+    "ResourceNotFound",
+    "ParentResourceNotFound",
+    "ResourceGroupNotFound",
+    "SubscriptionNotFound",
+];
+/// The code of a subscription that never used the resource provider; it has no rows.
+const NOT_REGISTERED: &str = "MissingSubscriptionRegistration";
+
+impl Error {
+    /// An error without a call.
+    pub fn of(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self(Box::new(Failure {
+            kind,
+            operation_id: String::new(),
+            scope: String::new(),
+            method: "",
+            url: String::new(),
+            page: 0,
+            status: None,
+            code: None,
+            message: message.into(),
+            target: None,
+            details: Vec::new(),
+            recommended_action: None,
+            client_request_id: None,
+            request_id: None,
+            correlation_id: None,
+            attempts: 0,
+            waited: Duration::ZERO,
+            retry_after: None,
+            item: None,
+            path: None,
+            advice: None,
+        }))
+    }
+
+    /// Adds the hint.
+    pub(crate) fn advise(mut self, advice: impl Into<String>) -> Self {
+        self.0.advice = Some(advice.into());
+        self
+    }
+
+    /// Takes over what an error body says.
+    pub(crate) fn with_fault(mut self, fault: Fault) -> Self {
+        self.0.code = fault.code;
+        self.0.message = fault.message;
+        self.0.target = fault.target;
+        self.0.details = fault.details;
+        self.0.recommended_action = fault.recommended_action;
+        self
+    }
+
+    /// The data, to be completed.
+    pub(crate) fn edit(&mut self) -> &mut Failure {
+        &mut self.0
+    }
+
+    /// Whether the answer says that what was asked for does not exist, so that a read has no rows: 404 with one of Resource
+    /// Manager's codes or of `codes` (the service's own), or 409 of a subscription that never registered the provider.
+    pub fn is_not_found<S: AsRef<str>>(&self, codes: &[S]) -> bool {
+        let Some(code) = self.code.as_deref() else {
+            return false;
+        };
+        let own = || {
+            codes
+                .iter()
+                .any(|own| own.as_ref().eq_ignore_ascii_case(code))
+        };
+        match (self.kind, self.status) {
+            (ErrorKind::Status, Some(404)) => {
+                NOT_FOUND
+                    .iter()
+                    .any(|known| known.eq_ignore_ascii_case(code))
+                    || own()
+            }
+            (ErrorKind::Status, Some(409)) => code.eq_ignore_ascii_case(NOT_REGISTERED),
+            _ => false,
+        }
+    }
+
+    /// Whether the service says that the credential may not do this.
+    pub fn is_forbidden(&self) -> bool {
+        self.kind == ErrorKind::Status && self.status == Some(403)
+    }
+
+    /// Whether the cause lies on this side: the configuration or the call, not the network or the service.
+    pub fn is_ours(&self) -> bool {
+        self.kind == ErrorKind::Config
+    }
+
+    /// What to do about it, one line without a full stop; `None` where nothing general can be said.
+    pub fn hint(&self) -> Option<String> {
+        if let Some(advice) = self.advice.as_ref().or(self.recommended_action.as_ref()) {
+            return Some(advice.clone());
+        }
+        let text = match (self.kind, self.status) {
+            (ErrorKind::Connect, _) => {
+                "check the network, the name of the host, and the proxy in `HTTPS_PROXY` and `NO_PROXY`"
+            }
+            (ErrorKind::Tls, _) => {
+                "if a proxy on the way signs its own certificates, name its authority in `SSL_CERT_FILE`"
+            }
+            (ErrorKind::Timeout, _) => {
+                "the service is slow or unreachable; `SET page_timeout` gives each page more time"
+            }
+            (ErrorKind::Deadline, _) => {
+                "`--timeout` or `SET statement_timeout` gives the statement more time"
+            }
+            (ErrorKind::Credential, _) => {
+                "`restable auth status` shows which credential would be used, and why the others are not"
+            }
+            (ErrorKind::Status, Some(403)) => {
+                "the credential needs a role that may read this scope, for example `Backup Reader`"
+            }
+            (ErrorKind::Status, Some(410)) => {
+                "the list changed while it was read; run the statement again"
+            }
+            (ErrorKind::Throttled, _) => "run it again later, or with a smaller `max_concurrency`",
+            _ => return None,
+        };
+        Some(text.to_owned())
+    }
+}
+
+/// The one line.
+struct Line<'a>(&'a Failure);
+
+impl fmt::Display for Line<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let failure = self.0;
+        if !failure.scope.is_empty() {
+            write!(f, "`{}`: ", failure.scope)?;
+        }
+        if let Some(status) = failure.status {
+            write!(f, "{status} ")?;
+        }
+        match (&failure.code, failure.message.is_empty()) {
+            (Some(code), true) => write!(f, "{code}")?,
+            (Some(code), false) => write!(f, "{code}: {}", failure.message.trim_end_matches('.'))?,
+            (None, true) => write!(f, "{}", reason(failure.status))?,
+            (None, false) => write!(f, "{}", failure.message.trim_end_matches('.'))?,
+        }
+        if failure.page > 1 {
+            write!(f, ", on page {}", failure.page)?;
+        }
+        if failure.attempts > 1 {
+            write!(f, ", after {} attempts", failure.attempts)?;
+        }
+        Ok(())
+    }
+}
+
+fn reason(status: Option<u16>) -> &'static str {
+    status
+        .and_then(|status| http::StatusCode::from_u16(status).ok())
+        .and_then(|status| status.canonical_reason())
+        .unwrap_or("no reason given")
+}
