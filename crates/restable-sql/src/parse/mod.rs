@@ -1,0 +1,174 @@
+//! Tokens to statements. Owns the choice of the statement by its first words, and what may stand inside what; each kind
+//! of statement has its own file.
+
+mod describe;
+mod query;
+mod session;
+mod show;
+
+use sqlparser::tokenizer::Token;
+
+use crate::cursor::Cursor;
+use crate::error::{Diagnostic, code};
+use crate::lexer::{self, Lexed};
+use crate::limits;
+use crate::span::Span;
+use crate::split::{Piece, split_tokens};
+use crate::statement::{Explain, Parsed, Statement};
+use crate::suggest::closest;
+use crate::syntax::shown;
+
+/// The words that begin a statement, the commoner first.
+const VERBS: [&str; 32] = [
+    "SELECT",
+    "INSERT",
+    "UPDATE",
+    "DELETE",
+    "REPLACE",
+    "EXEC",
+    "PREVIEW",
+    "SHOW",
+    "DESCRIBE",
+    "EXPLAIN",
+    "USE",
+    "SET",
+    "RESET",
+    "WITH",
+    "VALUES",
+    "TABLE",
+    "CREATE",
+    "DROP",
+    "DESC",
+    "FROM",
+    "PREPARE",
+    "EXECUTE",
+    "DEALLOCATE",
+    "BEGIN",
+    "START",
+    "COMMIT",
+    "ROLLBACK",
+    "SAVEPOINT",
+    "RELEASE",
+    "DISCARD",
+    "END",
+    "ABORT",
+];
+
+/// All statements of a script.
+///
+/// # Errors
+/// The first fault of the script, wherever it stands; nothing is answered then.
+pub fn parse(script: &str) -> Result<Vec<Parsed>, Diagnostic> {
+    let pieces = split_tokens(script)?;
+    pieces
+        .into_iter()
+        .map(|(piece, lexed)| parse_tokens(script, &piece, lexed?))
+        .collect()
+}
+
+/// One statement of a script.
+///
+/// # Errors
+/// The first fault of this piece.
+pub fn parse_piece(script: &str, piece: &Piece) -> Result<Parsed, Diagnostic> {
+    let reading = lexer::read(script, piece.range.clone(), piece.start);
+    match reading.fault {
+        Some(fault) => Err(fault),
+        None => parse_tokens(script, piece, reading.lexed),
+    }
+}
+
+fn parse_tokens(script: &str, piece: &Piece, raw: Lexed) -> Result<Parsed, Diagnostic> {
+    limits::guard(&raw)?;
+    let lexed = lexer::recognise(raw)?;
+    let mut cursor = Cursor::new(script, &lexed);
+    let statement = statement(&mut cursor)?;
+    cursor.expect_end()?;
+    Ok(Parsed {
+        statement,
+        span: Span::new(piece.range.start, piece.range.end),
+        text: piece.text(script).to_owned(),
+        placeholders: lexed.placeholders.clone(),
+        calls: Vec::new(),
+    })
+}
+
+fn statement(cursor: &mut Cursor<'_>) -> Result<Statement, Diagnostic> {
+    let verb = match cursor.keyword() {
+        Some(verb) => verb,
+        None if cursor.peek() == Some(&Token::LParen) => return query::query(cursor),
+        None => return Err(unknown(cursor)),
+    };
+    match verb.as_str() {
+        "SHOW" => show::show(cursor).map(Statement::Show),
+        "DESCRIBE" | "DESC" => describe::describe(cursor).map(Statement::Describe),
+        "EXPLAIN" => explain(cursor),
+        "USE" => session::using(cursor).map(Statement::Use),
+        "SET" => session::set(cursor),
+        "RESET" => session::reset(cursor).map(Statement::Reset),
+        _ if query::begins(&verb) => query::query(cursor),
+        _ => Err(query::refused(cursor, &verb).unwrap_or_else(|| unknown(cursor))),
+    }
+}
+
+/// EXPLAIN of a statement; EXPLAIN of a name is StackQL's and MySQL's DESCRIBE.
+fn explain(cursor: &mut Cursor<'_>) -> Result<Statement, Diagnostic> {
+    let start = *cursor;
+    cursor.skip();
+    let (mut analyze, mut verbose, mut format) = (false, false, None);
+    if cursor.peek() == Some(&Token::LParen) && !query::opens_query(cursor) {
+        describe::options(cursor, &mut analyze, &mut verbose, &mut format)?;
+    } else {
+        analyze = cursor.eat_any(&["ANALYZE", "ANALYSE"]);
+        verbose = cursor.eat("VERBOSE");
+        if cursor.eat("FORMAT") {
+            format = Some(describe::word(cursor, "a format such as `tree`")?);
+        }
+    }
+    let named = match (cursor.keyword(), cursor.peek_second()) {
+        (None, _) => matches!(cursor.peek(), Some(Token::Word(_))),
+        (Some(word), second) => {
+            let known = VERBS.contains(&word.as_str()) || query::refused(cursor, &word).is_some();
+            word == "EXTENDED" || !known && matches!(second, None | Some(Token::Period))
+        }
+    };
+    if named && !analyze && !verbose && format.is_none() {
+        *cursor = start;
+        return describe::describe(cursor).map(Statement::Describe);
+    }
+    let place = cursor.next_span();
+    let inner = statement(cursor)?;
+    match inner {
+        Statement::Query(_)
+        | Statement::Insert(_)
+        | Statement::Replace(_)
+        | Statement::Update(_)
+        | Statement::Delete(_)
+        | Statement::Exec(_)
+        | Statement::Preview(_) => Ok(Statement::Explain(Explain {
+            analyze,
+            verbose,
+            format,
+            statement: Box::new(inner),
+        })),
+        _ => Err(Diagnostic::new(
+            code::MISPLACED,
+            "EXPLAIN takes a query or a statement that changes something",
+        )
+        .at(place)),
+    }
+}
+
+fn unknown(cursor: &Cursor<'_>) -> Diagnostic {
+    let span = cursor.next_span();
+    let written = span.of(cursor.script);
+    let fault = Diagnostic::new(
+        code::UNKNOWN_STATEMENT,
+        format!("`{}` begins no statement", shown(written)),
+    )
+    .at(span);
+    match closest(written, VERBS) {
+        Some(verb) => fault.help(format!("is `{verb}` meant?")),
+        None => fault.help("a statement begins with SELECT, INSERT, UPDATE, DELETE, REPLACE, EXEC, PREVIEW, SHOW, DESCRIBE, EXPLAIN, USE or SET"),
+    }
+}

@@ -1,0 +1,214 @@
+//! What the planner of queries does by itself, read by `sqlparser` as it is. Owns the list of what is let through, and
+//! the texts for what is not.
+
+use sqlparser::ast::{self, ObjectType, SetExpr};
+use sqlparser::tokenizer::Token;
+
+use crate::cursor::{Cursor, is_keyword};
+use crate::error::{Diagnostic, code};
+use crate::limits;
+use crate::span::Span;
+use crate::statement::Statement;
+
+const BEGINNINGS: [&str; 22] = [
+    "SELECT",
+    "WITH",
+    "VALUES",
+    "TABLE",
+    "FROM",
+    "CREATE",
+    "DROP",
+    "PREPARE",
+    "EXECUTE",
+    "DEALLOCATE",
+    "BEGIN",
+    "START",
+    "COMMIT",
+    "ROLLBACK",
+    "SAVEPOINT",
+    "RELEASE",
+    "DISCARD",
+    "END",
+    "ABORT",
+    "CLOSE",
+    "LISTEN",
+    "UNLISTEN",
+];
+
+/// Statements of SQL that restable does not do, with what to do instead.
+const REFUSED: [(&str, &str); 25] = [
+    ("CALL", "methods are called with EXEC"),
+    ("MERGE", "write INSERT, UPDATE and DELETE"),
+    ("UPSERT", "write REPLACE INTO"),
+    (
+        "COPY",
+        "rows are written to files with `--output` and `--outfile`",
+    ),
+    ("TRUNCATE", "write DELETE FROM … WHERE …"),
+    ("ALTER", "drop and create again"),
+    ("GRANT", "rights are those of the credential"),
+    ("REVOKE", "rights are those of the credential"),
+    ("DENY", "rights are those of the credential"),
+    ("DO", "there are no blocks of code"),
+    ("DECLARE", "there are no cursors"),
+    ("FETCH", "there are no cursors"),
+    ("OPEN", "there are no cursors"),
+    ("LOCK", "there are no locks"),
+    (
+        "ANALYZE",
+        "there are no statistics; EXPLAIN ANALYZE runs a query and measures it",
+    ),
+    ("VACUUM", "there is nothing to clean up"),
+    ("OPTIMIZE", "there is nothing to optimize"),
+    ("COMMENT", "comments are those of the provider document"),
+    ("ATTACH", "providers are added with `--provider-specs`"),
+    ("INSTALL", "there are no extensions"),
+    ("LOAD", "there are no extensions"),
+    ("PRAGMA", "settings are changed with SET"),
+    ("REGISTRY", "providers are added with `--provider-specs`"),
+    ("AUTH", "credentials are chosen with `--auth`"),
+    ("NATIVEQUERY", "there is no database below"),
+];
+
+pub(super) fn begins(verb: &str) -> bool {
+    BEGINNINGS.contains(&verb)
+}
+
+/// The refusal of a statement that SQL or StackQL has and restable has not.
+pub(super) fn refused(cursor: &Cursor<'_>, verb: &str) -> Option<Diagnostic> {
+    let (_, instead) = REFUSED.iter().find(|(name, _)| *name == verb)?;
+    let fault = Diagnostic::new(code::UNSUPPORTED, format!("{verb} is not supported"));
+    Some(fault.at(cursor.next_span()).help(*instead))
+}
+
+/// Whether the next parenthesis (or several) opens a query.
+pub(super) fn opens_query(cursor: &Cursor<'_>) -> bool {
+    let mut ahead = *cursor;
+    while ahead.eat_token(&Token::LParen) {}
+    ["SELECT", "WITH", "VALUES", "TABLE", "FROM"]
+        .iter()
+        .any(|word| ahead.sees(word))
+}
+
+pub(super) fn query(cursor: &mut Cursor<'_>) -> Result<Statement, Diagnostic> {
+    let start = *cursor;
+    if cursor.eat("ABORT") {
+        let _ = cursor.eat_any(&["WORK", "TRANSACTION"]);
+        return Ok(Statement::Query(Box::new(ast::Statement::Rollback {
+            chain: false,
+            savepoint: None,
+        })));
+    }
+    let parsed = if cursor.sees("TABLE") {
+        ast::Statement::Query(cursor.parser(|parser| parser.parse_query())?)
+    } else {
+        cursor.parser(|parser| parser.parse_statement())?
+    };
+    let span = start.next_span().to(cursor.last_span());
+    admit(&start, &parsed, span)?;
+    limits::chain_limits(&parsed).map_err(|fault| fault.at(span))?;
+    Ok(Statement::Query(Box::new(parsed)))
+}
+
+fn admit(start: &Cursor<'_>, statement: &ast::Statement, span: Span) -> Result<(), Diagnostic> {
+    use ast::Statement as S;
+    let refuse = |what: &str| {
+        let first = start.next_span();
+        Err(Diagnostic::new(code::UNSUPPORTED, format!("{what} is not supported")).at(first))
+    };
+    match statement {
+        S::Query(query) => admit_query(query, start.next_span()),
+        S::CreateView(view) if view.materialized => refuse("CREATE MATERIALIZED VIEW"),
+        S::CreateView(view) => admit_query(&view.query, span),
+        S::CreateTable(table) => match &table.query {
+            Some(query) => admit_query(query, span),
+            None => Ok(()),
+        },
+        S::Drop {
+            object_type: ObjectType::Table | ObjectType::View | ObjectType::Schema,
+            ..
+        } => Ok(()),
+        S::Prepare { statement, .. } => match statement.as_ref() {
+            S::Query(query) => admit_query(query, span),
+            _ => Err(
+                Diagnostic::new(code::MISPLACED, "PREPARE takes a query only")
+                    .at(span)
+                    .note(
+                        "a statement that changes something is read and checked each time it runs",
+                    ),
+            ),
+        },
+        S::Execute { .. }
+        | S::CreateSchema { .. }
+        | S::Deallocate { .. }
+        | S::StartTransaction { .. }
+        | S::Commit { .. }
+        | S::Rollback { .. }
+        | S::Savepoint { .. }
+        | S::ReleaseSavepoint { .. }
+        | S::Discard { .. }
+        | S::Close { .. }
+        | S::LISTEN { .. }
+        | S::UNLISTEN { .. } => Ok(()),
+        _ => {
+            let second = start
+                .peek_second()
+                .map(ToString::to_string)
+                .unwrap_or_default();
+            let first = start.keyword().unwrap_or_default();
+            refuse(format!("{first} {}", second.to_ascii_uppercase()).trim())
+        }
+    }
+}
+
+/// Statements that change something may not hide in WITH, in a subquery or in SELECT … INTO.
+fn admit_query(query: &ast::Query, span: Span) -> Result<(), Diagnostic> {
+    use std::ops::ControlFlow;
+    struct Hidden;
+    impl ast::Visitor for Hidden {
+        type Break = &'static str;
+        fn pre_visit_query(&mut self, query: &ast::Query) -> ControlFlow<Self::Break> {
+            let mut pending = vec![query.body.as_ref()];
+            while let Some(body) = pending.pop() {
+                match body {
+                    SetExpr::Insert(_) => return ControlFlow::Break("INSERT"),
+                    SetExpr::Update(_) => return ControlFlow::Break("UPDATE"),
+                    SetExpr::Delete(_) => return ControlFlow::Break("DELETE"),
+                    SetExpr::Merge(_) => return ControlFlow::Break("MERGE"),
+                    SetExpr::Select(select) if select.into.is_some() => {
+                        return ControlFlow::Break("SELECT … INTO");
+                    }
+                    SetExpr::SetOperation { left, right, .. } => {
+                        pending.extend([left.as_ref(), right.as_ref()])
+                    }
+                    _ => {}
+                }
+            }
+            ControlFlow::Continue(())
+        }
+    }
+    match ast::Visit::visit(query, &mut Hidden) {
+        ControlFlow::Continue(()) => Ok(()),
+        ControlFlow::Break("SELECT … INTO") => Err(Diagnostic::new(
+            code::UNSUPPORTED,
+            "SELECT … INTO is not supported",
+        )
+        .at(span)
+        .help("write CREATE TABLE … AS SELECT …")),
+        ControlFlow::Break(verb) => Err(Diagnostic::new(
+            code::MISPLACED,
+            format!("{verb} may not stand inside a query"),
+        )
+        .at(span)
+        .help(format!(
+            "begin the statement with {verb}; a WITH clause may stand in its SELECT"
+        ))),
+    }
+}
+
+/// Whether a token begins a query.
+pub(super) fn is_query(token: Option<&Token>) -> bool {
+    ["SELECT", "WITH", "VALUES", "TABLE", "FROM"]
+        .iter()
+        .any(|word| is_keyword(token, word))
+}
