@@ -1,1 +1,39 @@
-//! placeholder
+//! Provider documents in, a valid model out; routing and binding of calls.
+//!
+//! The documents are StackQL's: OpenAPI 3 with `components.x-stackQL-resources`. The crate owns their format, the
+//! choice of the method that serves a SELECT ([`Resource::route`]) and the making of exact calls ([`Method::bind`]).
+//! It refuses what is wrong in a document by naming file and place, and every value that could leave its place in a URL.
+//! It opens no sockets, knows no SQL and no Arrow; its one input is [`SpecSource::read`].
+
+mod bind;
+mod builtin;
+mod document;
+mod error;
+mod method;
+pub mod names;
+mod path;
+mod read;
+mod registry;
+mod resource;
+mod route;
+mod schema;
+mod schema_text;
+mod source;
+mod value;
+
+pub use bind::{Arguments, BoundCall};
+pub use builtin::Builtin;
+pub use error::{BindError, Error, Problem, RouteError, SourceError, Unavailable, ValueProblem};
+pub use method::{
+    BodyNaming, CallClass, Casing, Field, FinalState, HttpMethod, Items, Kind, Location,
+    LongRunning, Method, Parameter, Request, Response, Verb,
+};
+pub use path::{Part, PathTemplate, Segment};
+pub use registry::{Provider, Registry, ServiceEntry};
+pub use resource::{Parent, Resource, Service, View};
+pub use route::{Bound, SINGLE_GETS};
+pub use schema::{
+    Additional, ArraySchema, Discriminator, Effective, ObjectSchema, Property, ScalarSchema,
+    Schema, Schemas,
+};
+pub use source::{Directory, SpecSource};
