@@ -1,7 +1,7 @@
 //! A place in the tokens of one statement. Owns the small steps that restable's own statements are read with, and the
 //! hand-over to `sqlparser` for expressions and queries.
 
-use sqlparser::ast::{Ident, ObjectName};
+use sqlparser::ast::{Ident, ObjectName, Visit};
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Token, Word};
 
@@ -11,6 +11,7 @@ use crate::lexer::Lexed;
 use crate::limits;
 use crate::span::Span;
 use crate::syntax::{self, Given};
+use crate::trees;
 
 /// Reads `lexed.tokens[at..end]`; copies are cheap and independent.
 #[derive(Clone, Copy)]
@@ -204,8 +205,8 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// Lets `sqlparser` read from here and goes on where it stopped.
-    pub(crate) fn parser<T>(
+    /// Lets `sqlparser` read from here, checks what it answers, and goes on where it stopped.
+    pub(crate) fn parser<T: Visit>(
         &mut self,
         read: impl FnOnce(&mut Parser) -> Result<T, ParserError>,
     ) -> Result<T, Diagnostic> {
@@ -221,7 +222,9 @@ impl<'a> Cursor<'a> {
             .with_tokens_with_locations(tokens);
         match read(&mut parser) {
             Ok(answer) => {
+                let start = self.next_span();
                 self.at += parser.index();
+                trees::admit(&answer, start.to(self.last_span()))?;
                 Ok(answer)
             }
             Err(error) => {

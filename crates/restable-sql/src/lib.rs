@@ -43,6 +43,7 @@ mod split;
 mod statement;
 mod suggest;
 mod syntax;
+mod trees;
 
 pub use completeness::{Completeness, Open, completeness};
 pub use error::{CODES, Diagnostic, code};

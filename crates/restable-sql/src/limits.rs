@@ -7,7 +7,7 @@
 
 use std::ops::ControlFlow;
 
-use sqlparser::ast::{self, BinaryOperator, Expr, Query, SetExpr, Value, Visit, Visitor};
+use sqlparser::ast::{BinaryOperator, Expr, Query, SetExpr, Value, Visit, Visitor};
 use sqlparser::keywords::Keyword;
 use sqlparser::tokenizer::Token;
 
@@ -113,15 +113,15 @@ fn opens_type(lexed: &Lexed, index: usize) -> bool {
 ///
 /// # Errors
 /// `R0151` or `R0153`, without a place.
-pub fn chain_limits(statement: &ast::Statement) -> Result<(), Diagnostic> {
+pub fn chain_limits(tree: &impl Visit) -> Result<(), Diagnostic> {
     let mut walk = Walk {
         depth: 0,
         limit: MAX_DEPTH,
     };
-    if statement.visit(&mut walk).is_break() {
+    if tree.visit(&mut walk).is_break() {
         return Err(Diagnostic::new(code::TOO_DEEP, depth_text()));
     }
-    match statement.visit(&mut Operands) {
+    match tree.visit(&mut Operands) {
         ControlFlow::Break(()) => Err(Diagnostic::new(code::TOO_MANY_OPERANDS, operands_text())),
         ControlFlow::Continue(()) => Ok(()),
     }

@@ -108,6 +108,12 @@ pub(crate) fn unexpected(
     given: &Given<'_>,
     at: Option<usize>,
 ) -> Diagnostic {
+    // Where a part of the statement was read alone, what stopped it is the token after the part.
+    let stop = given.lexed.solid(given.end, given.lexed.tokens.len());
+    let span = match stop {
+        Some(stop) if span.start == span.end => given.lexed.spans[stop],
+        _ => span,
+    };
     let message = format!("expected {expected}, found {}", found(script, span));
     let diagnostic = Diagnostic::new(code::SYNTAX, message).at(span);
     let candidates = [at, at.and_then(|at| given.lexed.solid_before(at))];

@@ -2,10 +2,14 @@
 //! of statement has its own file.
 
 mod describe;
+mod exec;
+mod hints;
 mod query;
 mod session;
 mod show;
+mod write;
 
+use sqlparser::ast;
 use sqlparser::tokenizer::Token;
 
 use crate::cursor::Cursor;
@@ -80,16 +84,31 @@ pub fn parse_piece(script: &str, piece: &Piece) -> Result<Parsed, Diagnostic> {
 
 fn parse_tokens(script: &str, piece: &Piece, raw: Lexed) -> Result<Parsed, Diagnostic> {
     limits::guard(&raw)?;
-    let lexed = lexer::recognise(raw)?;
+    let mut calls = Vec::new();
+    let lexed = exec::lift(script, lexer::recognise(raw)?, &mut calls)?;
     let mut cursor = Cursor::new(script, &lexed);
     let statement = statement(&mut cursor)?;
     cursor.expect_end()?;
+    let span = Span::new(piece.range.start, piece.range.end);
+    if let (Some(call), Statement::Query(query)) = (calls.first(), &statement)
+        && matches!(
+            query.as_ref(),
+            ast::Statement::CreateView(_) | ast::Statement::Prepare { .. }
+        )
+    {
+        return Err(Diagnostic::new(
+            code::UNSUPPORTED,
+            "EXEC may not stand in a view or a prepared query",
+        )
+        .at(call.span)
+        .help("keep its rows with CREATE TABLE … AS SELECT … FROM (EXEC …) x"));
+    }
     Ok(Parsed {
         statement,
-        span: Span::new(piece.range.start, piece.range.end),
+        span,
         text: piece.text(script).to_owned(),
-        placeholders: lexed.placeholders.clone(),
-        calls: Vec::new(),
+        placeholders: lexed.placeholders,
+        calls,
     })
 }
 
@@ -100,6 +119,12 @@ fn statement(cursor: &mut Cursor<'_>) -> Result<Statement, Diagnostic> {
         None => return Err(unknown(cursor)),
     };
     match verb.as_str() {
+        "INSERT" => write::insert(cursor),
+        "REPLACE" => write::replace(cursor),
+        "UPDATE" => write::update(cursor),
+        "DELETE" => write::delete(cursor),
+        "EXEC" | "EXECUTE" if exec::is_exec(cursor) => exec::exec(cursor).map(Statement::Exec),
+        "PREVIEW" => preview(cursor),
         "SHOW" => show::show(cursor).map(Statement::Show),
         "DESCRIBE" | "DESC" => describe::describe(cursor).map(Statement::Describe),
         "EXPLAIN" => explain(cursor),
@@ -108,6 +133,25 @@ fn statement(cursor: &mut Cursor<'_>) -> Result<Statement, Diagnostic> {
         "RESET" => session::reset(cursor).map(Statement::Reset),
         _ if query::begins(&verb) => query::query(cursor),
         _ => Err(query::refused(cursor, &verb).unwrap_or_else(|| unknown(cursor))),
+    }
+}
+
+fn preview(cursor: &mut Cursor<'_>) -> Result<Statement, Diagnostic> {
+    cursor.skip();
+    let place = cursor.next_span();
+    let wanted = "PREVIEW takes INSERT, REPLACE, UPDATE, DELETE or EXEC";
+    if cursor.sees("PREVIEW") || cursor.sees("EXPLAIN") {
+        return Err(Diagnostic::new(code::MISPLACED, wanted).at(place));
+    }
+    match statement(cursor)? {
+        inner @ (Statement::Insert(_)
+        | Statement::Replace(_)
+        | Statement::Update(_)
+        | Statement::Delete(_)
+        | Statement::Exec(_)) => Ok(Statement::Preview(Box::new(inner))),
+        _ => Err(Diagnostic::new(code::MISPLACED, wanted)
+            .at(place)
+            .note("any other statement changes nothing; run it")),
     }
 }
 
@@ -137,6 +181,9 @@ fn explain(cursor: &mut Cursor<'_>) -> Result<Statement, Diagnostic> {
         return describe::describe(cursor).map(Statement::Describe);
     }
     let place = cursor.next_span();
+    if cursor.sees("EXPLAIN") {
+        return Err(Diagnostic::new(code::MISPLACED, "EXPLAIN stands once").at(place));
+    }
     let inner = statement(cursor)?;
     match inner {
         Statement::Query(_)

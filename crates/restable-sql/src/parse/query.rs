@@ -1,12 +1,11 @@
 //! What the planner of queries does by itself, read by `sqlparser` as it is. Owns the list of what is let through, and
 //! the texts for what is not.
 
-use sqlparser::ast::{self, ObjectType, SetExpr};
+use sqlparser::ast::{self, ObjectType};
 use sqlparser::tokenizer::Token;
 
 use crate::cursor::{Cursor, is_keyword};
 use crate::error::{Diagnostic, code};
-use crate::limits;
 use crate::span::Span;
 use crate::statement::Statement;
 
@@ -106,7 +105,6 @@ pub(super) fn query(cursor: &mut Cursor<'_>) -> Result<Statement, Diagnostic> {
     };
     let span = start.next_span().to(cursor.last_span());
     admit(&start, &parsed, span)?;
-    limits::chain_limits(&parsed).map_err(|fault| fault.at(span))?;
     Ok(Statement::Query(Box::new(parsed)))
 }
 
@@ -117,19 +115,15 @@ fn admit(start: &Cursor<'_>, statement: &ast::Statement, span: Span) -> Result<(
         Err(Diagnostic::new(code::UNSUPPORTED, format!("{what} is not supported")).at(first))
     };
     match statement {
-        S::Query(query) => admit_query(query, start.next_span()),
+        S::Query(_) | S::CreateTable(_) => Ok(()),
         S::CreateView(view) if view.materialized => refuse("CREATE MATERIALIZED VIEW"),
-        S::CreateView(view) => admit_query(&view.query, span),
-        S::CreateTable(table) => match &table.query {
-            Some(query) => admit_query(query, span),
-            None => Ok(()),
-        },
+        S::CreateView(_) => Ok(()),
         S::Drop {
             object_type: ObjectType::Table | ObjectType::View | ObjectType::Schema,
             ..
         } => Ok(()),
         S::Prepare { statement, .. } => match statement.as_ref() {
-            S::Query(query) => admit_query(query, span),
+            S::Query(_) => Ok(()),
             _ => Err(
                 Diagnostic::new(code::MISPLACED, "PREPARE takes a query only")
                     .at(span)
@@ -158,51 +152,6 @@ fn admit(start: &Cursor<'_>, statement: &ast::Statement, span: Span) -> Result<(
             let first = start.keyword().unwrap_or_default();
             refuse(format!("{first} {}", second.to_ascii_uppercase()).trim())
         }
-    }
-}
-
-/// Statements that change something may not hide in WITH, in a subquery or in SELECT … INTO.
-fn admit_query(query: &ast::Query, span: Span) -> Result<(), Diagnostic> {
-    use std::ops::ControlFlow;
-    struct Hidden;
-    impl ast::Visitor for Hidden {
-        type Break = &'static str;
-        fn pre_visit_query(&mut self, query: &ast::Query) -> ControlFlow<Self::Break> {
-            let mut pending = vec![query.body.as_ref()];
-            while let Some(body) = pending.pop() {
-                match body {
-                    SetExpr::Insert(_) => return ControlFlow::Break("INSERT"),
-                    SetExpr::Update(_) => return ControlFlow::Break("UPDATE"),
-                    SetExpr::Delete(_) => return ControlFlow::Break("DELETE"),
-                    SetExpr::Merge(_) => return ControlFlow::Break("MERGE"),
-                    SetExpr::Select(select) if select.into.is_some() => {
-                        return ControlFlow::Break("SELECT … INTO");
-                    }
-                    SetExpr::SetOperation { left, right, .. } => {
-                        pending.extend([left.as_ref(), right.as_ref()])
-                    }
-                    _ => {}
-                }
-            }
-            ControlFlow::Continue(())
-        }
-    }
-    match ast::Visit::visit(query, &mut Hidden) {
-        ControlFlow::Continue(()) => Ok(()),
-        ControlFlow::Break("SELECT … INTO") => Err(Diagnostic::new(
-            code::UNSUPPORTED,
-            "SELECT … INTO is not supported",
-        )
-        .at(span)
-        .help("write CREATE TABLE … AS SELECT …")),
-        ControlFlow::Break(verb) => Err(Diagnostic::new(
-            code::MISPLACED,
-            format!("{verb} may not stand inside a query"),
-        )
-        .at(span)
-        .help(format!(
-            "begin the statement with {verb}; a WITH clause may stand in its SELECT"
-        ))),
     }
 }
 
