@@ -95,6 +95,12 @@ pub enum Problem {
     /// A `$ref` chain that comes back to itself.
     #[error("`{0}` refers to itself")]
     Cycle(String),
+    /// A parent that is not in the document.
+    #[error("there is no resource `{0}`")]
+    NoSuchResource(String),
+    /// A parameter that the resource does not have.
+    #[error("there is no parameter `{0}`")]
+    NoSuchParameter(String),
     /// A path that is no path template.
     #[error("`{template}` is no path template: {why}")]
     PathTemplate {

@@ -25,7 +25,7 @@ pub use bind::{Arguments, BoundCall};
 pub use builtin::Builtin;
 pub use error::{BindError, Error, Problem, RouteError, SourceError, Unavailable, ValueProblem};
 pub use method::{
-    BodyNaming, CallClass, Casing, Field, FinalState, HttpMethod, Items, Kind, Location,
+    BodyNaming, CallClass, Casing, ErrorHint, Field, FinalState, HttpMethod, Items, Kind, Location,
     LongRunning, Method, Parameter, Request, Response, Verb,
 };
 pub use path::{Part, PathTemplate, Segment};

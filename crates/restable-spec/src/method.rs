@@ -42,6 +42,8 @@ pub struct Method {
     pub verbs: Vec<Verb>,
     /// A server of its own, where the operation is served by another than the service.
     pub server: Option<String>,
+    /// What to tell a user about certain errors of this operation.
+    pub error_hints: Vec<ErrorHint>,
     /// Why its answers cannot be read as rows, if they cannot.
     pub unreadable: Option<String>,
     /// Why its requests cannot be made at all, if they cannot.
@@ -104,6 +106,17 @@ impl Verb {
             Self::Replace => "REPLACE",
             Self::Delete => "DELETE",
             Self::Exec => "EXEC",
+        }
+    }
+}
+
+impl Verb {
+    /// True for the verbs that are there to change something. EXEC may or may not.
+    #[must_use]
+    pub fn changes(self) -> bool {
+        match self {
+            Self::Insert | Self::Update | Self::Replace | Self::Delete => true,
+            Self::Select | Self::Exec => false,
         }
     }
 }
@@ -319,4 +332,28 @@ pub enum Items {
     At(String),
     /// The body is an array of rows.
     Array,
+}
+
+/// What to tell a user about an error of a service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ErrorHint {
+    /// The error's code; any code if absent.
+    pub code: Option<String>,
+    /// A part of the error's message, without regard to case; any message if absent.
+    pub message_contains: Option<String>,
+    /// The sentence to show.
+    pub hint: String,
+}
+
+impl ErrorHint {
+    /// True if it is for an error of this code and message.
+    #[must_use]
+    pub fn fits(&self, code: &str, message: &str) -> bool {
+        let code_fits = self
+            .code
+            .as_deref()
+            .is_none_or(|wanted| wanted.eq_ignore_ascii_case(code));
+        let part = self.message_contains.as_deref().map(str::to_lowercase);
+        code_fits && part.is_none_or(|part| message.to_lowercase().contains(&part))
+    }
 }

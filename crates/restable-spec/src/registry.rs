@@ -156,10 +156,27 @@ impl Provider {
         )
     }
 
-    /// The service `resource` cannot be asked while it is being read itself.
+    /// The service `resource` cannot be asked while it is being read itself, and it is not read in vain: a verb names its
+    /// method by a pointer, so that a text without that pointer holds no such table.
     fn has_locations(&self, asking: &str) -> bool {
-        !names::same(asking, "resource")
-            && matches!(self.service("resource"), Ok(Some(service)) if service.resource("locations").is_some())
+        const POINTER: &str = "/x-stackQL-resources/locations/methods/";
+        let Some(lazy) = self
+            .services
+            .get("resource")
+            .filter(|_| !names::same(asking, "resource"))
+        else {
+            return false;
+        };
+        let unread = lazy.read.get().is_none();
+        if unread
+            && !lazy
+                .source
+                .read(&lazy.file)
+                .is_ok_and(|text| text.contains(POINTER))
+        {
+            return false;
+        }
+        matches!(self.service("resource"), Ok(Some(service)) if service.resource("locations").is_some())
     }
 
     /// The name of the provider keeps its first spelling, as do its words; services are replaced.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 
-use crate::method::{Field, Items, Method, Parameter, Verb};
+use crate::method::{ErrorHint, Field, Items, Method, Parameter, Verb};
 use crate::names;
 use crate::schema::Schemas;
 
@@ -30,6 +30,8 @@ pub struct Service {
     pub schemas: Arc<Schemas>,
     /// Codes by which this service says that something is not there, beside ARM's own.
     pub not_found_codes: Vec<String>,
+    /// What to tell a user about certain errors of this service.
+    pub error_hints: Vec<ErrorHint>,
 }
 
 impl Service {

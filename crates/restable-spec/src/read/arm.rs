@@ -1,5 +1,5 @@
 //! What documents in the shape of Azure Resource Manager leave unsaid: which POST only asks, what is destructive, what
-//! is long-running, what a path parameter holds, which resource enumerates another's parameters.
+//! is long-running, what a path parameter holds.
 //! Explicit `x-restable-…` keys always win over what is derived here.
 
 use crate::document::{RawMethod, RawOperation};
@@ -7,7 +7,6 @@ use crate::error::{Error, Problem};
 use crate::method::{FinalState, HttpMethod, LongRunning, Parameter};
 use crate::names;
 use crate::path::{PathTemplate, Segment};
-use crate::resource::Parent;
 
 use super::Reading;
 
@@ -121,7 +120,7 @@ fn final_state(text: &str) -> Option<FinalState> {
 }
 
 /// What the place of a path parameter says about its values.
-pub(super) fn refine(parameter: &mut Parameter, path: &PathTemplate, _at: usize) {
+pub(super) fn refine(parameter: &mut Parameter, path: &PathTemplate) {
     let segments = path.segments();
     let place = segments
         .iter()
@@ -143,112 +142,4 @@ pub(super) fn refine(parameter: &mut Parameter, path: &PathTemplate, _at: usize)
     if place == 0 && literal(1).eq_ignore_ascii_case("providers") {
         parameter.spans_segments = true;
     }
-}
-
-/// A resource of the service, as far as its place in the tree of ids goes.
-pub(super) struct Node<'a> {
-    pub name: &'a str,
-    pub own_id: Option<&'a PathTemplate>,
-    /// It has a method that lists its rows.
-    pub lists: bool,
-}
-
-/// Who enumerates the parameters of `path`, the path of the list (or of the GET) of `child`: the resource whose own id
-/// is the longest beginning of it.
-pub(super) fn parent(
-    reading: &Reading<'_>,
-    child: &str,
-    path: &PathTemplate,
-    nodes: &[Node<'_>],
-    has_locations: &dyn Fn() -> bool,
-) -> Option<Parent> {
-    let segments = path.segments();
-    for length in (1..segments.len()).rev() {
-        let prefix = &segments[..length];
-        let own = nodes.iter().filter(|node| node.name != child && node.lists);
-        let own = own
-            .filter_map(|node| Some((node, node.own_id?)))
-            .find(|(_, id)| alike(prefix, id.segments()));
-        if let Some((node, id)) = own {
-            let parameters = parameters_of(prefix).zip(id.parameters());
-            return Some(Parent {
-                provider: reading.provider.to_owned(),
-                service: reading.service.to_owned(),
-                resource: node.name.to_owned(),
-                parameters: parameters
-                    .map(|(child, parent)| (child.to_owned(), parent.to_owned()))
-                    .collect(),
-            });
-        }
-        let known = known_scope(prefix, has_locations)
-            .filter(|(resource, _)| reading.service != "resource" || *resource != child);
-        if let Some((resource, gives)) = known {
-            let parameters = parameters_of(prefix).zip(gives.iter().copied());
-            return Some(Parent {
-                provider: reading.provider.to_owned(),
-                service: String::from("resource"),
-                resource: resource.to_owned(),
-                parameters: parameters
-                    .map(|(child, parent)| (child.to_owned(), parent.to_owned()))
-                    .collect(),
-            });
-        }
-    }
-    None
-}
-
-/// ARM's scopes above all services, which the service `resource` lists, and what gives their parameters.
-fn known_scope(
-    prefix: &[Segment],
-    has_locations: &dyn Fn() -> bool,
-) -> Option<(&'static str, &'static [&'static str])> {
-    let literal = |at: usize, word: &str| {
-        prefix
-            .get(at)
-            .and_then(Segment::literal)
-            .is_some_and(|text| text.eq_ignore_ascii_case(word))
-    };
-    let parameter = |at: usize| {
-        prefix
-            .get(at)
-            .is_some_and(|segment| segment.parameter().is_some())
-    };
-    if !(literal(0, "subscriptions") && parameter(1)) {
-        return None;
-    }
-    let last = prefix.len() - 1;
-    let is_location = prefix[last]
-        .parameter()
-        .is_some_and(|name| names::same(name, "location") || names::same(name, "locationName"));
-    if prefix.len() == 2 {
-        return Some(("subscriptions", &["subscriptionId"]));
-    }
-    if prefix.len() == 4 && literal(2, "resourceGroups") && parameter(3) {
-        return Some(("resource_groups", &["subscriptionId", "resourceGroupName"]));
-    }
-    if literal(last - 1, "locations")
-        && is_location
-        && parameters_of(prefix).count() == 2
-        && has_locations()
-    {
-        return Some(("locations", &["subscriptionId", "location"]));
-    }
-    None
-}
-
-fn parameters_of(prefix: &[Segment]) -> impl Iterator<Item = &str> {
-    prefix.iter().filter_map(Segment::parameter)
-}
-
-/// The same shape: literals alike without regard to case, parameters in the same places under any name.
-fn alike(left: &[Segment], right: &[Segment]) -> bool {
-    left.len() == right.len()
-        && left
-            .iter()
-            .zip(right)
-            .all(|(left, right)| match (left.literal(), right.literal()) {
-                (Some(left), Some(right)) => left.eq_ignore_ascii_case(right),
-                (None, None) => left.parameter().is_some() && right.parameter().is_some(),
-                _ => false,
-            })
 }

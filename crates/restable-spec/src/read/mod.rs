@@ -4,6 +4,7 @@
 
 mod arm;
 mod operations;
+mod parents;
 mod responses;
 mod schemas;
 mod transform;
@@ -12,12 +13,12 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 
-use crate::document::{self, RawParent, RawReference, RawResource, RawService, RawView};
+use crate::document::{self, RawErrorHint, RawReference, RawResource, RawService, RawView};
 use crate::error::{Error, Problem};
 use crate::method::{Items, Location, Method, Parameter, Verb};
 use crate::names;
 use crate::path::PathTemplate;
-use crate::resource::{Parent, Resource, Service, View};
+use crate::resource::{Resource, Service, View};
 use crate::schema::Schemas;
 
 /// Method names that a verb calls when the document does not list any for it.
@@ -91,7 +92,7 @@ pub(crate) fn service(
         }
         resources.insert(resource.name.clone(), resource);
     }
-    let parents = parents(&reading, &resources, has_locations)?;
+    let parents = parents::parents(&reading, &resources, has_locations)?;
     for (resource, parent) in resources.values_mut().zip(parents) {
         resource.parent = parent;
     }
@@ -114,6 +115,7 @@ pub(crate) fn service(
             .map(|(name, resource)| (name, Arc::new(resource)))
             .collect(),
         schemas,
+        error_hints: raw.error_hints.iter().map(RawErrorHint::read).collect(),
         not_found_codes: raw.not_found_codes,
     })
 }
@@ -397,100 +399,4 @@ fn view(mut view: Option<&RawView>) -> Option<View> {
         view = alternative.fallback.as_deref();
     }
     None
-}
-
-fn parents(
-    reading: &Reading<'_>,
-    resources: &IndexMap<String, Resource>,
-    has_locations: &dyn Fn() -> bool,
-) -> Result<Vec<Option<Parent>>, Error> {
-    let own_ids: Vec<Option<&PathTemplate>> = resources
-        .values()
-        .map(|resource| own_id(&resource.methods, &resource.readers()))
-        .collect();
-    let nodes = resources
-        .values()
-        .zip(&own_ids)
-        .map(|(resource, own_id)| arm::Node {
-            name: &resource.name,
-            own_id: *own_id,
-            lists: resource
-                .readers()
-                .iter()
-                .any(|method| method.response.items != Items::One),
-        });
-    let nodes: Vec<arm::Node<'_>> = nodes.collect();
-    let mut parents = Vec::with_capacity(nodes.len());
-    for (resource, raw) in resources
-        .values()
-        .zip(reading.raw.components.resources.values())
-    {
-        let parent = match &raw.parent {
-            Some(RawParent::Named(word)) if word == "none" => None,
-            Some(RawParent::Named(name)) => {
-                Some(stated_parent(reading, resource, name, &IndexMap::new()))
-            }
-            Some(RawParent::Mapping {
-                resource: name,
-                parameters,
-            }) => Some(stated_parent(reading, resource, name, parameters)),
-            None => match whole_path(resource) {
-                Some(path) => arm::parent(reading, &resource.name, path, &nodes, has_locations),
-                None => None,
-            },
-        };
-        parents.push(parent);
-    }
-    Ok(parents)
-}
-
-/// The path that needs the fewest parameters to see all rows: of the lists the shortest, else of the GETs.
-fn whole_path(resource: &Resource) -> Option<&PathTemplate> {
-    let readers = resource.readers();
-    let lists = readers
-        .iter()
-        .filter(|method| method.response.items != Items::One);
-    let shortest = lists.min_by_key(|method| method.path.parameters().count());
-    let method = shortest.or_else(|| {
-        readers
-            .iter()
-            .min_by_key(|method| method.path.parameters().count())
-    })?;
-    let methods = &resource.methods;
-    methods.get(&method.key).map(|method| &method.path)
-}
-
-/// `vaults`, `data_protection.vaults` and `azure.data_protection.vaults` name a parent. Without a mapping each path
-/// parameter comes from the parent's parameter of the same name.
-fn stated_parent(
-    reading: &Reading<'_>,
-    resource: &Resource,
-    name: &str,
-    mapping: &IndexMap<String, String>,
-) -> Parent {
-    let parts: Vec<&str> = name.split('.').collect();
-    let (provider, service, parent) = match parts.as_slice() {
-        [provider, service, parent] => (*provider, *service, *parent),
-        [service, parent] => (reading.provider, *service, *parent),
-        _ => (reading.provider, reading.service, name),
-    };
-    let parameters = if mapping.is_empty() {
-        let own = resource
-            .parameters
-            .iter()
-            .filter(|parameter| parameter.location == Location::Path);
-        own.map(|parameter| (parameter.name.clone(), parameter.name.clone()))
-            .collect()
-    } else {
-        mapping
-            .iter()
-            .map(|(child, parent)| (child.clone(), parent.clone()))
-            .collect()
-    };
-    Parent {
-        provider: provider.to_owned(),
-        service: service.to_owned(),
-        resource: parent.to_owned(),
-        parameters,
-    }
 }

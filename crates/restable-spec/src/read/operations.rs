@@ -2,7 +2,8 @@
 //! Refuses references that lead nowhere and paths that are no templates.
 
 use crate::document::{
-    RawConfig, RawMethod, RawOperation, RawParameter, RawPathItem, RawRequestBody, RawSchema,
+    RawConfig, RawErrorHint, RawMethod, RawOperation, RawParameter, RawPathItem, RawRequestBody,
+    RawSchema,
 };
 use crate::error::{Error, Problem};
 use crate::method::{
@@ -51,7 +52,8 @@ pub(super) fn read(
     let http = found.http;
     let declared = raw.read_only.or(operation.read_only);
     let read_only = match http {
-        HttpMethod::Get | HttpMethod::Head => true,
+        // Some protocols do everything by GET.
+        HttpMethod::Get | HttpMethod::Head => !verbs.iter().any(|verb| verb.changes()),
         HttpMethod::Post => declared.unwrap_or_else(|| arm::only_asks(&path)),
         HttpMethod::Put | HttpMethod::Patch | HttpMethod::Delete => false,
     };
@@ -73,9 +75,8 @@ pub(super) fn read(
         request,
         response: answer.response,
         class: match http {
-            HttpMethod::Get | HttpMethod::Head => CallClass::Read,
-            HttpMethod::Post if read_only => CallClass::Read,
-            HttpMethod::Post => CallClass::Action,
+            HttpMethod::Get | HttpMethod::Head | HttpMethod::Post if read_only => CallClass::Read,
+            HttpMethod::Get | HttpMethod::Head | HttpMethod::Post => CallClass::Action,
             HttpMethod::Put | HttpMethod::Delete => CallClass::IdempotentWrite,
             HttpMethod::Patch => CallClass::Conditional,
         },
@@ -88,6 +89,11 @@ pub(super) fn read(
             .or_else(|| operation.summary.clone()),
         verbs,
         server: server.map(|server| server.url.trim_end_matches('/').to_owned()),
+        error_hints: operation
+            .error_hints
+            .iter()
+            .map(RawErrorHint::read)
+            .collect(),
         unreadable: answer.unreadable,
         path,
     })
@@ -201,7 +207,7 @@ fn parameters(
             parameters.push(parameter);
         }
     };
-    for (at, name) in path.parameters().enumerate() {
+    for name in path.parameters() {
         let named = |other: &&Parameter| other.location == Location::Path && other.name == name;
         let mut parameter = declared
             .iter()
@@ -209,7 +215,7 @@ fn parameters(
             .cloned()
             .unwrap_or_else(|| undeclared(name));
         parameter.required = true;
-        arm::refine(&mut parameter, path, at);
+        arm::refine(&mut parameter, path);
         add(parameter);
     }
     for (name, variable) in reading

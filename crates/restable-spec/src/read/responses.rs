@@ -80,42 +80,35 @@ pub(super) fn read(
 
     let schemas = &reading.schemas;
     let whole = schema.as_ref().unwrap_or(&Schema::Any);
-    let mut flatten = false;
-    let mut scalar_rows = false;
+    // After a transformation the rows are described by the schema that replaces the body's.
+    let mut described = overriding.as_ref().unwrap_or(whole);
+    if let (Some(Transform::WrapBody(by)), Some(replacing)) = (&recognised, &overriding)
+        && key.as_ref() == Some(by)
+    {
+        described = attribute(schemas, replacing, by).unwrap_or(whole);
+    }
+    let flatten = matches!(
+        recognised,
+        Some(Transform::FlattenList | Transform::FlattenObject)
+    );
+    let mut scalar_rows = matches!(
+        recognised,
+        Some(Transform::WrapScalar | Transform::WrapScalarList | Transform::WrapScalarsUnderValue)
+    );
     let items = match &recognised {
-        Some(Transform::FlattenList) => {
-            flatten = true;
+        Some(Transform::FlattenObject | Transform::WrapScalar) => Items::One,
+        Some(Transform::FlattenList | Transform::WrapScalarsUnderValue) => {
             Items::At(key.clone().unwrap_or_else(|| String::from("value")))
         }
-        Some(Transform::FlattenObject) => {
-            flatten = true;
-            Items::One
-        }
-        Some(Transform::WrapScalar) => {
-            scalar_rows = true;
-            Items::One
-        }
-        Some(Transform::WrapScalarList) => {
-            scalar_rows = true;
-            Items::Array
-        }
-        Some(Transform::WrapScalarsUnderValue) => {
-            scalar_rows = true;
-            Items::At(String::from("value"))
-        }
-        Some(Transform::WrapBody(_)) => items_of(schemas, whole, None),
-        None => items_of(schemas, whole, key.as_deref()),
+        Some(Transform::WrapScalarList) => Items::Array,
+        Some(Transform::WrapBody(_)) => items_of(schemas, described, None),
+        None => items_of(schemas, described, key.as_deref()),
     };
-    // After a transformation the rows are described by the schema that replaces the body's.
-    let described = overriding.as_ref().unwrap_or(whole);
-    let wrapped_by = match (&recognised, &key) {
-        (Some(Transform::WrapBody(by)), Some(key)) if by == key => Some(key.as_str()),
-        _ => None,
-    };
-    let described = match (overriding.as_ref(), wrapped_by) {
-        (Some(schema), Some(key)) => attribute(schemas, schema, key).unwrap_or(whole),
-        _ => described,
-    };
+    if let Items::At(key) = &items
+        && attribute(schemas, described, key).is_some_and(|rows| is_object(schemas, rows))
+    {
+        unreadable.get_or_insert_with(|| format!("its one row is the object at `{key}`"));
+    }
     let row = row_schema(schemas, described, &items);
     let fields = match row {
         Some(row) => row_fields(schemas, row, &mut scalar_rows),
@@ -253,6 +246,10 @@ fn is_array(schemas: &Schemas, schema: &Schema) -> bool {
     matches!(schemas.resolve(schema), Schema::Array(_))
 }
 
+fn is_object(schemas: &Schemas, schema: &Schema) -> bool {
+    matches!(schemas.resolve(schema), Schema::Object(_))
+}
+
 fn attribute<'a>(schemas: &'a Schemas, schema: &'a Schema, key: &str) -> Option<&'a Schema> {
     schemas
         .effective_properties(schema, None)
@@ -269,9 +266,17 @@ fn row_schema<'a>(schemas: &'a Schemas, whole: &'a Schema, items: &Items) -> Opt
     };
     match schemas.resolve(array) {
         Schema::Array(array) => Some(&array.items),
-        // A transformation may have been described by the schema of one row.
-        Schema::Object(_) => Some(array),
+        // Documents describe a transformed list by its wrapper or by the schema of a row.
+        Schema::Object(_) if *items == Items::Array => described_rows(schemas, array),
         _ => None,
+    }
+}
+
+/// The rows of a bare array that a transformation puts under `value`.
+fn described_rows<'a>(schemas: &'a Schemas, wrapper: &'a Schema) -> Option<&'a Schema> {
+    match attribute(schemas, wrapper, "value").map(|value| schemas.resolve(value)) {
+        Some(Schema::Array(array)) => Some(&array.items),
+        _ => Some(wrapper),
     }
 }
 
