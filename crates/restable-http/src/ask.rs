@@ -9,13 +9,13 @@ use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use url::Url;
 
-use crate::call::{BoundCall, CallClass, HttpMethod};
 use crate::client::Shared;
 use crate::error::{Error, ErrorKind};
 use crate::exchange::Tally;
 use crate::origin::Gate;
 use crate::redact::{cut, escape, redact_url};
 use crate::retry::Precondition;
+use restable_spec::{BoundCall, CallClass, HttpMethod};
 
 /// Headers that a document's parameter cannot set: the credential, the framing, and those that this crate fixes.
 const RESERVED: [&str; 14] = [
@@ -50,7 +50,14 @@ pub(crate) struct Ask {
 impl Ask {
     /// The first request of a call.
     pub(crate) fn new(shared: &Shared, call: BoundCall) -> Result<Self, Error> {
-        let method = method(call.http);
+        let method = match call.http {
+            HttpMethod::Get => Method::GET,
+            HttpMethod::Head => Method::HEAD,
+            HttpMethod::Post => Method::POST,
+            HttpMethod::Put => Method::PUT,
+            HttpMethod::Patch => Method::PATCH,
+            HttpMethod::Delete => Method::DELETE,
+        };
         let refuse = |message: String| {
             let mut error = Error::of(ErrorKind::Config, message);
             error.edit().operation_id.clone_from(&call.operation_id);
@@ -73,7 +80,7 @@ impl Ask {
         Ok(Self {
             call: Arc::new(call),
             gate,
-            method: Method::from_bytes(method.as_bytes()).unwrap_or_default(),
+            method,
             url,
             headers,
             body,
@@ -120,7 +127,7 @@ impl Ask {
         if self.page > 1 {
             "GET"
         } else {
-            method(self.call.http)
+            self.call.http.as_str()
         }
     }
 
@@ -151,17 +158,6 @@ impl Ask {
         failure.method = self.method_name();
         failure.url = redact_url(&self.url);
         failure.page = self.page;
-    }
-}
-
-fn method(method: HttpMethod) -> &'static str {
-    match method {
-        HttpMethod::Get => "GET",
-        HttpMethod::Head => "HEAD",
-        HttpMethod::Post => "POST",
-        HttpMethod::Put => "PUT",
-        HttpMethod::Patch => "PATCH",
-        HttpMethod::Delete => "DELETE",
     }
 }
 

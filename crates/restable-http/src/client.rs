@@ -10,7 +10,6 @@ use tokio::sync::Semaphore;
 use url::Url;
 
 use crate::ask::Ask;
-use crate::call::BoundCall;
 use crate::clock::{Clock, TokioClock};
 use crate::connection::Connections;
 use crate::credential::{AzureChain, ChainStep, Credential, Fixed, TokenSource, Tokens};
@@ -23,6 +22,7 @@ use crate::origin::Audience;
 use crate::paging::{BodyError, Dead, PageRead, Trail};
 use crate::retry::{Budget, RetryPolicy};
 use crate::transport::Transport;
+use restable_spec::BoundCall;
 
 /// What a client needs to know. [`ClientConfig::default`] asks the document's own server, without a credential.
 #[derive(Debug, Clone)]

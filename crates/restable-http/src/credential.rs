@@ -2,6 +2,9 @@
 //! but by [`crate::origin`], which is asked first.
 
 mod azure;
+mod certificate;
+mod chain;
+mod identity;
 mod token;
 
 use std::fmt;
@@ -12,8 +15,8 @@ use async_trait::async_trait;
 use crate::error::Error;
 use crate::secret::Secret;
 
-pub(crate) use azure::AzureChain;
 pub use azure::{AzureCredential, ChainStep, StepState};
+pub(crate) use chain::AzureChain;
 pub(crate) use token::{Loan, Tokens};
 
 /// What a client shows to its service.

@@ -2,7 +2,7 @@
 //! paging, timeouts, caps, redaction, and the meter of it all. It knows no SQL, no rows and no meaning of a body.
 //!
 //! ```no_run
-//! # async fn example(call: restable_http::call::BoundCall) -> Result<(), restable_http::Error> {
+//! # async fn example(call: restable_spec::BoundCall) -> Result<(), restable_http::Error> {
 //! use std::pin::pin;
 //! use std::sync::Arc;
 //! use futures::TryStreamExt;
@@ -22,7 +22,6 @@
 
 mod ask;
 mod body;
-pub mod call;
 mod client;
 mod clock;
 mod cloud;
@@ -38,6 +37,7 @@ mod paging;
 mod redact;
 pub mod retry;
 mod retry_after;
+pub mod scripted;
 mod secret;
 pub mod transport;
 

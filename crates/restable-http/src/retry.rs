@@ -4,8 +4,8 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::call::CallClass;
 use crate::transport::Breakage;
+use restable_spec::CallClass;
 
 /// A throttled call without a `Retry-After` waits at least this long.
 const THROTTLE_FLOOR: Duration = Duration::from_secs(1);

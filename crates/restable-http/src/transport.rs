@@ -1,5 +1,5 @@
 //! One request to one server and its answer, before any rule of this crate: the seam between the rules and the socket.
-//! [`crate::Connections`] is the real one, `scripted::Script` the one of tests. A transport follows no redirect, retries
+//! [`crate::Connections`] is the real one, [`crate::scripted::Script`] the one of tests. A transport follows no redirect, retries
 //! nothing that was sent, decodes nothing, and adds no credential.
 
 use std::fmt;
