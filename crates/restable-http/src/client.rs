@@ -348,3 +348,6 @@ impl<R> Walk<R> {
         )))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -226,4 +226,4 @@ fn has_dot_segment(path_and_query: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
