@@ -1,1 +1,33 @@
-//! placeholder
+//! restable's engine: provider resources as DataFusion tables. It owns sessions, catalogs, scans and the meaning of
+//! restable's SQL; it is the only crate that names DataFusion. It opens no socket itself (restable-http does), and
+//! prints nothing.
+//!
+//! A statement goes through [`Session::prepare`], which sends nothing, and [`Session::run`], which makes the calls. A
+//! table is always the whole relation; what a statement binds only narrows it (see [`walk`]). Rows are streams; a batch
+//! is made straight from the bytes of a page (see [`decode`]).
+
+pub mod catalog;
+pub mod decode;
+pub mod dialect;
+mod error;
+pub mod functions;
+pub mod identity;
+mod information_schema;
+pub mod json;
+pub mod names;
+pub mod outcome;
+mod placeholders;
+mod session;
+pub mod settings;
+mod show;
+pub mod statement;
+pub mod table;
+mod templates;
+mod views;
+pub mod walk;
+
+pub use arrow;
+pub use error::{Error, Fault, Result};
+pub use outcome::{Outcome, Report, Rows};
+pub use session::{Engine, Prepared, Session, Shared, collect};
+pub use settings::{Origin, Settings};

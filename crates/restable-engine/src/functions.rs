@@ -1,0 +1,493 @@
+//! The SQL functions that restable adds: paths into JSON text and comparison of Azure Resource Manager ids. They are
+//! pure: nothing here calls a provider.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow::array::{
+    Array, ArrayRef, AsArray, BooleanArray, Int64Array, ListBuilder, StringBuilder,
+};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Field, FieldRef};
+use datafusion::common::{Result, ScalarValue, exec_err, plan_err};
+use datafusion::logical_expr::{
+    ColumnarValue, Expr, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
+    Volatility,
+};
+
+use crate::json::{self, Step};
+
+/// Metadata key of fields whose text is a part of JSON: `object` for JSON text, `scalar` for text taken out of JSON.
+/// A comparison with a number or boolean casts such text, never the literal.
+pub const JSON_METADATA: &str = "restable.json";
+/// Metadata key of fields that compare without regard to ASCII case.
+pub const FOLD_METADATA: &str = "restable.fold";
+/// Metadata key of a field's name as the document spells it.
+pub const NAME_METADATA: &str = "restable.name";
+
+/// The metadata of a column of JSON text: the Arrow extension type `arrow.json`.
+pub fn json_metadata() -> HashMap<String, String> {
+    HashMap::from([
+        ("ARROW:extension:name".to_owned(), "arrow.json".to_owned()),
+        ("ARROW:extension:metadata".to_owned(), String::new()),
+        (JSON_METADATA.to_owned(), "object".to_owned()),
+    ])
+}
+
+/// Every function that restable adds to a session.
+pub fn all() -> Vec<Arc<ScalarUDF>> {
+    [
+        Function::JsonGet,
+        Function::JsonGetText,
+        Function::JsonExtract,
+        Function::JsonElements,
+        Function::JsonLength,
+        Function::JsonKeys,
+        Function::JsonType,
+        Function::JsonValid,
+        Function::ArmEqual,
+        Function::ArmIn,
+        Function::ArmId,
+        Function::JobSeconds,
+        Function::ArmText,
+    ]
+    .into_iter()
+    .map(|function| {
+        Arc::new(ScalarUDF::from(Restable {
+            function,
+            signature: Signature::variadic_any(Volatility::Immutable),
+        }))
+    })
+    .collect()
+}
+
+/// `function` called with `arguments`.
+pub fn call(function: Function, arguments: Vec<Expr>) -> Expr {
+    ScalarUDF::from(Restable {
+        function,
+        signature: Signature::variadic_any(Volatility::Immutable),
+    })
+    .call(arguments)
+}
+
+/// Which function.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Function {
+    /// `json_get(json, key, …)`: JSON text at a path, the operator `->`.
+    JsonGet,
+    /// `json_get_text(json, key, …)`: text of a scalar, JSON text of the rest, the operator `->>` and dotted paths.
+    JsonGetText,
+    /// `json_extract(json, '$.a.b')`: like `json_get_text` with a JSON path.
+    JsonExtract,
+    /// `json_elements(json, key, …)`: the elements of an array, as a list of JSON texts, for `unnest`.
+    JsonElements,
+    /// `json_array_length(json, key, …)`.
+    JsonLength,
+    /// `json_keys(json, key, …)`: the keys of an object as a list.
+    JsonKeys,
+    /// `json_typeof(json, key, …)`: `object`, `array`, `string`, `number`, `boolean` or `null`.
+    JsonType,
+    /// `json_valid(text)`.
+    JsonValid,
+    /// `arm_equal(a, b)`: equal without regard to ASCII case.
+    ArmEqual,
+    /// `arm_in(a, b, …)`: `a` is one of the others without regard to ASCII case.
+    ArmIn,
+    /// `arm_id(id, 'vaultName')`: the part of an Azure Resource Manager id.
+    ArmId,
+    /// `duration_seconds(text)`: seconds of an ISO 8601 duration or of a .NET time span.
+    JobSeconds,
+    /// `arm_text(text)`: the text itself, marked as an id: it compares without regard to ASCII case.
+    ArmText,
+}
+
+impl Function {
+    fn name(self) -> &'static str {
+        match self {
+            Function::JsonGet => "json_get",
+            Function::JsonGetText => "json_get_text",
+            Function::JsonExtract => "json_extract",
+            Function::JsonElements => "json_elements",
+            Function::JsonLength => "json_array_length",
+            Function::JsonKeys => "json_keys",
+            Function::JsonType => "json_typeof",
+            Function::JsonValid => "json_valid",
+            Function::ArmEqual => "arm_equal",
+            Function::ArmIn => "arm_in",
+            Function::ArmId => "arm_id",
+            Function::JobSeconds => "duration_seconds",
+            Function::ArmText => "arm_text",
+        }
+    }
+
+    /// The smallest number of arguments, and the largest if there is one.
+    fn arity(self) -> (usize, Option<usize>) {
+        match self {
+            Function::JsonExtract | Function::ArmEqual | Function::ArmId => (2, Some(2)),
+            Function::JsonGet | Function::JsonGetText => (2, None),
+            Function::ArmIn => (1, None),
+            Function::JsonValid | Function::JobSeconds | Function::ArmText => (1, Some(1)),
+            _ => (1, None),
+        }
+    }
+}
+
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Restable {
+    function: Function,
+    signature: Signature,
+}
+
+impl ScalarUDFImpl for Restable {
+    fn name(&self) -> &str {
+        self.function.name()
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, arguments: &[DataType]) -> Result<DataType> {
+        let (least, most) = self.function.arity();
+        if arguments.len() < least || most.is_some_and(|most| arguments.len() > most) {
+            return plan_err!(
+                "`{}` takes {least} or more arguments, {} given",
+                self.name(),
+                arguments.len()
+            );
+        }
+        Ok(match self.function {
+            Function::JsonElements | Function::JsonKeys => {
+                DataType::List(Arc::new(Field::new("item", DataType::Utf8, true)))
+            }
+            Function::JsonLength => DataType::Int64,
+            Function::JsonValid | Function::ArmEqual | Function::ArmIn => DataType::Boolean,
+            Function::JobSeconds => DataType::Float64,
+            _ => DataType::Utf8,
+        })
+    }
+
+    fn return_field_from_args(&self, arguments: ReturnFieldArgs) -> Result<FieldRef> {
+        let types: Vec<DataType> = arguments
+            .arg_fields
+            .iter()
+            .map(|field| field.data_type().clone())
+            .collect();
+        let field = Field::new(self.name(), self.return_type(&types)?, true);
+        Ok(Arc::new(match self.function {
+            Function::JsonGet => field.with_metadata(json_metadata()),
+            Function::JsonGetText | Function::JsonExtract => {
+                field.with_metadata(HashMap::from([(
+                    JSON_METADATA.to_owned(),
+                    "scalar".to_owned(),
+                )]))
+            }
+            Function::ArmId | Function::ArmText => {
+                field.with_metadata(HashMap::from([(FOLD_METADATA.to_owned(), "1".to_owned())]))
+            }
+            Function::JsonElements => {
+                let item = Field::new("item", DataType::Utf8, true).with_metadata(json_metadata());
+                Field::new(self.name(), DataType::List(Arc::new(item)), true)
+            }
+            _ => field,
+        }))
+    }
+
+    fn invoke_with_args(&self, arguments: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let all_scalars = arguments
+            .args
+            .iter()
+            .all(|argument| matches!(argument, ColumnarValue::Scalar(_)));
+        let rows = if all_scalars {
+            1
+        } else {
+            arguments.number_rows
+        };
+        let array = self.evaluate(&arguments.args, rows, &arguments.return_field)?;
+        if all_scalars {
+            Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(
+                &array, 0,
+            )?))
+        } else {
+            Ok(ColumnarValue::Array(array))
+        }
+    }
+}
+
+impl Restable {
+    fn evaluate(
+        &self,
+        arguments: &[ColumnarValue],
+        rows: usize,
+        field: &FieldRef,
+    ) -> Result<ArrayRef> {
+        let first = texts(&arguments[0], rows)?;
+        let first = first.as_string::<i32>();
+        match self.function {
+            Function::ArmEqual => {
+                let second = texts(&arguments[1], rows)?;
+                let second = second.as_string::<i32>();
+                let equal = first.iter().zip(second).map(|pair| match pair {
+                    (Some(left), Some(right)) => Some(left.eq_ignore_ascii_case(right)),
+                    _ => None,
+                });
+                Ok(Arc::new(equal.collect::<BooleanArray>()))
+            }
+            Function::ArmIn => {
+                let others = arguments[1..]
+                    .iter()
+                    .map(|other| texts(other, rows))
+                    .collect::<Result<Vec<_>>>()?;
+                let others: Vec<_> = others
+                    .iter()
+                    .map(|other| other.as_string::<i32>())
+                    .collect();
+                let found = first.iter().enumerate().map(|(row, value)| {
+                    let value = value?;
+                    let mut unknown = false;
+                    for other in &others {
+                        if other.is_null(row) {
+                            unknown = true;
+                        } else if other.value(row).eq_ignore_ascii_case(value) {
+                            return Some(true);
+                        }
+                    }
+                    (!unknown).then_some(false)
+                });
+                Ok(Arc::new(found.collect::<BooleanArray>()))
+            }
+            Function::ArmId => {
+                let names = texts(&arguments[1], rows)?;
+                let names = names.as_string::<i32>();
+                let mut builder = StringBuilder::new();
+                for (id, name) in first.iter().zip(names) {
+                    builder.append_option(id.zip(name).and_then(|(id, name)| arm_part(id, name)));
+                }
+                Ok(Arc::new(builder.finish()))
+            }
+            Function::ArmText => texts(&arguments[0], rows),
+            Function::JobSeconds => Ok(Arc::new(
+                first
+                    .iter()
+                    .map(|text| text.and_then(duration_seconds))
+                    .collect::<arrow::array::Float64Array>(),
+            )),
+            Function::JsonValid => {
+                let valid = first.iter().map(|text| {
+                    text.map(|text| serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok())
+                });
+                Ok(Arc::new(valid.collect::<BooleanArray>()))
+            }
+            _ => self.json(first, &arguments[1..], rows, field),
+        }
+    }
+
+    fn json(
+        &self,
+        json: &arrow::array::StringArray,
+        path: &[ColumnarValue],
+        rows: usize,
+        field: &FieldRef,
+    ) -> Result<ArrayRef> {
+        let path = Path::new(self.function, path, rows)?;
+        let found = |row: usize| {
+            if json.is_null(row) {
+                None
+            } else {
+                path.at(row)
+                    .and_then(|path| json::find(json.value(row), &path))
+            }
+        };
+        Ok(match self.function {
+            Function::JsonLength => {
+                let lengths = (0..rows).map(|row| {
+                    found(row).and_then(|json| i64::try_from(json::elements(&json)?.len()).ok())
+                });
+                Arc::new(lengths.collect::<Int64Array>())
+            }
+            Function::JsonElements | Function::JsonKeys => {
+                let DataType::List(item) = field.data_type() else {
+                    return exec_err!("`{}` returns a list", self.name());
+                };
+                let mut builder =
+                    ListBuilder::new(StringBuilder::new()).with_field(Arc::clone(item));
+                for row in 0..rows {
+                    let values: Option<Vec<String>> = match self.function {
+                        Function::JsonKeys => found(row).and_then(|json| json::keys(&json)),
+                        _ => found(row).and_then(|json| {
+                            Some(
+                                json::elements(&json)?
+                                    .into_iter()
+                                    .map(str::to_owned)
+                                    .collect(),
+                            )
+                        }),
+                    };
+                    builder.append_option(
+                        values.map(|values| values.into_iter().map(Some).collect::<Vec<_>>()),
+                    );
+                }
+                Arc::new(builder.finish())
+            }
+            Function::JsonType => {
+                let kinds = (0..rows).map(|row| found(row).map(|json| kind(&json)));
+                Arc::new(kinds.collect::<arrow::array::StringArray>())
+            }
+            Function::JsonGet => {
+                let mut builder = StringBuilder::new();
+                (0..rows).for_each(|row| builder.append_option(found(row)));
+                Arc::new(builder.finish())
+            }
+            _ => {
+                let mut builder = StringBuilder::new();
+                (0..rows).for_each(|row| {
+                    builder.append_option(found(row).as_deref().and_then(json::text))
+                });
+                Arc::new(builder.finish())
+            }
+        })
+    }
+}
+
+fn kind(json: &str) -> &'static str {
+    match json.as_bytes().first() {
+        Some(b'{') => "object",
+        Some(b'[') => "array",
+        Some(b'"') => "string",
+        Some(b't' | b'f') => "boolean",
+        Some(b'n') => "null",
+        _ => "number",
+    }
+}
+
+/// The path arguments of a JSON function: constant, as nearly always, or another one for each row.
+enum Path {
+    Constant(Option<Vec<Step>>),
+    Rows(Vec<ArrayRef>, bool),
+}
+
+impl Path {
+    fn new(function: Function, arguments: &[ColumnarValue], rows: usize) -> Result<Path> {
+        let is_path = function == Function::JsonExtract;
+        let constants: Option<Vec<ScalarValue>> = arguments
+            .iter()
+            .map(|argument| match argument {
+                ColumnarValue::Scalar(value) => Some(value.clone()),
+                ColumnarValue::Array(_) => None,
+            })
+            .collect();
+        let Some(constants) = constants else {
+            let arrays = arguments
+                .iter()
+                .map(|argument| argument.clone().into_array(rows))
+                .collect::<Result<_>>()?;
+            return Ok(Path::Rows(arrays, is_path));
+        };
+        if is_path && let Some(Some(Some(text))) = constants.first().map(ScalarValue::try_as_str) {
+            return match json::path(text) {
+                Some(steps) => Ok(Path::Constant(Some(steps))),
+                None => exec_err!(
+                    "`{text}` is no JSON path; write it like `$.policyInfo.policyId` or `$.rules[0].name`"
+                ),
+            };
+        }
+        Ok(Path::Constant(constants.iter().map(step).collect()))
+    }
+
+    fn at(&self, row: usize) -> Option<std::borrow::Cow<'_, [Step]>> {
+        match self {
+            Path::Constant(steps) => steps.as_deref().map(std::borrow::Cow::Borrowed),
+            Path::Rows(arrays, is_path) => {
+                let values = arrays
+                    .iter()
+                    .map(|array| ScalarValue::try_from_array(array, row).ok());
+                let values: Vec<ScalarValue> = values.collect::<Option<_>>()?;
+                if *is_path {
+                    return json::path(values.first()?.try_as_str()??).map(std::borrow::Cow::Owned);
+                }
+                values
+                    .iter()
+                    .map(step)
+                    .collect::<Option<Vec<_>>>()
+                    .map(std::borrow::Cow::Owned)
+            }
+        }
+    }
+}
+
+fn step(value: &ScalarValue) -> Option<Step> {
+    if let Some(text) = value.try_as_str() {
+        return text.map(|text| Step::Key(text.to_owned()));
+    }
+    match value.cast_to(&DataType::Int64) {
+        Ok(ScalarValue::Int64(Some(index))) => Some(Step::Index(index)),
+        _ => None,
+    }
+}
+
+/// An argument as an array of text.
+fn texts(value: &ColumnarValue, rows: usize) -> Result<ArrayRef> {
+    let array = value.clone().into_array(rows)?;
+    if array.data_type() == &DataType::Utf8 {
+        Ok(array)
+    } else {
+        Ok(cast(&array, &DataType::Utf8)?)
+    }
+}
+
+/// The part of an id that `name` names: `subscriptionId`, `resourceGroupName`, `provider`, or the singular of a
+/// type segment with or without `Name` (`vaultName` for `backupVaults`, `backupInstanceName` for `backupInstances`).
+pub fn arm_part<'i>(id: &'i str, name: &str) -> Option<&'i str> {
+    let wanted = restable_spec::names::fold(name);
+    let wanted = wanted
+        .strip_suffix("name")
+        .or_else(|| wanted.strip_suffix("id"))
+        .unwrap_or(&wanted);
+    let segments: Vec<&str> = id.strip_prefix('/')?.split('/').collect();
+    let mut pairs = segments.chunks_exact(2);
+    let named = |segment: &str| {
+        let folded = restable_spec::names::fold(segment);
+        let singular = match folded.strip_suffix("ies") {
+            Some(stem) => format!("{stem}y"),
+            None => folded.strip_suffix('s').unwrap_or(&folded).to_owned(),
+        };
+        singular == wanted || singular.strip_prefix("backup") == Some(wanted)
+    };
+    pairs.find(|pair| named(pair[0])).map(|pair| pair[1])
+}
+
+/// Seconds of `PT3M5.58S` or of `00:03:12.71` (`d.hh:mm:ss.fffffff`), the two forms that Azure mixes.
+pub fn duration_seconds(text: &str) -> Option<f64> {
+    if let Some(iso) = text.strip_prefix('P') {
+        let (mut seconds, mut number, mut in_time) = (0.0, String::new(), false);
+        for letter in iso.chars() {
+            match letter {
+                '0'..='9' | '.' => number.push(letter),
+                'T' => in_time = true,
+                _ => {
+                    let value: f64 = std::mem::take(&mut number).parse().ok()?;
+                    seconds += value
+                        * match (letter, in_time) {
+                            ('W', false) => 604_800.0,
+                            ('D', false) => 86_400.0,
+                            ('H', true) => 3_600.0,
+                            ('M', true) => 60.0,
+                            ('S', true) => 1.0,
+                            _ => return None,
+                        };
+                }
+            }
+        }
+        return number.is_empty().then_some(seconds);
+    }
+    let mut parts = text.split(':').rev();
+    let seconds: f64 = parts.next()?.parse().ok()?;
+    let minutes: f64 = parts.next()?.parse().ok()?;
+    let hours = parts.next()?;
+    let (days, hours) = hours.split_once('.').unwrap_or(("0", hours));
+    let (days, hours): (f64, f64) = (days.parse().ok()?, hours.parse().ok()?);
+    parts
+        .next()
+        .is_none()
+        .then_some(((days * 24.0 + hours) * 60.0 + minutes) * 60.0 + seconds)
+}

@@ -1,0 +1,287 @@
+//! What comes out of a statement: rows as a stream with headings as the user wrote them, or a message; and afterwards a
+//! report of what it cost and whether it is complete.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use arrow::array::{RecordBatch, RecordBatchOptions};
+use arrow::datatypes::{Schema, SchemaRef};
+use datafusion::execution::SendableRecordBatchStream;
+use futures::StreamExt;
+
+use crate::functions::NAME_METADATA;
+use crate::names::{Heading, Names};
+use crate::statement::{Missing, Statement};
+use crate::{Error, Result};
+
+/// The outcome of a statement.
+#[derive(Debug)]
+pub enum Outcome {
+    /// Rows.
+    Rows(Rows),
+    /// What was done, in words.
+    Message(String),
+}
+
+/// The rows of a statement, read one batch at a time. When it is dropped, all calls of the statement end.
+pub struct Rows {
+    schema: SchemaRef,
+    stream: SendableRecordBatchStream,
+    statement: Arc<Statement>,
+    started: Instant,
+    count: u64,
+    offline: bool,
+}
+
+impl std::fmt::Debug for Rows {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Rows")
+            .field("schema", &self.schema)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Drop for Rows {
+    fn drop(&mut self) {
+        self.statement.end();
+    }
+}
+
+/// What a statement cost, and whether its answer is whole.
+#[derive(Debug, Clone, Default)]
+pub struct Report {
+    /// Rows delivered.
+    pub rows: u64,
+    /// Logical calls: each page once.
+    pub calls: u64,
+    /// Attempts beyond the first.
+    pub retries: u64,
+    /// Bytes of bodies.
+    pub bytes: u64,
+    /// From the start of the statement to its last row.
+    pub elapsed: Duration,
+    /// Time spent waiting because the service throttles.
+    pub throttled: Duration,
+    /// How many scopes of each kind were read.
+    pub scopes: BTreeMap<String, usize>,
+    /// Scopes that answered that they do not exist.
+    pub absent: u64,
+    /// Scopes that could not be read.
+    pub missing: Vec<Missing>,
+    /// What the user should know although nothing failed.
+    pub notices: Vec<String>,
+}
+
+impl Rows {
+    pub(crate) fn new(
+        stream: SendableRecordBatchStream,
+        names: &Names,
+        statement: Arc<Statement>,
+        started: Instant,
+    ) -> Rows {
+        let schema = headed(&stream.schema(), names);
+        Rows {
+            schema,
+            stream,
+            statement,
+            started,
+            count: 0,
+            offline: false,
+        }
+    }
+
+    pub(crate) fn offline(mut self) -> Rows {
+        self.offline = true;
+        self
+    }
+
+    /// The columns, headed as the user wrote them.
+    pub fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    /// The next batch, or `None` at the end of a complete answer.
+    pub async fn next(&mut self) -> Option<Result<RecordBatch>> {
+        let next = self.stream.next();
+        let batch = match self.statement.deadline {
+            Some(deadline) => match tokio::time::timeout_at(deadline.into(), next).await {
+                Ok(batch) => batch,
+                Err(_) => return Some(Err(Error::Timeout(deadline.duration_since(self.started)))),
+            },
+            None => next.await,
+        }?;
+        Some(batch.map_err(Error::from).and_then(|batch| {
+            self.count += batch.num_rows() as u64;
+            let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+            Ok(RecordBatch::try_new_with_options(
+                Arc::clone(&self.schema),
+                batch.columns().to_vec(),
+                &options,
+            )?)
+        }))
+    }
+
+    /// What the statement cost until now; to be read after the last row.
+    pub fn report(&self) -> Report {
+        let totals = self.statement.meter.totals();
+        Report {
+            rows: self.count,
+            calls: totals.calls,
+            retries: totals.retries,
+            bytes: totals.bytes,
+            elapsed: self.started.elapsed(),
+            throttled: totals.throttle_wait,
+            scopes: self.statement.scopes(),
+            absent: self.statement.absent(),
+            missing: self.statement.missing(),
+            notices: self.statement.notices(),
+        }
+    }
+
+    /// Whether the statement answers from what is at hand, without a call.
+    pub fn is_offline(&self) -> bool {
+        self.offline
+    }
+
+    /// What the statement's scans share.
+    pub fn statement(&self) -> &Arc<Statement> {
+        &self.statement
+    }
+}
+
+impl Report {
+    /// Whether every scope was read.
+    pub fn is_complete(&self) -> bool {
+        self.missing.is_empty()
+    }
+
+    /// The coverage line, for example
+    /// `1,204 rows · 312 vaults in 9 subscriptions · 337 calls, 2 retried · 4.1 MB · 2.3 s · complete`.
+    pub fn line(&self) -> String {
+        let mut parts = vec![counted(self.rows, "row")];
+        let subscriptions = self.scopes.get("subscriptions").copied();
+        let others: Vec<String> = self
+            .scopes
+            .iter()
+            .filter(|(noun, _)| *noun != "subscriptions")
+            .map(|(noun, count)| {
+                counted(
+                    *count as u64,
+                    noun.strip_prefix("backup_")
+                        .unwrap_or(noun)
+                        .trim_end_matches('s'),
+                )
+            })
+            .collect();
+        match (others.is_empty(), subscriptions) {
+            (false, Some(count)) => parts.push(format!(
+                "{} in {}",
+                others.join(", "),
+                counted(count as u64, "subscription")
+            )),
+            (true, Some(count)) => parts.push(counted(count as u64, "subscription")),
+            (false, None) => parts.push(others.join(", ")),
+            (true, None) => {}
+        }
+        if self.absent > 0 {
+            parts.push(format!("{} absent", grouped(self.absent)));
+        }
+        let retried = if self.retries > 0 {
+            format!(", {} retried", grouped(self.retries))
+        } else {
+            String::new()
+        };
+        parts.push(format!("{}{retried}", counted(self.calls, "call")));
+        parts.push(size(self.bytes));
+        if self.throttled > Duration::from_millis(50) {
+            parts.push(format!("{:.1} s throttled", self.throttled.as_secs_f64()));
+        }
+        parts.push(format!("{:.1} s", self.elapsed.as_secs_f64()));
+        parts.push(match self.missing.len() {
+            0 => "complete".to_owned(),
+            1 => "INCOMPLETE: 1 scope missing".to_owned(),
+            many => format!("INCOMPLETE: {} scopes missing", grouped(many as u64)),
+        });
+        parts.join(" · ")
+    }
+}
+
+fn counted(count: u64, noun: &str) -> String {
+    let noun = noun.replace('_', " ");
+    match (count, noun.strip_suffix("ie")) {
+        (1, Some(stem)) => format!("1 {stem}y"),
+        (1, None) => format!("1 {noun}"),
+        (_, _) => format!("{} {noun}s", grouped(count)),
+    }
+}
+
+fn grouped(count: u64) -> String {
+    let digits = count.to_string();
+    let mut text = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+fn size(bytes: u64) -> String {
+    #[expect(clippy::cast_precision_loss, reason = "a size for people")]
+    let bytes_f = bytes as f64;
+    match bytes {
+        0..1_000 => format!("{bytes} B"),
+        1_000..1_000_000 => format!("{:.1} kB", bytes_f / 1e3),
+        1_000_000..1_000_000_000 => format!("{:.1} MB", bytes_f / 1e6),
+        _ => format!("{:.1} GB", bytes_f / 1e9),
+    }
+}
+
+/// The schema of the result with the headings that the user sees.
+pub(crate) fn headed(schema: &SchemaRef, names: &Names) -> SchemaRef {
+    let fields = schema.fields();
+    let wildcards = names
+        .headings
+        .iter()
+        .filter(|heading| **heading == Heading::Wildcard)
+        .count();
+    let explicit = names.headings.len() - wildcards;
+    let mut headings: Vec<Heading> = Vec::with_capacity(fields.len());
+    for heading in &names.headings {
+        match heading {
+            // One wildcard takes what the others leave; several cannot be told apart and are headed by name.
+            Heading::Wildcard if wildcards == 1 => {
+                headings.extend(std::iter::repeat_n(
+                    Heading::Document,
+                    fields.len().saturating_sub(explicit),
+                ));
+            }
+            other => headings.push(other.clone()),
+        }
+    }
+    if headings.len() != fields.len() {
+        headings = vec![Heading::Document; fields.len()];
+    }
+    let headed = fields.iter().zip(headings).map(|(field, heading)| {
+        let name = match heading {
+            Heading::Written(name) => name,
+            _ => document_name(field, names),
+        };
+        field.as_ref().clone().with_name(name)
+    });
+    Arc::new(Schema::new(headed.collect::<Vec<_>>()))
+}
+
+fn document_name(field: &arrow::datatypes::Field, names: &Names) -> String {
+    match field.metadata().get(NAME_METADATA) {
+        Some(name) if restable_spec::names::fold(name) == *field.name() => name.clone(),
+        _ => names
+            .spelled
+            .get(field.name())
+            .cloned()
+            .unwrap_or_else(|| field.name().clone()),
+    }
+}

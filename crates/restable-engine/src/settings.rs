@@ -1,0 +1,251 @@
+//! Settings of a session: what `SET`, `--set`, the environment and `config.toml` may say, each with its default, its
+//! meaning and where its value came from. A name that is not listed here is an error, never accepted and ignored.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use restable_sql::Diagnostic;
+
+/// Where a value came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Origin {
+    /// Built in.
+    Default,
+    /// `config.toml`.
+    File,
+    /// A variable `RESTABLE_…`.
+    Environment,
+    /// A flag of the command line.
+    Flag,
+    /// A statement `SET`.
+    Statement,
+}
+
+impl Origin {
+    /// The word for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Origin::Default => "default",
+            Origin::File => "file",
+            Origin::Environment => "environment",
+            Origin::Flag => "flag",
+            Origin::Statement => "SET",
+        }
+    }
+}
+
+/// One setting as it is listed.
+#[derive(Debug, Clone)]
+pub struct Documented {
+    /// The name.
+    pub name: &'static str,
+    /// What it does.
+    pub meaning: &'static str,
+}
+
+/// Every setting, in the order in which `SHOW SETTINGS` lists them.
+pub const ALL: &[Documented] = &[
+    Documented {
+        name: "max_concurrency",
+        meaning: "ceiling of calls in flight",
+    },
+    Documented {
+        name: "page_timeout",
+        meaning: "seconds for one page, retries not counted",
+    },
+    Documented {
+        name: "statement_timeout",
+        meaning: "seconds for a statement; 0: none",
+    },
+    Documented {
+        name: "partial_results",
+        meaning: "on: scopes that cannot be read are listed instead of failing the statement",
+    },
+    Documented {
+        name: "default_subscription",
+        meaning: "the subscription of statements that write none",
+    },
+    Documented {
+        name: "subscriptions",
+        meaning: "subscriptions, separated by commas, that a walk is confined to",
+    },
+    Documented {
+        name: "memory_limit",
+        meaning: "memory for sorting and grouping, like `512MB`; 0: none",
+    },
+];
+
+/// The values of a session.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Ceiling of calls in flight of one statement.
+    pub max_concurrency: usize,
+    /// Time for one page.
+    pub page_timeout: Duration,
+    /// Time for a statement.
+    pub statement_timeout: Option<Duration>,
+    /// Whether partial results are allowed.
+    pub partial_results: bool,
+    /// The default subscription of mutating statements.
+    pub default_subscription: Option<String>,
+    /// Subscriptions that a walk is confined to.
+    pub subscriptions: Vec<String>,
+    /// Memory for sorting and grouping, in bytes.
+    pub memory_limit: Option<usize>,
+    origins: Vec<(String, Origin)>,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            max_concurrency: 64,
+            page_timeout: Duration::from_secs(120),
+            statement_timeout: None,
+            partial_results: false,
+            default_subscription: None,
+            subscriptions: Vec::new(),
+            memory_limit: None,
+            origins: Vec::new(),
+        }
+    }
+}
+
+impl Settings {
+    /// Gives `name` the value `value`. The error names the setting and what it takes.
+    pub fn set(&mut self, name: &str, value: &str, origin: Origin) -> Result<(), Diagnostic> {
+        let known = ALL
+            .iter()
+            .find(|setting| restable_spec::names::same(setting.name, name))
+            .ok_or_else(|| unknown(name))?;
+        let wrong = |takes: &str| Diagnostic {
+            code: "R0402",
+            message: format!("`{}` takes {takes}, not `{value}`", known.name),
+            span: None,
+            notes: Vec::new(),
+            help: Some("`SHOW SETTINGS` lists every setting with its value".to_owned()),
+        };
+        let value_text = value.trim();
+        match known.name {
+            "max_concurrency" => {
+                self.max_concurrency = value_text
+                    .parse()
+                    .ok()
+                    .filter(|n| (1..=1024).contains(n))
+                    .ok_or_else(|| wrong("a whole number from 1 to 1024"))?;
+            }
+            "page_timeout" => {
+                self.page_timeout = seconds(value_text)
+                    .filter(|time| !time.is_zero())
+                    .ok_or_else(|| wrong("seconds above 0"))?
+            }
+            "statement_timeout" => {
+                let time =
+                    seconds(value_text).ok_or_else(|| wrong("seconds, like `30` or `1.5`"))?;
+                self.statement_timeout = (!time.is_zero()).then_some(time);
+            }
+            "partial_results" => {
+                self.partial_results = match &*value_text.to_ascii_lowercase() {
+                    "on" | "true" | "1" | "yes" => true,
+                    "off" | "false" | "0" | "no" => false,
+                    _ => return Err(wrong("`on` or `off`")),
+                };
+            }
+            "default_subscription" => {
+                self.default_subscription = (!value_text.is_empty()).then(|| value_text.to_owned())
+            }
+            "subscriptions" => {
+                self.subscriptions = value_text
+                    .split(',')
+                    .map(|id| id.trim().to_owned())
+                    .filter(|id| !id.is_empty())
+                    .collect();
+            }
+            "memory_limit" => {
+                let bytes =
+                    bytes(value_text).ok_or_else(|| wrong("a size, like `512MB` or `2GB`"))?;
+                self.memory_limit = (bytes > 0).then_some(bytes);
+            }
+            other => return Err(unknown(other)),
+        }
+        self.origins.retain(|(name, _)| name != known.name);
+        self.origins.push((known.name.to_owned(), origin));
+        Ok(())
+    }
+
+    /// The value of a setting as text, by its name.
+    pub fn value(&self, name: &str) -> Result<String, Diagnostic> {
+        let known = ALL
+            .iter()
+            .find(|setting| restable_spec::names::same(setting.name, name))
+            .ok_or_else(|| unknown(name))?;
+        Ok(match known.name {
+            "max_concurrency" => self.max_concurrency.to_string(),
+            "page_timeout" => self.page_timeout.as_secs_f64().to_string(),
+            "statement_timeout" => self
+                .statement_timeout
+                .map_or_else(|| "0".to_owned(), |time| time.as_secs_f64().to_string()),
+            "partial_results" => if self.partial_results { "on" } else { "off" }.to_owned(),
+            "default_subscription" => self.default_subscription.clone().unwrap_or_default(),
+            "subscriptions" => self.subscriptions.join(","),
+            _ => self
+                .memory_limit
+                .map_or_else(|| "0".to_owned(), |bytes| bytes.to_string()),
+        })
+    }
+
+    /// Where the value of a setting came from.
+    pub fn origin(&self, name: &str) -> Origin {
+        self.origins
+            .iter()
+            .find(|(known, _)| known == name)
+            .map_or(Origin::Default, |(_, origin)| *origin)
+    }
+}
+
+fn unknown(name: &str) -> Diagnostic {
+    let mut help = String::from("`SHOW SETTINGS` lists every setting");
+    if let Some(nearest) =
+        restable_spec::names::nearest(name, ALL.iter().map(|setting| setting.name))
+    {
+        let _ = write!(help, "; did you mean `{nearest}`?");
+    }
+    Diagnostic {
+        code: "R0401",
+        message: format!("there is no setting `{name}`"),
+        span: None,
+        notes: Vec::new(),
+        help: Some(help),
+    }
+}
+
+fn seconds(text: &str) -> Option<Duration> {
+    let text = text.strip_suffix('s').unwrap_or(text);
+    let seconds: f64 = text.trim().parse().ok()?;
+    (seconds.is_finite() && (0.0..=31_536_000.0).contains(&seconds))
+        .then(|| Duration::from_secs_f64(seconds))
+}
+
+fn bytes(text: &str) -> Option<usize> {
+    let lower = text.to_ascii_lowercase();
+    let (number, factor) = [
+        ("gb", 1_000_000_000_f64),
+        ("mb", 1e6),
+        ("kb", 1e3),
+        ("gib", 1_073_741_824.0),
+        ("mib", 1_048_576.0),
+    ]
+    .iter()
+    .find_map(|(unit, factor)| {
+        lower
+            .strip_suffix(unit)
+            .map(|number| (number.to_owned(), *factor))
+    })
+    .unwrap_or((lower, 1.0));
+    let value: f64 = number.trim().parse().ok()?;
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "checked to be in range"
+    )]
+    (value >= 0.0 && value * factor < 1e15).then_some((value * factor) as usize)
+}

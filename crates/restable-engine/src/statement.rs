@@ -1,0 +1,136 @@
+//! One running statement: what its calls share. It counts, remembers which scopes were read and which are missing, and
+//! keeps the listings of parents, so that no scope is listed twice in a statement. It ends with the statement, and all
+//! calls end with it.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use restable_http::{CallContext, Client, Meter};
+use restable_spec::Registry;
+
+use crate::identity::Spellings;
+use crate::walk::Listing;
+
+/// A scope that could not be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Missing {
+    /// The path of the scope.
+    pub scope: String,
+    /// The service's code, or the kind of failure.
+    pub code: String,
+    /// What the service said.
+    pub message: String,
+}
+
+/// What a statement's scans share.
+#[derive(Debug)]
+pub struct Statement {
+    /// Counts calls, pages, retries and bytes.
+    pub meter: Arc<Meter>,
+    /// When the statement must have ended.
+    pub deadline: Option<Instant>,
+    /// Whether scopes that cannot be read are left out and listed, instead of failing the statement.
+    pub partial: bool,
+    /// Ceiling of calls in flight of one scan.
+    pub concurrency: usize,
+    /// Subscriptions that a walk is confined to; empty: all that the credential sees.
+    pub subscriptions: Vec<String>,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) clients: Arc<HashMap<String, Client>>,
+    pub(crate) spellings: Arc<Spellings>,
+    pub(crate) listings: Mutex<HashMap<String, Arc<Listing>>>,
+    missing: Mutex<Vec<Missing>>,
+    notices: Mutex<Vec<String>>,
+    absent: AtomicU64,
+    read: Mutex<BTreeMap<String, HashSet<String>>>,
+}
+
+impl Statement {
+    pub(crate) fn new(
+        registry: Arc<Registry>,
+        clients: Arc<HashMap<String, Client>>,
+        spellings: Arc<Spellings>,
+        settings: &crate::Settings,
+    ) -> Statement {
+        Statement {
+            meter: Arc::new(Meter::default()),
+            deadline: settings
+                .statement_timeout
+                .map(|limit| Instant::now() + limit),
+            partial: settings.partial_results,
+            concurrency: settings.max_concurrency,
+            subscriptions: settings.subscriptions.clone(),
+            registry,
+            clients,
+            spellings,
+            listings: Mutex::default(),
+            missing: Mutex::default(),
+            notices: Mutex::default(),
+            absent: AtomicU64::new(0),
+            read: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn context(&self) -> CallContext {
+        CallContext {
+            meter: Arc::clone(&self.meter),
+            deadline: self.deadline,
+        }
+    }
+
+    /// Ends the statement: its listings, and with them their calls, stop.
+    pub(crate) fn end(&self) {
+        lock(&self.listings).clear();
+    }
+
+    /// Notes a scope as read, under the noun that the coverage line counts (`vaults`).
+    pub(crate) fn note_read(&self, noun: &str, scope: String) {
+        lock(&self.read)
+            .entry(noun.to_owned())
+            .or_default()
+            .insert(scope);
+    }
+
+    pub(crate) fn note_absent(&self, notice: Option<String>) {
+        self.absent.fetch_add(1, Ordering::Relaxed);
+        if let Some(notice) = notice {
+            let mut notices = lock(&self.notices);
+            if !notices.contains(&notice) {
+                notices.push(notice);
+            }
+        }
+    }
+
+    pub(crate) fn note_missing(&self, missing: Missing) {
+        lock(&self.missing).push(missing);
+    }
+
+    /// The scopes that could not be read.
+    pub fn missing(&self) -> Vec<Missing> {
+        lock(&self.missing).clone()
+    }
+
+    /// What the user should know although nothing failed.
+    pub fn notices(&self) -> Vec<String> {
+        lock(&self.notices).clone()
+    }
+
+    /// How many scopes answered that they do not exist.
+    pub fn absent(&self) -> u64 {
+        self.absent.load(Ordering::Relaxed)
+    }
+
+    /// How many scopes of each kind were read, for example `{"subscriptions": 9, "vaults": 312}`.
+    pub fn scopes(&self) -> BTreeMap<String, usize> {
+        lock(&self.read)
+            .iter()
+            .map(|(noun, scopes)| (noun.clone(), scopes.len()))
+            .collect()
+    }
+}
+
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

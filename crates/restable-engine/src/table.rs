@@ -1,0 +1,362 @@
+//! A resource as a DataFusion table: its columns, and which predicates narrow the calls. A predicate only ever narrows:
+//! DataFusion applies it again to the rows, so that a pushed-down predicate and a local one cannot disagree.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use async_trait::async_trait;
+use datafusion::catalog::streaming::StreamingTable;
+use datafusion::catalog::{Session, TableProvider};
+use datafusion::common::{Result as PlanResult, ScalarValue};
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::logical_expr::expr::ScalarFunction;
+use datafusion::logical_expr::{
+    BinaryExpr, Expr, Operator, TableProviderFilterPushDown, TableType,
+};
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
+use futures::StreamExt;
+use restable_spec::names::{fold, same};
+use restable_spec::{Kind, Location, Resource};
+
+use crate::functions::{FOLD_METADATA, NAME_METADATA, json_metadata};
+use crate::statement::Statement;
+use crate::walk::{self, Asked, Bindings};
+use crate::{Error, Result};
+
+/// What a column of a table is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// A field of the rows; `*` shows it.
+    Field,
+    /// A parameter whose value each row has; found by name only.
+    Parameter,
+    /// An input of the call, such as `api-version`: it may be given by `=`, and is no property of a row.
+    Input,
+}
+
+/// One column of a table.
+#[derive(Debug, Clone)]
+pub struct TableColumn {
+    /// The name in the document.
+    pub name: String,
+    /// Its type.
+    pub kind: Kind,
+    /// What it is.
+    pub role: Role,
+    /// What it means.
+    pub description: Option<String>,
+}
+
+/// The columns of a resource's table: its fields, then its parameters.
+pub fn columns(resource: &Resource) -> Vec<TableColumn> {
+    let mut columns: Vec<TableColumn> = Vec::new();
+    for field in &resource.fields {
+        let known = columns.iter().any(|column| same(&column.name, &field.name));
+        if !known {
+            let description = field.description.clone();
+            columns.push(TableColumn {
+                name: field.name.clone(),
+                kind: field.kind,
+                role: Role::Field,
+                description,
+            });
+        }
+    }
+    for parameter in &resource.parameters {
+        if columns
+            .iter()
+            .any(|column| same(&column.name, &parameter.name))
+        {
+            continue;
+        }
+        let role = if parameter.location == Location::Path {
+            Role::Parameter
+        } else {
+            Role::Input
+        };
+        let description = parameter.description.clone();
+        columns.push(TableColumn {
+            name: parameter.name.clone(),
+            kind: Kind::Text,
+            role,
+            description,
+        });
+    }
+    columns
+}
+
+/// A resource as a table.
+#[derive(Debug)]
+pub struct ResourceTable {
+    resource: Arc<Resource>,
+    columns: Vec<TableColumn>,
+    schema: SchemaRef,
+}
+
+impl ResourceTable {
+    /// The table of a resource that can be read.
+    pub fn new(resource: Arc<Resource>) -> ResourceTable {
+        let columns = columns(&resource);
+        let fields: Vec<Field> = columns
+            .iter()
+            .map(|column| arrow_field(&resource, column))
+            .collect();
+        ResourceTable {
+            resource,
+            columns,
+            schema: Arc::new(Schema::new(fields)),
+        }
+    }
+
+    fn column(&self, expr: &Expr) -> Option<&TableColumn> {
+        let Expr::Column(column) = expr else {
+            return None;
+        };
+        self.columns
+            .iter()
+            .find(|known| fold(&known.name) == column.name)
+    }
+
+    /// Whether values of this column are bound in calls.
+    fn binds(&self, column: &TableColumn) -> bool {
+        match column.role {
+            Role::Parameter | Role::Input => true,
+            // A field that is named like a part of the resource's own key is that part.
+            Role::Field => self.resource.key.iter().any(|key| same(key, &column.name)),
+        }
+    }
+
+    /// What a predicate binds.
+    fn binding(&self, expr: &Expr) -> Option<(&TableColumn, Vec<Arc<str>>)> {
+        let (column, values): (&Expr, Vec<&Expr>) = match expr {
+            Expr::BinaryExpr(BinaryExpr {
+                left,
+                op: Operator::Eq,
+                right,
+            }) => match (&**left, &**right) {
+                (column, value @ Expr::Literal(..)) => (column, vec![value]),
+                (value @ Expr::Literal(..), column) => (column, vec![value]),
+                _ => return None,
+            },
+            Expr::ScalarFunction(ScalarFunction { func, args })
+                if matches!(func.name(), "arm_equal" | "arm_in") =>
+            {
+                (args.first()?, args[1..].iter().collect())
+            }
+            Expr::InList(list) if !list.negated => (&list.expr, list.list.iter().collect()),
+            _ => return None,
+        };
+        let column = self.column(column).filter(|column| self.binds(column))?;
+        let mut texts: Vec<Arc<str>> = Vec::new();
+        for value in values {
+            let Expr::Literal(value, _) = value else {
+                return None;
+            };
+            // NULL equals nothing: it names no scope.
+            if let Some(text) = text(value)?
+                && !texts.iter().any(|known| known.eq_ignore_ascii_case(&text))
+            {
+                texts.push(text);
+            }
+        }
+        Some((column, texts))
+    }
+
+    fn bindings(&self, filters: &[Expr]) -> Bindings {
+        let mut bindings = Bindings::new();
+        for (column, values) in filters.iter().filter_map(|filter| self.binding(filter)) {
+            let name = fold(&column.name);
+            match bindings.get_mut(&name) {
+                // Two predicates on one column: what both allow.
+                Some(known) => known.retain(|known: &Arc<str>| {
+                    values.iter().any(|value| value.eq_ignore_ascii_case(known))
+                }),
+                None => {
+                    bindings.insert(name, values);
+                }
+            }
+        }
+        bindings
+    }
+}
+
+fn text(value: &ScalarValue) -> Option<Option<Arc<str>>> {
+    match value {
+        ScalarValue::Null => Some(None),
+        ScalarValue::Utf8(text) | ScalarValue::LargeUtf8(text) | ScalarValue::Utf8View(text) => {
+            Some(text.as_deref().map(Arc::from))
+        }
+        number if number.data_type().is_integer() => {
+            Some((!number.is_null()).then(|| Arc::from(number.to_string())))
+        }
+        _ => None,
+    }
+}
+
+fn arrow_field(resource: &Resource, column: &TableColumn) -> Field {
+    let mut metadata = match column.kind {
+        Kind::Json => json_metadata(),
+        _ => HashMap::new(),
+    };
+    metadata.insert(NAME_METADATA.to_owned(), column.name.clone());
+    let folded = fold(&column.name);
+    let is_arm = !resource.key.is_empty();
+    let names_scope = match column.role {
+        Role::Parameter => true,
+        Role::Input => false,
+        Role::Field => {
+            column.kind == Kind::Text
+                && (folded.ends_with("id")
+                    || (is_arm && folded == "name")
+                    || resource.key.iter().any(|key| same(key, &folded)))
+        }
+    };
+    if names_scope {
+        metadata.insert(FOLD_METADATA.to_owned(), "1".to_owned());
+    }
+    Field::new(folded, data_type(column.kind), true).with_metadata(metadata)
+}
+
+/// The Arrow type of a kind of value.
+pub fn data_type(kind: Kind) -> DataType {
+    match kind {
+        Kind::Text | Kind::Json => DataType::Utf8,
+        Kind::Integer => DataType::Int64,
+        Kind::Number => DataType::Float64,
+        Kind::Boolean => DataType::Boolean,
+    }
+}
+
+#[async_trait]
+impl TableProvider for ResourceTable {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    fn supports_filters_pushdown(
+        &self,
+        filters: &[&Expr],
+    ) -> PlanResult<Vec<TableProviderFilterPushDown>> {
+        let mut support = Vec::with_capacity(filters.len());
+        for filter in filters {
+            let binding = self.binding(filter);
+            if let Some((column, values)) = &binding
+                && column.role == Role::Input
+                && values.len() == 1
+            {
+                support.push(TableProviderFilterPushDown::Exact);
+                continue;
+            }
+            let input = filter.column_refs().into_iter().find_map(|column| {
+                self.columns
+                    .iter()
+                    .find(|known| known.role == Role::Input && fold(&known.name) == column.name)
+            });
+            if let Some(input) = input {
+                return Err(Error::input_predicate(&self.resource, &input.name).into());
+            }
+            support.push(match binding {
+                Some(_) => TableProviderFilterPushDown::Inexact,
+                None => TableProviderFilterPushDown::Unsupported,
+            });
+        }
+        Ok(support)
+    }
+
+    async fn scan(
+        &self,
+        _state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        limit: Option<usize>,
+    ) -> PlanResult<Arc<dyn ExecutionPlan>> {
+        let all: Vec<usize> = (0..self.columns.len()).collect();
+        let chosen = projection.unwrap_or(&all);
+        let schema = Arc::new(self.schema.project(chosen)?);
+        let asked = chosen
+            .iter()
+            .map(|at| Asked {
+                name: self.columns[*at].name.clone(),
+                kind: self.columns[*at].kind,
+            })
+            .collect();
+        let scan = Scan {
+            resource: Arc::clone(&self.resource),
+            bindings: self.bindings(filters),
+            asked,
+            schema: Arc::clone(&schema),
+        };
+        Ok(Arc::new(StreamingTableExec::try_new(
+            schema,
+            vec![Arc::new(scan)],
+            None,
+            [],
+            false,
+            limit,
+        )?))
+    }
+}
+
+/// One scan of a resource: data, until it is executed.
+#[derive(Debug, Clone)]
+pub struct Scan {
+    resource: Arc<Resource>,
+    bindings: Bindings,
+    asked: Vec<Asked>,
+    schema: SchemaRef,
+}
+
+impl PartitionStream for Scan {
+    fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    fn execute(&self, context: Arc<TaskContext>) -> SendableRecordBatchStream {
+        let schema = Arc::clone(&self.schema);
+        let Some(statement) = context.session_config().get_extension::<Statement>() else {
+            let problem = Error::internal("a scan runs outside a statement");
+            let failed = futures::stream::once(futures::future::ready(Err(problem.into())));
+            return Box::pin(RecordBatchStreamAdapter::new(schema, failed));
+        };
+        let batches = walk::read(
+            statement,
+            Arc::clone(&self.resource),
+            self.bindings.clone(),
+            self.asked.clone(),
+            Arc::clone(&schema),
+        );
+        Box::pin(RecordBatchStreamAdapter::new(
+            schema,
+            batches.map(|batch: Result<_>| batch.map_err(Into::into)),
+        ))
+    }
+}
+
+/// A table of rows that are at hand.
+pub fn at_hand(
+    schema: SchemaRef,
+    batch: arrow::array::RecordBatch,
+) -> PlanResult<Arc<dyn TableProvider>> {
+    #[derive(Debug)]
+    struct AtHand(SchemaRef, arrow::array::RecordBatch);
+    impl PartitionStream for AtHand {
+        fn schema(&self) -> &SchemaRef {
+            &self.0
+        }
+        fn execute(&self, _context: Arc<TaskContext>) -> SendableRecordBatchStream {
+            let batch = futures::stream::once(futures::future::ready(Ok(self.1.clone())));
+            Box::pin(RecordBatchStreamAdapter::new(Arc::clone(&self.0), batch))
+        }
+    }
+    Ok(Arc::new(StreamingTable::try_new(
+        Arc::clone(&schema),
+        vec![Arc::new(AtHand(schema, batch))],
+    )?))
+}

@@ -1,0 +1,633 @@
+//! The walk: from what a statement binds to the calls that answer it. Where parameters are not bound, the parents are
+//! listed (subscriptions, then vaults, then instances), and the children of each start as it arrives. A table is always
+//! the whole relation; bindings only narrow it.
+
+use std::collections::{BTreeMap, HashSet};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+
+use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::datatypes::{DataType, Field, Schema};
+use futures::stream::{self, BoxStream, StreamExt};
+use restable_spec::names::{fold, same};
+use restable_spec::{Arguments, Bound, BoundCall, Kind, Location, Method, Parent, Resource};
+use tokio::sync::watch;
+
+use crate::decode::{Column, Decoder, Source};
+use crate::identity::Identity;
+use crate::statement::{Missing, Statement, lock};
+use crate::{Error, Result};
+
+/// The values that parameters are bound to, by folded name. An empty list is a contradiction: no row, no call.
+pub type Bindings = BTreeMap<String, Vec<Arc<str>>>;
+
+/// The values of one scope, by folded name of the parameter.
+pub type Scope = BTreeMap<String, Arc<str>>;
+
+/// One call of a walk.
+#[derive(Debug, Clone)]
+pub struct WalkCall {
+    /// The call to make.
+    pub call: BoundCall,
+    /// What its parameters are bound to, by folded name.
+    pub scope: Scope,
+    /// Whether the statement itself named every parameter.
+    pub named: bool,
+}
+
+/// The method and the calls that read `resource` under `bindings`, in the order in which they become known.
+pub fn calls(
+    statement: Arc<Statement>,
+    resource: Arc<Resource>,
+    bindings: Bindings,
+) -> Result<(Arc<Method>, BoxStream<'static, Result<WalkCall>>)> {
+    let bound: Bound = bindings
+        .iter()
+        .map(|(name, values)| (name.clone(), values.len()))
+        .collect();
+    let method = Arc::clone(
+        resource
+            .route(&bound)
+            .map_err(|problem| Error::route(problem))?,
+    );
+    if bindings.values().any(Vec::is_empty) {
+        return Ok((method, stream::empty().boxed()));
+    }
+    let needed: Vec<String> = method
+        .parameters
+        .iter()
+        .filter(|parameter| parameter.must_be_given())
+        .map(|parameter| fold(&parameter.name))
+        .collect();
+    // What the call itself takes; other bindings select among rows, they make no calls of their own.
+    let taken: HashSet<String> = inputs(&resource, &method).collect();
+    let constants: Bindings = bindings
+        .iter()
+        .filter(|(name, _)| taken.contains(*name))
+        .map(|(name, values)| (name.clone(), values.clone()))
+        .collect();
+    let open: Vec<&String> = needed
+        .iter()
+        .filter(|name| !bindings.contains_key(*name))
+        .collect();
+    let scopes: BoxStream<'static, Result<(Scope, bool)>> = if open.is_empty() {
+        let confined = confine(&statement, &constants);
+        stream::iter(
+            product(&confined, &Scope::new())
+                .into_iter()
+                .map(|scope| Ok((scope, true))),
+        )
+        .boxed()
+    } else {
+        let Some(parent) = resource.parent.clone() else {
+            return Err(Error::internal(format!(
+                "`{}` was routed without a parent for {open:?}",
+                resource.name
+            )));
+        };
+        let own: Bindings = bindings.clone();
+        let mut seen: HashSet<Vec<String>> = HashSet::new();
+        parents(&statement, &parent, &bindings)?
+            .flat_map(move |scope| {
+                let found: Vec<Result<(Scope, bool)>> = match scope {
+                    Err(problem) => vec![Err(problem)],
+                    Ok(scope) if !agrees(&scope, &own) => Vec::new(),
+                    Ok(scope) => {
+                        let rest: Bindings = constants
+                            .iter()
+                            .filter(|(name, _)| !scope.contains_key(*name))
+                            .map(|(name, values)| (name.clone(), values.clone()))
+                            .collect();
+                        product(&rest, &scope)
+                            .into_iter()
+                            .filter(|scope| {
+                                // Several parents may lead to the same call; it is made once.
+                                seen.insert(
+                                    scope
+                                        .iter()
+                                        .filter(|(name, _)| taken.contains(*name))
+                                        .map(|(_, value)| value.to_ascii_lowercase())
+                                        .collect(),
+                                )
+                            })
+                            .map(|scope| Ok((scope, false)))
+                            .collect()
+                    }
+                };
+                stream::iter(found)
+            })
+            .boxed()
+    };
+    let service = Arc::clone(&statement.registry);
+    let target = Arc::clone(&resource);
+    let reader = Arc::clone(&method);
+    let calls = scopes.map(move |scope| {
+        let (scope, named) = scope?;
+        let provider = service
+            .provider(&target.provider)
+            .ok_or_else(|| Error::unknown_provider(&service, &target.provider))?;
+        let service = provider
+            .service(&target.service)?
+            .ok_or_else(|| Error::internal(format!("service `{}` is gone", target.service)))?;
+        let call = bind(&target, &reader, &service, &scope)?;
+        Ok(WalkCall { call, scope, named })
+    });
+    Ok((method, calls.boxed()))
+}
+
+/// Folded names of what a method takes: its parameters and, if it has a body, the attributes that a SELECT may bind.
+fn inputs<'a>(resource: &'a Resource, method: &'a Method) -> impl Iterator<Item = String> + 'a {
+    let body = resource
+        .parameters
+        .iter()
+        .filter(|parameter| parameter.location == Location::Body && method.request.is_some());
+    method
+        .parameters
+        .iter()
+        .chain(body)
+        .map(|parameter| fold(&parameter.name))
+}
+
+fn bind(
+    resource: &Resource,
+    method: &Method,
+    service: &restable_spec::Service,
+    scope: &Scope,
+) -> Result<BoundCall> {
+    let parameters = inputs(resource, method)
+        .filter_map(|name| scope.get(&name).map(|value| (name, value.to_string())));
+    Ok(method.bind(
+        service,
+        &Arguments {
+            parameters: parameters.collect(),
+            body: None,
+        },
+    )?)
+}
+
+/// Bindings as the setting `subscriptions` confines them.
+fn confine(statement: &Statement, bindings: &Bindings) -> Bindings {
+    let mut bindings = bindings.clone();
+    if !statement.subscriptions.is_empty()
+        && let Some(values) = bindings.get_mut("subscriptionid")
+    {
+        values.retain(|value| {
+            statement
+                .subscriptions
+                .iter()
+                .any(|allowed| allowed.eq_ignore_ascii_case(value))
+        });
+    }
+    bindings
+}
+
+/// Every combination of the bound values, each added to `scope`.
+fn product(bindings: &Bindings, scope: &Scope) -> Vec<Scope> {
+    let mut scopes = vec![scope.clone()];
+    for (name, values) in bindings {
+        scopes = scopes
+            .into_iter()
+            .flat_map(|scope| {
+                values.iter().map(move |value| {
+                    let mut scope = scope.clone();
+                    scope.insert(name.clone(), Arc::clone(value));
+                    scope
+                })
+            })
+            .collect();
+    }
+    scopes
+}
+
+fn agrees(scope: &Scope, bindings: &Bindings) -> bool {
+    scope.iter().all(|(name, value)| {
+        bindings
+            .get(name)
+            .is_none_or(|values| values.iter().any(|bound| bound.eq_ignore_ascii_case(value)))
+    })
+}
+
+/// The scopes of a parent, as the child names them.
+fn parents(
+    statement: &Arc<Statement>,
+    parent: &Parent,
+    bindings: &Bindings,
+) -> Result<BoxStream<'static, Result<Scope>>> {
+    let resource = statement
+        .registry
+        .resource(&parent.provider, &parent.service, &parent.resource)?
+        .ok_or_else(|| {
+            Error::internal(format!(
+                "the parent `{}.{}.{}` is not there",
+                parent.provider, parent.service, parent.resource
+            ))
+        })?;
+    let mut narrowed = Bindings::new();
+    for (child, own) in &parent.parameters {
+        if let Some(values) = bindings.get(&fold(child))
+            && resource.parameter(own).is_some()
+        {
+            narrowed.insert(fold(own), values.clone());
+        }
+    }
+    let wanted: Vec<String> = parent
+        .parameters
+        .iter()
+        .map(|(_, own)| own.clone())
+        .collect();
+    let listing = Listing::of(statement, &resource, narrowed, wanted);
+    let children: Vec<String> = parent
+        .parameters
+        .iter()
+        .map(|(child, _)| fold(child))
+        .collect();
+    let statement = Arc::clone(statement);
+    let confined = children.iter().position(|name| name == "subscriptionid");
+    Ok(listing
+        .scopes()
+        .filter_map(move |row| {
+            let scope = row.map(|row| {
+                let allowed = confined.is_none_or(|at| {
+                    statement.subscriptions.is_empty()
+                        || row[at].as_deref().is_some_and(|own| {
+                            statement
+                                .subscriptions
+                                .iter()
+                                .any(|it| it.eq_ignore_ascii_case(own))
+                        })
+                });
+                let values: Option<Scope> = children
+                    .iter()
+                    .cloned()
+                    .zip(row.iter().cloned())
+                    .map(|(name, value)| Some((name, value?)))
+                    .collect();
+                values.filter(|_| allowed)
+            });
+            futures::future::ready(scope.transpose())
+        })
+        .boxed())
+}
+
+type Row = Arc<[Option<Arc<str>>]>;
+
+/// The listing of a parent, made once in a statement and read by all who need it, from its first row on.
+#[derive(Debug)]
+pub struct Listing {
+    rows: Arc<Mutex<(Vec<Row>, Option<std::result::Result<(), Error>>)>>,
+    arrived: watch::Receiver<usize>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Drop for Listing {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Listing {
+    fn of(
+        statement: &Arc<Statement>,
+        resource: &Arc<Resource>,
+        bindings: Bindings,
+        wanted: Vec<String>,
+    ) -> Arc<Listing> {
+        let key = format!(
+            "{}.{}.{} {wanted:?} {bindings:?}",
+            resource.provider, resource.service, resource.name
+        );
+        let mut listings = lock(&statement.listings);
+        if let Some(listing) = listings.get(&key) {
+            return Arc::clone(listing);
+        }
+        let rows = Arc::new(Mutex::new((Vec::new(), None)));
+        let (arrival, arrived) = watch::channel(0);
+        let shared = Arc::clone(&rows);
+        let (statement, resource) = (Arc::clone(statement), Arc::clone(resource));
+        let task = tokio::spawn(async move {
+            // Made in the task: it may list parents of its own, and the map of listings is locked here.
+            let source = read_texts(statement, resource, bindings, wanted);
+            let outcome = fill(source, &shared, &arrival).await;
+            lock(&shared).1 = Some(outcome);
+            arrival.send_modify(|count| *count += 1);
+        });
+        let listing = Arc::new(Listing {
+            rows,
+            arrived,
+            task,
+        });
+        listings.insert(key, Arc::clone(&listing));
+        listing
+    }
+
+    fn scopes(self: &Arc<Self>) -> BoxStream<'static, Result<Row>> {
+        let listing = Arc::clone(self);
+        let arrived = self.arrived.clone();
+        stream::unfold(
+            (listing, arrived, 0_usize),
+            |(listing, mut arrived, at)| async move {
+                if at == usize::MAX {
+                    return None;
+                }
+                loop {
+                    arrived.borrow_and_update();
+                    {
+                        let rows = lock(&listing.rows);
+                        if let Some(row) = rows.0.get(at) {
+                            let row = Arc::clone(row);
+                            drop(rows);
+                            return Some((Ok(row), (listing, arrived, at + 1)));
+                        }
+                        match &rows.1 {
+                            Some(Ok(())) => return None,
+                            Some(Err(problem)) => {
+                                let problem = problem.clone();
+                                drop(rows);
+                                return Some((Err(problem), (listing, arrived, usize::MAX)));
+                            }
+                            None => {}
+                        }
+                    }
+                    if arrived.changed().await.is_err() {
+                        return None;
+                    }
+                }
+            },
+        )
+        .boxed()
+    }
+}
+
+async fn fill(
+    source: Pin<Box<dyn futures::Stream<Item = Result<RecordBatch>> + Send>>,
+    rows: &Mutex<(Vec<Row>, Option<std::result::Result<(), Error>>)>,
+    arrival: &watch::Sender<usize>,
+) -> Result<()> {
+    let mut source = source;
+    while let Some(batch) = source.next().await {
+        let batch = batch?;
+        let columns: Vec<_> = batch
+            .columns()
+            .iter()
+            .map(|column| column.as_string::<i32>())
+            .collect();
+        let found = (0..batch.num_rows()).map(|row| {
+            columns
+                .iter()
+                .map(|column| column.is_valid(row).then(|| Arc::from(column.value(row))))
+                .collect()
+        });
+        lock(rows).0.extend(found);
+        arrival.send_modify(|count| *count += 1);
+    }
+    Ok(())
+}
+
+/// The rows of a parent as text columns: its parameters or fields by the names in `wanted`.
+fn read_texts(
+    statement: Arc<Statement>,
+    resource: Arc<Resource>,
+    bindings: Bindings,
+    wanted: Vec<String>,
+) -> BoxStream<'static, Result<RecordBatch>> {
+    let mut names: Vec<String> = wanted.clone();
+    let skip = skipped(&resource);
+    names.extend(skip.iter().map(|(field, _)| field.clone()));
+    let columns: Vec<Asked> = names
+        .iter()
+        .map(|name| Asked {
+            name: name.clone(),
+            kind: Kind::Text,
+        })
+        .collect();
+    let schema = Arc::new(Schema::new(
+        names
+            .iter()
+            .enumerate()
+            .map(|(at, name)| Field::new(format!("{at}.{name}"), DataType::Utf8, true))
+            .collect::<Vec<_>>(),
+    ));
+    let batches = read(statement, resource, bindings, columns, Arc::clone(&schema));
+    batches
+        .map(move |batch| {
+            let batch = batch?;
+            let Some((_, values)) = &skip else {
+                return Ok(batch);
+            };
+            let state = batch.column(wanted.len()).as_string::<i32>();
+            let keep: arrow::array::BooleanArray = state
+                .iter()
+                .map(|state| {
+                    Some(state.is_none_or(|state| {
+                        !values.iter().any(|value| value.eq_ignore_ascii_case(state))
+                    }))
+                })
+                .collect();
+            Ok(arrow::compute::filter_record_batch(&batch, &keep)?)
+        })
+        .boxed()
+}
+
+/// Rows of a parent under which nothing is asked: subscriptions that are deleted.
+fn skipped(resource: &Resource) -> Option<(String, Vec<String>)> {
+    let states = resource
+        .field("state")
+        .filter(|_| resource.name == "subscriptions")?;
+    Some((states.name.clone(), vec!["Deleted".to_owned()]))
+}
+
+/// A column that a read must deliver: a parameter or a field, by its name in the document.
+#[derive(Debug, Clone)]
+pub struct Asked {
+    /// The name in the document.
+    pub name: String,
+    /// Its type.
+    pub kind: Kind,
+}
+
+/// The rows of `resource` under `bindings`, as batches of `schema` with the columns `asked`.
+pub fn read(
+    statement: Arc<Statement>,
+    resource: Arc<Resource>,
+    bindings: Bindings,
+    asked: Vec<Asked>,
+    schema: Arc<Schema>,
+) -> BoxStream<'static, Result<RecordBatch>> {
+    let (method, calls) = match calls(Arc::clone(&statement), Arc::clone(&resource), bindings) {
+        Ok(found) => found,
+        Err(problem) => return stream::once(futures::future::ready(Err(problem))).boxed(),
+    };
+    let identity = identity(&resource, &statement).map(Arc::new);
+    let concurrency = statement.concurrency.max(1);
+    calls
+        .map(move |call| match call {
+            Err(problem) => stream::once(futures::future::ready(Err(problem))).boxed(),
+            Ok(call) => {
+                let columns = columns(
+                    &resource,
+                    &asked,
+                    identity.as_deref(),
+                    &statement,
+                    &call.scope,
+                );
+                let decoder = Decoder::new(
+                    Arc::clone(&schema),
+                    columns,
+                    &method.response,
+                    identity.clone(),
+                );
+                pages(Arc::clone(&statement), Arc::clone(&resource), call, decoder)
+            }
+        })
+        .flatten_unordered(concurrency)
+        .boxed()
+}
+
+/// The form of the resource's own ids: the path of the method that reads one.
+fn identity(resource: &Resource, statement: &Statement) -> Option<Identity> {
+    Identity::new(
+        &resource.get_one()?.path.to_string(),
+        Arc::clone(&statement.spellings),
+    )
+}
+
+fn columns(
+    resource: &Resource,
+    asked: &[Asked],
+    identity: Option<&Identity>,
+    statement: &Statement,
+    scope: &Scope,
+) -> Vec<Column> {
+    asked
+        .iter()
+        .map(|asked| {
+            let source = match resource.field(&asked.name) {
+                Some(field) => Source::Field(field.name.clone()),
+                None => {
+                    let of_call = scope.get(&fold(&asked.name)).map(|value| {
+                        match resource.parameter(&asked.name) {
+                            Some(parameter) if parameter.location == Location::Path => {
+                                statement.spellings.of(&asked.name, value)
+                            }
+                            _ => Arc::clone(value),
+                        }
+                    });
+                    let default = || {
+                        resource
+                            .parameter(&asked.name)
+                            .and_then(|parameter| parameter.default.as_deref().map(Arc::from))
+                    };
+                    match identity.and_then(|identity| identity.position(&asked.name)) {
+                        Some(position) => Source::Identity(position, of_call),
+                        None => Source::Constant(of_call.or_else(default)),
+                    }
+                }
+            };
+            Column {
+                source,
+                kind: asked.kind,
+            }
+        })
+        .collect()
+}
+
+/// The pages of one call. What the service says is not there has no rows; any other failure is an error, or a missing
+/// scope where the user allows partial results.
+fn pages(
+    statement: Arc<Statement>,
+    resource: Arc<Resource>,
+    call: WalkCall,
+    decoder: Decoder,
+) -> BoxStream<'static, Result<RecordBatch>> {
+    let Some(client) = statement.clients.get(&resource.provider) else {
+        let problem = Error::no_client(&resource.provider);
+        return stream::once(futures::future::ready(Err(problem))).boxed();
+    };
+    let noun = resource
+        .parent
+        .as_ref()
+        .map(|parent| parent.resource.clone());
+    let not_found = not_found_codes(&statement, &resource);
+    let path = call.call.scope.clone();
+    let is_root = call.scope.keys().all(|name| name != "subscriptionid");
+    let pages = client.pages(call.call, statement.context(), move |body| {
+        decoder.read(&body)
+    });
+    let mut failed = false;
+    pages
+        .map(move |page| match page {
+            Ok(batch) => {
+                note(&statement, noun.as_deref(), &call.scope);
+                Some(Ok(batch))
+            }
+            Err(problem) if problem.is_not_found(&not_found) => {
+                note(&statement, noun.as_deref(), &call.scope);
+                let notice = call.named.then(|| {
+                    format!(
+                        "`{path}` does not exist ({})",
+                        problem.code.as_deref().unwrap_or("404")
+                    )
+                });
+                statement.note_absent(notice);
+                None
+            }
+            Err(problem) if statement.partial && !is_root && leaves_the_rest(&problem) => {
+                if !failed {
+                    failed = true;
+                    let code = problem
+                        .code
+                        .clone()
+                        .unwrap_or_else(|| format!("{:?}", problem.kind));
+                    statement.note_missing(Missing {
+                        scope: path.clone(),
+                        code,
+                        message: problem.message.clone(),
+                    });
+                }
+                None
+            }
+            Err(problem) => Some(Err(Error::from(problem))),
+        })
+        .filter_map(futures::future::ready)
+        .boxed()
+}
+
+/// Whether the other scopes can still be read after this failure of one.
+fn leaves_the_rest(problem: &restable_http::Error) -> bool {
+    use restable_http::ErrorKind;
+    match problem.kind {
+        ErrorKind::Credential | ErrorKind::Config | ErrorKind::Deadline => false,
+        ErrorKind::Connect
+        | ErrorKind::Tls
+        | ErrorKind::Timeout
+        | ErrorKind::Refused
+        | ErrorKind::Status
+        | ErrorKind::Throttled
+        | ErrorKind::Body
+        | ErrorKind::Paging
+        | ErrorKind::TooLarge => true,
+    }
+}
+
+fn not_found_codes(statement: &Statement, resource: &Resource) -> Vec<String> {
+    let provider = statement.registry.provider(&resource.provider);
+    let service = provider.and_then(|provider| provider.service(&resource.service).ok().flatten());
+    service
+        .map(|service| service.not_found_codes.clone())
+        .unwrap_or_default()
+}
+
+fn note(statement: &Statement, noun: Option<&str>, scope: &Scope) {
+    let Some(noun) = noun else { return };
+    if let Some(subscription) = scope.get("subscriptionid") {
+        statement.note_read("subscriptions", subscription.to_ascii_lowercase());
+    }
+    if !same(noun, "subscriptions") {
+        let path: Vec<String> = scope
+            .iter()
+            .filter(|(name, _)| *name != "apiversion")
+            .map(|(_, value)| value.to_ascii_lowercase())
+            .collect();
+        statement.note_read(noun, path.join("/"));
+    }
+}
