@@ -28,8 +28,6 @@ pub(crate) enum Form {
     Service { recommended: String },
     /// The service's error without additional information.
     Short,
-    /// No body at all.
-    Empty,
 }
 
 impl Problem {
@@ -110,20 +108,19 @@ impl Problem {
     }
 
     /// The `error` object, in the service's order of keys.
-    pub(crate) fn error(&self, activity: &str) -> Option<Value> {
+    pub(crate) fn error(&self, activity: &str) -> Value {
         match &self.form {
-            Form::Gateway => Some(json!({"code": self.code, "message": self.message})),
+            Form::Gateway => json!({"code": self.code, "message": self.message}),
             Form::Short => Some(
                 json!({"code": self.code, "message": self.message, "target": null, "details": null}),
             ),
-            Form::Service { .. } => Some(json!({
+            Form::Service { .. } => json!({
                 "additionalInfo": [{"type": "UserFacingError", "info": self.user_facing(activity)}],
                 "code": self.code,
                 "message": self.message,
                 "target": null,
                 "details": null,
-            })),
-            Form::Empty => None,
+            }),
         }
     }
 }

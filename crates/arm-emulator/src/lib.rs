@@ -23,6 +23,7 @@ mod arm;
 mod bodies;
 mod clock;
 mod control;
+mod effects;
 mod emulator;
 mod error;
 mod estate;

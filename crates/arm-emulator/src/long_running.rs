@@ -6,11 +6,13 @@ use serde_json::{Map, Value, json};
 
 use crate::arm::Problem;
 use crate::clock::{full_instant, instant, seconds, ticks};
+use crate::effects::Effect;
 use crate::headers::signature;
 use crate::operations::Style;
 use crate::request::Call;
-use crate::state::{Answer, Effect, World};
+use crate::state::{Answer, World};
 use crate::store::Key;
+use crate::vaults;
 
 /// What an operation does when it starts.
 #[derive(Debug, Default)]
@@ -27,7 +29,9 @@ pub(crate) struct Started {
     pub(crate) failure: Option<Problem>,
     /// What happens when the operation has succeeded, and how long after that.
     pub(crate) then: Vec<(TimeDelta, Effect)>,
-    /// The resource that it is about, for status questions of a fast clock.
+    /// The instance or vault that shows the failure, if it fails.
+    pub(crate) otherwise: Option<Key>,
+    /// The resource that it is about.
     pub(crate) about: Option<Key>,
 }
 
@@ -80,10 +84,17 @@ pub(crate) fn start(world: &mut World, call: &Call, started: Started) -> Answer 
             "Remove the cause and try again.",
         ))
     });
-    if failure.is_none() {
-        for (delay, effect) in started.then {
-            world.plan(duration + delay, effect);
+    match (&failure, started.otherwise) {
+        (None, _) => {
+            for (delay, effect) in started.then {
+                world.plan(duration + delay, effect);
+            }
         }
+        (Some(failure), Some(key)) => {
+            let error = failure.user_facing(call.client_request_id().unwrap_or(&call.request_id));
+            world.plan(duration, Effect::Failed(key, Box::new(error)));
+        }
+        (Some(_), None) => {}
     }
     let vault = call.vault_key().id();
     let operation = world.ids.guid();
@@ -109,6 +120,9 @@ pub(crate) fn start(world: &mut World, call: &Call, started: Started) -> Answer 
         let (link, query) = signed(world, call, &path, now + TimeDelta::microseconds(offset));
         record.signatures.push(query);
         answer = answer.with(header, link);
+    }
+    if call.operation.id == "BackupVaults_CreateOrUpdate" {
+        answer = answer.with("x-ms-arm-resource-system-data", vaults::system_data(world));
     }
     let retry_after = world.retry_after();
     world.operations.insert(id, record);

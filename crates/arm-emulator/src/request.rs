@@ -177,6 +177,11 @@ impl Call {
         .to_ascii_lowercase()
     }
 
+    /// `/subscriptions/{s}/locations/{location}` of a region that is not in the path, folded.
+    pub(crate) fn location_of(&self, location: &str) -> String {
+        format!("{}/locations/{location}", self.subscription_id()).to_ascii_lowercase()
+    }
+
     /// The body as JSON; `None` if it is empty or none.
     pub(crate) fn json(&self) -> Option<Value> {
         serde_json::from_slice(&self.body).ok()

@@ -69,7 +69,6 @@ impl Shared {
 /// What is known of a request besides its answer.
 #[derive(Debug)]
 struct Exchange {
-    number: u64,
     request_id: String,
     region: String,
     meter: Option<(Meter, u32)>,
@@ -225,7 +224,6 @@ fn origin(shared: &Shared, headers: &HeaderMap) -> String {
 )]
 fn execute(
     world: &mut World,
-    number: u64,
     method: &http::Method,
     target: Target,
     headers: HeaderMap,
@@ -235,7 +233,6 @@ fn execute(
 ) -> (Answer, Exchange) {
     let request_id = world.ids.guid();
     let mut exchange = Exchange {
-        number,
         request_id: request_id.clone(),
         region: "westeurope".to_owned(),
         meter: None,

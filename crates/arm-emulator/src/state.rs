@@ -9,6 +9,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 
 use crate::clock::{self, Clock};
+use crate::effects::Effect;
 use crate::error::Error;
 use crate::estate;
 use crate::faults::Faults;
@@ -17,7 +18,7 @@ use crate::journal::LedgerEntry;
 use crate::long_running::LongOperation;
 use crate::options::Options;
 use crate::request::Call;
-use crate::store::{Items, Key, Store};
+use crate::store::{Items, Key, Kind, Store};
 use crate::subscriptions::Subscriptions;
 use crate::throttle::Buckets;
 
@@ -40,29 +41,6 @@ pub(crate) struct World {
     pub(crate) failures: Failures,
     agenda: BTreeMap<(DateTime<Utc>, u64), Effect>,
     sequence: u64,
-}
-
-/// What happens when time has come.
-#[derive(Debug, Clone)]
-pub(crate) enum Effect {
-    /// `provisioningState` becomes `Succeeded`.
-    Provisioned(Key),
-    /// An instance becomes what an update asked for.
-    Updated(Key, Box<Value>),
-    /// The state of an instance moves, if it still is what it was.
-    Moves {
-        key: Key,
-        from: &'static str,
-        to: &'static str,
-    },
-    /// Configuring protection is over, with or without success.
-    Configured(Key),
-    /// A deleted instance is gone, or soft-deleted.
-    InstanceDeleted(Key, String),
-    /// A deleted vault is gone, with all that is in it.
-    VaultDeleted(Key),
-    /// A job ends, and what it made appears.
-    JobEnds(Key),
 }
 
 /// Failures that faults ordered for what a request starts.
@@ -254,6 +232,19 @@ impl World {
         }
     }
 
+    /// The region that answers: of the location in the path, or of the vault.
+    pub(crate) fn region(&self, call: &Call) -> String {
+        if call.has("location") {
+            return call.parameter("location").to_owned();
+        }
+        let vault = call
+            .has("vaultName")
+            .then(|| self.store.read(&call.key(Kind::Vault)))
+            .flatten();
+        let region = vault.as_ref().and_then(|vault| vault["location"].as_str());
+        region.unwrap_or("westeurope").to_owned()
+    }
+
     /// The first GUID of the operation ids of a vault, which is constant.
     pub(crate) fn stamp(&self, vault: &str) -> String {
         let hash = fingerprint(vault);
@@ -261,30 +252,5 @@ impl World {
             mix(self.options.seed, 103, hash),
             mix(self.options.seed, 104, hash),
         )
-    }
-}
-
-impl Effect {
-    /// The resource that it happens to.
-    fn key(&self) -> &Key {
-        match self {
-            Effect::Provisioned(key)
-            | Effect::Updated(key, _)
-            | Effect::Moves { key, .. }
-            | Effect::Configured(key)
-            | Effect::InstanceDeleted(key, _)
-            | Effect::VaultDeleted(key)
-            | Effect::JobEnds(key) => key,
-        }
-    }
-}
-
-impl World {
-    pub(crate) fn apply(&mut self, _effect: Effect) {}
-    pub(crate) fn region(&self, call: &Call) -> String {
-        if call.has("location") {
-            return call.parameter("location").to_owned();
-        }
-        "westeurope".to_owned()
     }
 }

@@ -196,6 +196,28 @@ impl Store {
         Some(value)
     }
 
+    /// All resources of a list, in its order.
+    pub(crate) fn all(&self, listing: &Listing) -> Vec<Value> {
+        match self.page(listing, None, usize::MAX >> 1).items {
+            Items::Stored(values) => values,
+            Items::Computed {
+                base,
+                place,
+                kind,
+                from,
+                to,
+            } => {
+                let read = |index| self.read(&base.key(kind, place, index));
+                (from..to).filter_map(read).collect()
+            }
+        }
+    }
+
+    /// Whether a resource is of the computed estate, touched or not.
+    pub(crate) fn is_computed(&self, key: &Key) -> bool {
+        self.computed(key).is_some()
+    }
+
     /// How many resources are stored, as opposed to computed.
     pub(crate) fn stored(&self) -> usize {
         self.slots.len()
