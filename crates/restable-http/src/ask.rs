@@ -11,10 +11,10 @@ use url::Url;
 
 use crate::client::Shared;
 use crate::error::{Error, ErrorKind};
-use crate::exchange::Tally;
 use crate::origin::Gate;
 use crate::redact::{cut, escape, redact_url};
 use crate::retry::Precondition;
+use crate::tally::Tally;
 use restable_spec::{BoundCall, CallClass, HttpMethod};
 
 /// Headers that a document's parameter cannot set: the credential, the framing, and those that this crate fixes.
@@ -169,6 +169,9 @@ fn compose(server: &Url, call: &BoundCall) -> Result<Url, String> {
             "the server `{}` is no plain URL",
             redact_url(server)
         ));
+    }
+    if !server.username().is_empty() || server.password().is_some() {
+        return Err("the server's URL holds a user name or password".to_owned());
     }
     let path = format!("{}{}", server.path().trim_end_matches('/'), call.path);
     let mut text = server.origin().ascii_serialization();

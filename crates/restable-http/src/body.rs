@@ -137,7 +137,7 @@ fn corrupt(error: &io::Error) -> BodyFault {
 
 enum Sink {
     Plain(Capped),
-    Gzip(GzDecoder<Capped>),
+    Gzip(Box<GzDecoder<Capped>>),
 }
 
 enum Unfinished {
@@ -160,7 +160,7 @@ impl Sink {
         });
         match named.as_deref() {
             None | Some("" | "identity") => Ok(Sink::Plain(capped)),
-            Some("gzip" | "x-gzip") => Ok(Sink::Gzip(GzDecoder::new(capped))),
+            Some("gzip" | "x-gzip") => Ok(Sink::Gzip(Box::new(GzDecoder::new(capped)))),
             Some(other) => Err(BodyFault::Encoding(escape(&cut(other, 60)))),
         }
     }

@@ -31,28 +31,40 @@ impl Connections {
     /// Prepares the pool; nothing is connected yet. A proxy is taken from the environment.
     ///
     /// # Errors
-    /// [`ErrorKind::Config`] if a proxy's URL cannot be read or no certificate store can be loaded.
+    /// [`ErrorKind::Config`] if a proxy's URL cannot be read.
     pub fn open(connect_timeout: Duration, environment: &Environment) -> Result<Self, Error> {
         // reqwest panics where no provider is installed. A second call finds the first one's provider and is no error.
         rustls::crypto::ring::default_provider()
             .install_default()
             .ok();
-        let mut builder = reqwest::Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .connect_timeout(connect_timeout)
-            .pool_idle_timeout(POOL_IDLE_TIMEOUT)
-            .tcp_keepalive(KEEP_ALIVE)
-            .http2_keep_alive_interval(KEEP_ALIVE)
-            .http2_adaptive_window(true)
-            .referer(false)
-            // The body is decoded by this crate, which counts the bytes on both sides and stops at its cap.
-            .no_gzip()
-            .no_deflate()
-            .no_proxy();
-        if let Some(proxy) = proxy(environment)? {
-            builder = builder.proxy(proxy);
-        }
-        let client = builder.build().map_err(|error| {
+        let proxy = proxy(environment)?;
+        let builder = || {
+            let builder = reqwest::Client::builder()
+                .redirect(reqwest::redirect::Policy::none())
+                .connect_timeout(connect_timeout)
+                .pool_idle_timeout(POOL_IDLE_TIMEOUT)
+                .tcp_keepalive(KEEP_ALIVE)
+                .http2_keep_alive_interval(KEEP_ALIVE)
+                .http2_adaptive_window(true)
+                .referer(false)
+                // The body is decoded by this crate, which counts the bytes on both sides and stops at its cap.
+                .no_gzip()
+                .no_deflate()
+                .no_proxy();
+            match &proxy {
+                Some(proxy) => builder.proxy(proxy.clone()),
+                None => builder,
+            }
+        };
+        let client = builder().build().or_else(|error| {
+            // A machine without certificate authorities still runs the emulator on loopback; every https call fails, by its own error.
+            tracing::warn!(
+                reason = causes(&error),
+                "no certificate authorities are known on this machine"
+            );
+            builder().tls_certs_only([]).build()
+        });
+        let client = client.map_err(|error| {
             Error::of(
                 ErrorKind::Config,
                 format!("the HTTP client cannot be set up: {}", causes(&error)),

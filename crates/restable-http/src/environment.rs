@@ -23,6 +23,8 @@ pub const IDENTITY_ENDPOINT: &str = "IDENTITY_ENDPOINT";
 pub const IDENTITY_HEADER: &str = "IDENTITY_HEADER";
 /// Directories in which the Azure CLI is looked for.
 pub const PATH: &str = "PATH";
+/// A PEM file of certificate authorities that takes the place of the system's. The certificate loader reads it from the process itself.
+pub const SSL_CERT_FILE: &str = "SSL_CERT_FILE";
 /// Proxy for https calls. Loopback and the metadata address never go through a proxy.
 pub const HTTPS_PROXY: &str = "HTTPS_PROXY";
 /// The lower-case spelling of [`HTTPS_PROXY`].

@@ -21,6 +21,7 @@
 //! ```
 
 mod ask;
+mod attempt;
 mod body;
 mod client;
 mod clock;
@@ -39,6 +40,7 @@ pub mod retry;
 mod retry_after;
 pub mod scripted;
 mod secret;
+mod tally;
 pub mod transport;
 
 pub use client::{CallContext, Client, ClientConfig, Trust};

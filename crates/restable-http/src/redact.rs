@@ -273,4 +273,38 @@ mod tests {
         let shown = show_text(&long);
         assert!(shown.len() <= SHOWN_TEXT + 4 && shown.ends_with('…'));
     }
+
+    #[test]
+    fn any_text_can_be_shown() {
+        let pieces = [
+            "sig=",
+            "Bearer ",
+            "é",
+            "\u{1b}",
+            "\"",
+            ":",
+            "password",
+            "=",
+            "==",
+            "\u{202e}",
+            "AccountKey",
+            ";",
+            "\u{1f600}",
+            "x",
+            "\n",
+            "authorization",
+        ];
+        let mut random = fastrand::Rng::with_seed(1);
+        for _ in 0..20_000 {
+            let text: String = (0..random.usize(..12))
+                .map(|_| pieces[random.usize(..pieces.len())])
+                .collect();
+            let shown = show_text(&text);
+            assert!(
+                !shown.contains(|c: char| c.is_control() || is_direction_control(c)),
+                "{text:?}"
+            );
+            assert!(cut(&text, random.usize(..20)).len() <= 23);
+        }
+    }
 }

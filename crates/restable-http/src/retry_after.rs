@@ -50,7 +50,8 @@ mod tests {
     #[test]
     fn forms() -> Result<(), Box<dyn std::error::Error>> {
         let wall = httpdate::parse_http_date("Fri, 02 Jan 2026 10:00:00 GMT")?;
-        let cases: &[(&[(&str, &str)], Option<u64>)] = &[
+        type Headers = &'static [(&'static str, &'static str)];
+        let cases: [(Headers, Option<u64>); 20] = [
             (&[("retry-after", "2")], Some(2_000)),
             (&[("retry-after", " 30 ")], Some(30_000)),
             (&[("retry-after", "0")], Some(0)),
@@ -92,7 +93,7 @@ mod tests {
         ];
         for (pairs, expected) in cases {
             let mut headers = HeaderMap::new();
-            for (name, value) in *pairs {
+            for (name, value) in pairs {
                 headers.insert(
                     http::HeaderName::try_from(*name)?,
                     http::HeaderValue::from_str(value)?,

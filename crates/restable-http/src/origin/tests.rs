@@ -266,3 +266,54 @@ fn the_gate() -> Result<(), url::ParseError> {
     }
     Ok(())
 }
+
+#[test]
+fn no_text_leads_elsewhere() -> Result<(), url::ParseError> {
+    let base = Url::parse(BASE)?;
+    let pieces = [
+        "https://",
+        "http://",
+        "//",
+        "/",
+        "\\",
+        "management.azure.com",
+        "evil.example",
+        "@",
+        ":",
+        "443",
+        "?",
+        "#",
+        "%",
+        "%2e",
+        "..",
+        ".",
+        "a",
+        "\t",
+        " ",
+        "\u{3002}",
+        "[::1]",
+        "&",
+        "=",
+        "\u{200d}",
+        "xn--",
+        "\u{ff0f}",
+        "x:y",
+    ];
+    let mut random = fastrand::Rng::with_seed(1);
+    let mut followed = 0;
+    for _ in 0..200_000 {
+        let link: String = (0..random.usize(1..7))
+            .map(|_| pieces[random.usize(..pieces.len())])
+            .collect();
+        if let Ok(url) = resolve_link(&link, &base, &base.origin()) {
+            followed += 1;
+            assert_eq!(url.origin(), base.origin(), "{link:?}");
+            assert!(
+                url.username().is_empty() && url.password().is_none() && url.fragment().is_none(),
+                "{link:?}"
+            );
+        }
+    }
+    assert!(followed > 1_000, "{followed}");
+    Ok(())
+}

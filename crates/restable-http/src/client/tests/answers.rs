@@ -330,6 +330,8 @@ fn calls_that_are_not_sent() -> Outcome {
         (server("not a url"), ErrorKind::Config),
         (server("mailto:x"), ErrorKind::Config),
         (server("https://h/?x=1"), ErrorKind::Config),
+        (server("https://user:pw@h"), ErrorKind::Config),
+        (server("https://management.azure.com."), ErrorKind::Refused),
         (server("http://h"), ErrorKind::Refused),
         (server("ftp://h"), ErrorKind::Refused),
         (header("Authorization", "Bearer x"), ErrorKind::Config),

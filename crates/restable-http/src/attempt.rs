@@ -1,0 +1,280 @@
+//! One attempt at one request: permit, headers, send, read, each within its time. It says what came of it and leaves to
+//! [`crate::exchange`] what follows.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::HeaderValue;
+use http::header::{AUTHORIZATION, LOCATION};
+use url::Url;
+
+use crate::ask::Ask;
+use crate::body::{self, AtCap, BodyFault};
+use crate::client::{CallContext, Shared};
+use crate::clock::within;
+use crate::credential::Loan;
+use crate::error::{Error, ErrorKind};
+use crate::fault::Fault;
+use crate::redact::show_text;
+use crate::retry::Obstacle;
+use crate::retry_after::retry_after;
+use crate::tally::Tally;
+use crate::transport::{Breakage, Request, Response};
+
+/// Bytes of an error body that are read.
+const ERROR_BYTES: usize = 64 * 1024;
+const CLIENT_REQUEST_ID: &str = "x-ms-client-request-id";
+
+/// What one attempt came to.
+pub(crate) enum Outcome {
+    Whole {
+        status: u16,
+        body: Bytes,
+    },
+    Redirect {
+        status: u16,
+        location: Option<String>,
+    },
+    /// The error is what the statement fails with if this attempt was the last.
+    Obstacle {
+        obstacle: Obstacle,
+        error: Error,
+    },
+    Failed(Error),
+}
+impl Shared {
+    /// One attempt, within the page's and the statement's time.
+    pub(crate) async fn attempt(
+        &self,
+        ask: &Ask,
+        url: &Url,
+        loan: Option<&Loan>,
+        context: &CallContext,
+        tally: &mut Tally,
+    ) -> Outcome {
+        let permit = match self.in_time(context, self.permits.acquire()).await {
+            Some(Ok(permit)) => permit,
+            Some(Err(_)) => {
+                return Outcome::Failed(ask.error_after(
+                    tally,
+                    ErrorKind::Config,
+                    "the client is closed",
+                ));
+            }
+            None => return Outcome::Failed(deadline(ask, tally)),
+        };
+        let left = self.time_left(context);
+        let limit = left.map_or(self.config.page_timeout, |left| {
+            left.min(self.config.page_timeout)
+        });
+        let outcome = within(
+            &*self.clock,
+            limit,
+            self.send_and_read(ask, url, loan, context, tally),
+        )
+        .await;
+        drop(permit);
+        match outcome {
+            Some(outcome) => outcome,
+            None if left.is_some_and(|left| left <= self.config.page_timeout) => {
+                Outcome::Failed(deadline(ask, tally))
+            }
+            None => timed_out(
+                ask,
+                tally,
+                format!(
+                    "the page did not come within {}",
+                    seconds(self.config.page_timeout)
+                ),
+            ),
+        }
+    }
+
+    async fn send_and_read(
+        &self,
+        ask: &Ask,
+        url: &Url,
+        loan: Option<&Loan>,
+        context: &CallContext,
+        tally: &mut Tally,
+    ) -> Outcome {
+        tally.hear_nothing();
+        let mut headers = ask.headers.clone();
+        if let Ok(id) = HeaderValue::try_from(tally.client_request_id.as_str()) {
+            headers.insert(CLIENT_REQUEST_ID, id);
+        }
+        if let Some(loan) = loan {
+            let Ok(mut value) = HeaderValue::try_from(format!("Bearer {}", loan.secret.reveal()))
+            else {
+                return Outcome::Failed(ask.error_after(
+                    tally,
+                    ErrorKind::Credential,
+                    "the token cannot be sent in a header",
+                ));
+            };
+            value.set_sensitive(true);
+            headers.insert(AUTHORIZATION, value);
+        }
+        let request = Request {
+            method: ask.method.clone(),
+            url: url.clone(),
+            headers,
+            body: ask.body.clone(),
+        };
+        let silence = self.config.read_timeout;
+        let response = match within(&*self.clock, silence, self.transport.send(request)).await {
+            None => return timed_out(ask, tally, format!("no answer within {}", seconds(silence))),
+            Some(Err(error)) => {
+                return broken(ask, tally, error.breakage, &error.message);
+            }
+            Some(Ok(response)) => response,
+        };
+        let status = response.status.as_u16();
+        tally.hear(
+            status,
+            &response.headers,
+            retry_after(&response.headers, self.clock.wall()),
+        );
+        match status {
+            200 | 201 | 203 => {}
+            301 | 302 | 303 | 307 | 308 => {
+                let location = response
+                    .headers
+                    .get(LOCATION)
+                    .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
+                return Outcome::Redirect { status, location };
+            }
+            _ => return self.refusal(ask, response, context, tally).await,
+        }
+        if let Err(message) = body::check_content_type(&response.headers) {
+            return Outcome::Failed(ask.error_after(tally, ErrorKind::Body, message));
+        }
+        match body::read(
+            response,
+            self.config.page_bytes,
+            AtCap::Refuse,
+            &*self.clock,
+            silence,
+        )
+        .await
+        {
+            Ok(body) => {
+                self.count(&body, context, tally);
+                if body.bytes.iter().all(u8::is_ascii_whitespace) {
+                    return Outcome::Failed(ask.error_after(
+                        tally,
+                        ErrorKind::Body,
+                        "the answer is empty where JSON is due",
+                    ));
+                }
+                Outcome::Whole {
+                    status,
+                    body: body.bytes,
+                }
+            }
+            Err(BodyFault::TimedOut) => timed_out(
+                ask,
+                tally,
+                format!("the answer stopped for {}", seconds(silence)),
+            ),
+            Err(BodyFault::Broken(error)) => broken(ask, tally, error.breakage, &error.message),
+            Err(BodyFault::TooLarge) => {
+                let message = format!("the page is larger than {} bytes", self.config.page_bytes);
+                Outcome::Failed(ask.error_after(tally, ErrorKind::TooLarge, message))
+            }
+            Err(BodyFault::Encoding(name)) => {
+                let message =
+                    format!("the answer is compressed with `{name}`, which was not asked for");
+                Outcome::Failed(ask.error_after(tally, ErrorKind::Body, message))
+            }
+        }
+    }
+
+    /// An answer that is no data: its body tells why, if it can be read at all.
+    async fn refusal(
+        &self,
+        ask: &Ask,
+        response: Response,
+        context: &CallContext,
+        tally: &mut Tally,
+    ) -> Outcome {
+        let status = response.status.as_u16();
+        let fault = match body::read(
+            response,
+            ERROR_BYTES,
+            AtCap::Cut,
+            &*self.clock,
+            self.config.read_timeout,
+        )
+        .await
+        {
+            Ok(body) => {
+                self.count(&body, context, tally);
+                Fault::of_body(&body.bytes)
+            }
+            Err(_) => Fault::default(),
+        };
+        let kind = match status {
+            200..300 => ErrorKind::Body,
+            401 => ErrorKind::Credential,
+            429 => ErrorKind::Throttled,
+            _ => ErrorKind::Status,
+        };
+        let mut error = ask.error_after(tally, kind, "").with_fault(fault);
+        if kind == ErrorKind::Body && error.message.is_empty() {
+            error.edit().message = "no page where one is due".to_owned();
+        }
+        Outcome::Obstacle {
+            obstacle: Obstacle::Status(status),
+            error,
+        }
+    }
+
+    fn count(&self, body: &body::Body, context: &CallContext, tally: &mut Tally) {
+        let bytes = body.bytes.len() as u64;
+        tally.bytes += bytes;
+        tally.wire_bytes += body.wire;
+        context.meter.count_bytes(bytes, body.wire);
+    }
+}
+
+fn broken(ask: &Ask, tally: &Tally, breakage: Breakage, message: &str) -> Outcome {
+    let kind = match breakage {
+        Breakage::NotConnected | Breakage::RefusedStream | Breakage::Interrupted => {
+            ErrorKind::Connect
+        }
+        Breakage::Untrusted => ErrorKind::Tls,
+        Breakage::Unsendable => ErrorKind::Config,
+    };
+    // A body that breaks off comes with a status, which says nothing about it.
+    let mut error = ask.error_after(tally, kind, show_text(message));
+    error.edit().status = None;
+    Outcome::Obstacle {
+        obstacle: Obstacle::Broken(breakage),
+        error,
+    }
+}
+
+fn timed_out(ask: &Ask, tally: &Tally, message: String) -> Outcome {
+    let mut error = ask.error_after(tally, ErrorKind::Timeout, message);
+    error.edit().status = None;
+    Outcome::Obstacle {
+        obstacle: Obstacle::TimedOut,
+        error,
+    }
+}
+
+pub(crate) fn deadline(ask: &Ask, tally: &Tally) -> Error {
+    let mut error = ask.error_after(tally, ErrorKind::Deadline, "the statement's time is up");
+    error.edit().status = None;
+    error
+}
+/// A duration in words.
+pub(crate) fn seconds(duration: Duration) -> String {
+    let seconds = duration.as_secs_f64();
+    if seconds >= 10.0 {
+        format!("{seconds:.0} s")
+    } else {
+        format!("{seconds:.1} s")
+    }
+}
