@@ -287,9 +287,7 @@ pub(crate) fn instead(action: &Action, world: &mut World) -> Option<Answer> {
         }
         Action::ExpiredToken => {
             let problem = arm::expired_token(world);
-            let body = problem
-                .error("")
-                .map_or(Body::Empty, |error| Body::Json(json!({"error": error})));
+            let body = Body::Json(json!({"error": problem.error("")}));
             Some(Answer {
                 status: problem.status,
                 headers: problem.headers,

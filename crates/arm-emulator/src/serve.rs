@@ -118,7 +118,6 @@ pub(crate) async fn serve(
         world.settle();
         execute(
             &mut world,
-            number,
             &method,
             target.clone(),
             head.headers.clone(),
@@ -300,9 +299,7 @@ fn refuse_call(problem: &Problem, call: &Call) -> Answer {
 }
 
 fn refuse(problem: &Problem, activity: &str) -> Answer {
-    let body = problem
-        .error(activity)
-        .map_or(Body::Empty, |error| Body::Json(json!({"error": error})));
+    let body = Body::Json(json!({"error": problem.error(activity)}));
     Answer {
         status: problem.status,
         headers: problem.headers.clone(),
