@@ -322,9 +322,14 @@ fn fill(segment: &Segment, values: &[(&Parameter, &str)], path: &mut String) -> 
 }
 
 fn refused(parameter: &Parameter, value: &str, problem: ValueProblem) -> BindError {
+    let shown = if parameter.location == Location::Header {
+        ""
+    } else {
+        value
+    };
     BindError::Value {
         parameter: parameter.name.clone(),
-        value: value.to_owned(),
+        value: shown.to_owned(),
         problem,
     }
 }

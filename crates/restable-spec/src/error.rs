@@ -228,11 +228,11 @@ pub enum BindError {
         parameter: String,
     },
     /// The value of a parameter cannot be sent.
-    #[error("`{parameter}` cannot be {}: {problem}", Shown(.value))]
+    #[error("`{parameter}` cannot be {}: {problem}", Refused(.value))]
     Value {
         /// The name as the document spells it.
         parameter: String,
-        /// The value as given.
+        /// The value as given; empty for headers, whose values may be secrets.
         value: String,
         /// What is wrong with it.
         problem: ValueProblem,
@@ -296,6 +296,12 @@ pub enum ValueProblem {
     /// Longer than any name that a service knows.
     #[error("it has {0} bytes, more than any name")]
     TooLong(usize),
+    /// Longer than the document allows.
+    #[error("it has more than {0} characters")]
+    LongerThan(usize),
+    /// Not of the form that the document gives.
+    #[error("it does not match `{0}`")]
+    Pattern(String),
     /// `.` or `..`, possibly percent-encoded.
     #[error("`.` and `..` leave their place in the path")]
     DotSegment,
@@ -336,8 +342,20 @@ impl fmt::Display for DidYouMean<'_> {
     }
 }
 
+struct Refused<'a>(&'a str);
+
+impl fmt::Display for Refused<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() {
+            f.write_str("sent")
+        } else {
+            Shown(self.0).fmt(f)
+        }
+    }
+}
+
 /// Shows a value of a user: at most 60 characters, control characters escaped.
-pub(crate) struct Shown<'a>(pub &'a str);
+struct Shown<'a>(&'a str);
 
 impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

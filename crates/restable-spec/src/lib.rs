@@ -12,6 +12,7 @@ mod error;
 mod method;
 pub mod names;
 mod path;
+mod pattern;
 mod read;
 mod registry;
 mod resource;

@@ -217,8 +217,10 @@ pub struct Parameter {
     pub default: Option<String>,
     /// `uuid` is checked.
     pub format: Option<String>,
-    /// The document's regular expression; the service checks it.
+    /// The document's regular expression; it is checked if it is a plain row of character classes.
     pub pattern: Option<String>,
+    /// The greatest number of characters.
+    pub max_length: Option<usize>,
     /// A path parameter that takes several segments, such as an ARM id.
     pub spans_segments: bool,
     /// The document's words on it.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 
 use crate::error::{RouteError, Unavailable};
-use crate::method::{Location, Method};
+use crate::method::{Items, Location, Method};
 use crate::names;
 use crate::resource::Resource;
 
@@ -62,8 +62,10 @@ struct Cost {
     enumerated: usize,
     /// Calls for each enumerated parent.
     calls: usize,
-    /// Parameters that are bound but not used; more bound ones are better.
+    /// Bound parameters of the path and the body that the call does not take; the more it takes the better.
     unused: usize,
+    /// The same of the query, which only narrows.
+    unused_query: usize,
 }
 
 impl Resource {
@@ -155,12 +157,9 @@ impl Resource {
             .iter()
             .fold(1_usize, |product, count| product.saturating_mul(*count));
         // Up to four keys of one parent cost no more than the list of that parent would.
-        let others = counts
-            .iter()
-            .rev()
-            .skip(1)
-            .fold(1_usize, |product, count| product.saturating_mul(*count));
-        if enumerated == 0 && others == 1 && calls <= SINGLE_GETS {
+        let parents: usize = counts.iter().rev().skip(1).product();
+        let single = method.response.items == Items::One;
+        if single && enumerated == 0 && parents == 1 && calls <= SINGLE_GETS {
             calls = calls.min(1);
         }
         let takes = |name: &str| {
@@ -168,17 +167,24 @@ impl Resource {
             method.parameter(name).is_some()
                 || body.into_iter().any(|input| names::same(&input.name, name))
         };
-        let inputs = self
-            .parameters
-            .iter()
-            .filter(|parameter| parameter.location != Location::Header);
-        let unused = inputs
-            .filter(|input| bound.contains(&input.name) && !takes(&input.name))
-            .count();
+        let unused = |query: bool| {
+            let inputs = self
+                .parameters
+                .iter()
+                .filter(move |input| match input.location {
+                    Location::Path | Location::Body | Location::Server => !query,
+                    Location::Query => query,
+                    Location::Header => false,
+                });
+            inputs
+                .filter(|input| bound.contains(&input.name) && !takes(&input.name))
+                .count()
+        };
         Cost {
             enumerated,
             calls,
-            unused,
+            unused: unused(false),
+            unused_query: unused(true),
         }
     }
 }

@@ -88,6 +88,10 @@ pub struct ScalarSchema {
     pub constant: Option<Value>,
     /// A regular expression for text.
     pub pattern: Option<String>,
+    /// The least number of characters of text.
+    pub min_length: Option<usize>,
+    /// The greatest number of characters of text.
+    pub max_length: Option<usize>,
 }
 
 /// Whether attributes that are not listed may appear in an object.

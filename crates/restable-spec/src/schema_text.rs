@@ -55,6 +55,12 @@ fn describe(schema: &Schema, depth: usize, wanted: &mut IndexMap<String, usize>)
             if let Some(pattern) = &scalar.pattern {
                 out.insert(String::from("pattern"), json!(pattern));
             }
+            if let Some(length) = scalar.min_length {
+                out.insert(String::from("minLength"), json!(length));
+            }
+            if let Some(length) = scalar.max_length {
+                out.insert(String::from("maxLength"), json!(length));
+            }
             if let Some(constant) = &scalar.constant {
                 out.insert(String::from("const"), constant.clone());
             }

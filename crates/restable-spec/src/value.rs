@@ -3,6 +3,7 @@
 
 use crate::error::ValueProblem;
 use crate::method::{Kind, Location, Parameter};
+use crate::pattern;
 
 /// No service knows a longer name, and no server takes a much longer URL.
 const LONGEST: usize = 4096;
@@ -20,6 +21,16 @@ pub(crate) fn check(parameter: &Parameter, text: &str) -> Result<(), ValueProble
     }
     if parameter.format.as_deref() == Some("uuid") && !is_uuid(text) {
         return Err(ValueProblem::NotUuid);
+    }
+    if let Some(most) = parameter.max_length
+        && text.chars().count() > most
+    {
+        return Err(ValueProblem::LongerThan(most));
+    }
+    if let Some(pattern) = &parameter.pattern
+        && pattern::matches(pattern, text) == Some(false)
+    {
+        return Err(ValueProblem::Pattern(pattern.clone()));
     }
     match parameter.kind {
         Kind::Integer if text.parse::<i64>().is_err() => Err(ValueProblem::NotA("integer")),

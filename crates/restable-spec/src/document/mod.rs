@@ -5,7 +5,7 @@ use std::fmt;
 
 use indexmap::IndexMap;
 use serde::de::{
-    self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor, value::MapAccessDeserializer,
+    self, Deserialize, Deserializer, MapAccess, Visitor, value::MapAccessDeserializer,
 };
 use serde_json::Value;
 
@@ -84,6 +84,7 @@ where
 }
 
 #[derive(Debug, serde::Deserialize)]
+#[serde(expecting = "an object")]
 pub(crate) struct RawProvider {
     pub name: Option<String>,
     pub id: Option<String>,
@@ -97,6 +98,7 @@ pub(crate) struct RawProvider {
 }
 
 #[derive(Debug, serde::Deserialize)]
+#[serde(expecting = "an object")]
 pub(crate) struct RawProviderService {
     pub name: Option<String>,
     pub title: Option<String>,
@@ -106,12 +108,14 @@ pub(crate) struct RawProviderService {
 }
 
 #[derive(Debug, Clone, serde::Deserialize)]
+#[serde(expecting = "an object")]
 pub(crate) struct RawReference {
     #[serde(rename = "$ref")]
     pub reference: Option<String>,
 }
 
 #[derive(Debug, Default, serde::Deserialize)]
+#[serde(expecting = "an object")]
 pub(crate) struct RawService {
     #[serde(default, deserialize_with = "nullable")]
     pub info: RawInfo,
@@ -138,6 +142,7 @@ pub(crate) struct RawService {
 }
 
 #[derive(Debug, Default, serde::Deserialize)]
+#[serde(expecting = "an object")]
 pub(crate) struct RawInfo {
     pub title: Option<String>,
     pub description: Option<String>,
@@ -145,6 +150,7 @@ pub(crate) struct RawInfo {
 }
 
 #[derive(Debug, Clone, Default, serde::Deserialize)]
+#[serde(expecting = "an object")]
 pub(crate) struct RawServer {
     #[serde(default)]
     pub url: String,
@@ -153,12 +159,14 @@ pub(crate) struct RawServer {
 }
 
 #[derive(Debug, Clone, serde::Deserialize)]
+#[serde(expecting = "an object")]
 pub(crate) struct RawServerVariable {
     pub default: Option<String>,
     pub description: Option<String>,
 }
 
 #[derive(Debug, Default, serde::Deserialize)]
+#[serde(expecting = "an object")]
 pub(crate) struct RawComponents {
     #[serde(default, deserialize_with = "nullable")]
     pub schemas: IndexMap<String, RawSchema>,
@@ -173,6 +181,7 @@ pub(crate) struct RawComponents {
 }
 
 #[derive(Debug, serde::Deserialize)]
+#[serde(expecting = "an object")]
 pub(crate) struct RawResource {
     pub name: Option<String>,
     pub title: Option<String>,
@@ -198,6 +207,7 @@ pub(crate) enum RawParent {
 }
 
 #[derive(Debug, serde::Deserialize)]
+#[serde(expecting = "an object")]
 pub(crate) struct RawMethod {
     pub operation: Option<RawReference>,
     #[serde(default, deserialize_with = "nullable")]
@@ -217,6 +227,7 @@ pub(crate) struct RawMethod {
 }
 
 #[derive(Debug, Default, serde::Deserialize)]
+#[serde(expecting = "an object")]
 pub(crate) struct RawMethodRequest {
     #[serde(rename = "mediaType")]
     pub media_type: Option<String>,
@@ -231,6 +242,7 @@ pub(crate) struct RawMethodRequest {
 }
 
 #[derive(Debug, Default, serde::Deserialize)]
+#[serde(expecting = "an object")]
 pub(crate) struct RawMethodResponse {
     #[serde(rename = "openAPIDocKey")]
     pub doc_key: Option<String>,
@@ -247,6 +259,7 @@ pub(crate) struct RawMethodResponse {
 }
 
 #[derive(Debug, serde::Deserialize)]
+#[serde(expecting = "an object")]
 pub(crate) struct RawTransform {
     #[serde(rename = "type", default, deserialize_with = "nullable")]
     pub kind: String,
@@ -255,12 +268,14 @@ pub(crate) struct RawTransform {
 }
 
 #[derive(Debug, Clone, serde::Deserialize)]
+#[serde(expecting = "an object")]
 pub(crate) struct RawLongRunning {
     #[serde(rename = "final")]
     pub final_state: Option<String>,
 }
 
 #[derive(Debug, Default, serde::Deserialize)]
+#[serde(expecting = "an object")]
 pub(crate) struct RawConfig {
     pub auth: Option<RawAuth>,
     pub pagination: Option<RawPagination>,
@@ -272,17 +287,20 @@ pub(crate) struct RawConfig {
 }
 
 #[derive(Debug, serde::Deserialize)]
+#[serde(expecting = "an object")]
 pub(crate) struct RawAuth {
     #[serde(rename = "type")]
     pub kind: Option<String>,
 }
 
 #[derive(Debug, serde::Deserialize)]
+#[serde(expecting = "an object")]
 pub(crate) struct RawAlgorithm {
     pub algorithm: Option<String>,
 }
 
 #[derive(Debug, Clone, serde::Deserialize)]
+#[serde(expecting = "an object")]
 pub(crate) struct RawPagination {
     pub algorithm: Option<String>,
     #[serde(rename = "requestToken")]
@@ -292,17 +310,20 @@ pub(crate) struct RawPagination {
 }
 
 #[derive(Debug, Clone, serde::Deserialize)]
+#[serde(expecting = "an object")]
 pub(crate) struct RawToken {
     pub key: Option<String>,
     pub location: Option<String>,
 }
 
 #[derive(Debug, serde::Deserialize)]
+#[serde(expecting = "an object")]
 pub(crate) struct RawViews {
     pub select: Option<Box<RawView>>,
 }
 
 #[derive(Debug, serde::Deserialize)]
+#[serde(expecting = "an object")]
 pub(crate) struct RawView {
     pub predicate: Option<String>,
     pub ddl: Option<String>,
@@ -310,6 +331,7 @@ pub(crate) struct RawView {
 }
 
 #[derive(Debug, Default, serde::Deserialize)]
+#[serde(expecting = "an object")]
 pub(crate) struct RawPathItem {
     #[serde(default, deserialize_with = "nullable")]
     pub parameters: Vec<RawParameter>,
@@ -324,6 +346,7 @@ pub(crate) struct RawPathItem {
 }
 
 #[derive(Debug, serde::Deserialize)]
+#[serde(expecting = "an object")]
 pub(crate) struct RawOperation {
     #[serde(rename = "operationId")]
     pub id: Option<String>,
@@ -360,6 +383,7 @@ pub(crate) struct RawOperation {
 }
 
 #[derive(Debug, Clone, serde::Deserialize)]
+#[serde(expecting = "an object")]
 pub(crate) struct RawErrorHint {
     pub code: Option<String>,
     #[serde(rename = "message-contains")]
@@ -379,12 +403,14 @@ impl RawErrorHint {
 }
 
 #[derive(Debug, serde::Deserialize)]
+#[serde(expecting = "an object")]
 pub(crate) struct RawMsLongRunning {
     #[serde(rename = "final-state-via")]
     pub final_state_via: Option<String>,
 }
 
 #[derive(Debug, Clone, serde::Deserialize)]
+#[serde(expecting = "an object")]
 pub(crate) struct RawParameter {
     #[serde(rename = "$ref")]
     pub reference: Option<String>,
@@ -404,6 +430,7 @@ pub(crate) struct RawParameter {
 }
 
 #[derive(Debug, Clone, serde::Deserialize)]
+#[serde(expecting = "an object")]
 pub(crate) struct RawRequestBody {
     #[serde(rename = "$ref")]
     pub reference: Option<String>,
@@ -414,6 +441,7 @@ pub(crate) struct RawRequestBody {
 }
 
 #[derive(Debug, Clone, serde::Deserialize)]
+#[serde(expecting = "an object")]
 pub(crate) struct RawResponse {
     #[serde(rename = "$ref")]
     pub reference: Option<String>,
@@ -422,11 +450,13 @@ pub(crate) struct RawResponse {
 }
 
 #[derive(Debug, Clone, serde::Deserialize)]
+#[serde(expecting = "an object")]
 pub(crate) struct RawMedia {
     pub schema: Option<RawSchema>,
 }
 
 #[derive(serde::Deserialize)]
+#[serde(expecting = "an object")]
 struct ParentObject {
     resource: String,
     #[serde(default, deserialize_with = "nullable")]

@@ -12,6 +12,7 @@ use serde_json::Value;
 use super::nullable;
 
 #[derive(Debug, Clone, Default, serde::Deserialize)]
+#[serde(expecting = "an object")]
 pub(crate) struct RawSchema {
     #[serde(rename = "$ref")]
     pub reference: Option<String>,
@@ -19,6 +20,10 @@ pub(crate) struct RawSchema {
     pub kind: RawTypes,
     pub format: Option<String>,
     pub pattern: Option<String>,
+    #[serde(rename = "minLength")]
+    pub min_length: Option<usize>,
+    #[serde(rename = "maxLength")]
+    pub max_length: Option<usize>,
     pub description: Option<String>,
     #[serde(default, deserialize_with = "nullable")]
     pub properties: IndexMap<String, RawSchema>,
@@ -54,6 +59,7 @@ pub(crate) struct RawSchema {
 }
 
 #[derive(Debug, Clone, serde::Deserialize)]
+#[serde(expecting = "an object")]
 pub(crate) struct RawMsEnum {
     #[serde(rename = "modelAsString")]
     pub open: Option<bool>,
@@ -124,6 +130,7 @@ forms!(RawAdditional, "a boolean or a schema", {
 });
 
 #[derive(serde::Deserialize)]
+#[serde(expecting = "an object")]
 struct DiscriminatorObject {
     #[serde(rename = "propertyName")]
     property: String,

@@ -341,6 +341,7 @@ fn body_inputs(
             default: None,
             format: None,
             pattern: None,
+            max_length: None,
             spans_segments: false,
             description: property.description.clone(),
         });
@@ -380,7 +381,7 @@ fn table_parameters(
                 .parameter(&parameter.name)
                 .is_some_and(|own| own.required)
         };
-        parameter.required = readers.iter().all(|method| takes(&method));
+        parameter.required = readers.iter().all(takes);
     }
     parameters
 }

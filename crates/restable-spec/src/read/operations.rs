@@ -163,6 +163,7 @@ fn constants(query: &str) -> (Vec<(String, String)>, Option<Parameter>) {
                 default: Some(value.to_owned()),
                 format: None,
                 pattern: None,
+                max_length: None,
                 spans_segments: false,
                 description: None,
             });
@@ -260,6 +261,7 @@ fn undeclared(name: &str) -> Parameter {
         default: None,
         format: None,
         pattern: None,
+        max_length: None,
         spans_segments: false,
         description: None,
     }
@@ -316,9 +318,9 @@ fn parameter(
     let empty = RawSchema::default();
     let schema = raw.schema.as_ref().unwrap_or(&empty);
     let converted = reading.converter.inline(schema, place)?;
-    let (format, pattern) = match reading.schemas.resolve(&converted) {
-        Schema::Scalar(scalar) => (scalar.format.clone(), scalar.pattern.clone()),
-        _ => (None, None),
+    let scalar = match reading.schemas.resolve(&converted) {
+        Schema::Scalar(scalar) => Some(scalar.as_ref()),
+        _ => None,
     };
     let kind = if matches!(converted, Schema::Any) {
         Kind::Text
@@ -331,8 +333,9 @@ fn parameter(
         required: raw.required,
         kind,
         default: schema.default.as_ref().map(plain_text),
-        format,
-        pattern,
+        format: scalar.and_then(|scalar| scalar.format.clone()),
+        pattern: scalar.and_then(|scalar| scalar.pattern.clone()),
+        max_length: scalar.and_then(|scalar| scalar.max_length),
         spans_segments: raw.skip_url_encoding,
         description: raw.description.clone(),
     }))

@@ -319,6 +319,8 @@ fn discriminated(discriminator: Discriminator, description: Option<String>) -> O
         closed: false,
         constant: None,
         pattern: None,
+        min_length: None,
+        max_length: None,
     };
     let property = Property {
         schema: Schema::Scalar(Box::new(text)),
@@ -353,6 +355,8 @@ fn scalar(raw: &RawSchema, kind: Kind) -> ScalarSchema {
             .is_some_and(|said| said.open == Some(false)),
         constant: raw.constant.clone(),
         pattern: raw.pattern.clone(),
+        min_length: raw.min_length,
+        max_length: raw.max_length,
     }
 }
 
