@@ -111,7 +111,9 @@ impl Problem {
     pub(crate) fn error(&self, activity: &str) -> Value {
         match &self.form {
             Form::Gateway => json!({"code": self.code, "message": self.message}),
-            Form::Short => json!({"code": self.code, "message": self.message, "target": null, "details": null}),
+            Form::Short => {
+                json!({"code": self.code, "message": self.message, "target": null, "details": null})
+            }
             Form::Service { .. } => json!({
                 "additionalInfo": [{"type": "UserFacingError", "info": self.user_facing(activity)}],
                 "code": self.code,

@@ -4,10 +4,10 @@
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 
-use crate::bodies::{self, JobEnd, PointParts};
+use crate::bodies::{self, soft_delete};
 use crate::clock;
-use crate::estate::demo::soft_delete;
 use crate::policies;
+use crate::runs::{self, JobEnd, PointParts};
 use crate::state::World;
 use crate::store::{Key, Kind, Listing};
 
@@ -201,7 +201,7 @@ impl World {
                 "Remove the cause and try again.",
                 activity,
             );
-            bodies::end_job(&mut job, now, &JobEnd::Failed { error });
+            runs::end_job(&mut job, now, &JobEnd::Failed { error });
         } else if let (true, Some(instance_key), Some(instance)) = (backup, instance_key, instance)
         {
             let (point, store_id) = (self.ids.digits(), self.ids.guid());
@@ -209,7 +209,7 @@ impl World {
                 .as_str()
                 .unwrap_or("Default");
             let tag = policies::stored_tag(self, &instance, tag);
-            let body = bodies::recovery_point(&PointParts {
+            let body = runs::recovery_point(&PointParts {
                 instance: &instance,
                 name: &point,
                 store_id: &store_id,
@@ -219,7 +219,7 @@ impl World {
             });
             self.store
                 .put(instance_key.child(Kind::RecoveryPoint, &point), body);
-            bodies::end_job(
+            runs::end_job(
                 &mut job,
                 now,
                 &JobEnd::Completed {
@@ -227,7 +227,7 @@ impl World {
                 },
             );
         } else {
-            bodies::end_job(
+            runs::end_job(
                 &mut job,
                 now,
                 &JobEnd::Completed {

@@ -4,12 +4,12 @@ use chrono::TimeDelta;
 use serde_json::Value;
 
 use crate::arm::Problem;
-use crate::bodies::{self, JobParts};
 use crate::effects::{Effect, state_of};
 use crate::instances::{check_datasource, existing};
 use crate::long_running::Started;
 use crate::policies;
 use crate::request::Call;
+use crate::runs::{self, JobParts};
 use crate::state::{Answer, World};
 use crate::store::{Key, Kind};
 
@@ -69,7 +69,7 @@ pub(crate) fn start_job(
     let (name, activity) = (world.ids.guid(), world.activity(call));
     let id = instance["id"].as_str().unwrap_or_default();
     let vault_id = id.split("/backupInstances/").next().unwrap_or_default();
-    let job = bodies::job(&JobParts {
+    let job = runs::job(&JobParts {
         vault_id,
         name: &name,
         instance,

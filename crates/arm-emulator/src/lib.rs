@@ -44,6 +44,7 @@ mod recovery_points;
 mod request;
 mod restores;
 mod router;
+mod runs;
 mod serve;
 mod services;
 mod state;

@@ -4,7 +4,7 @@
 use bytes::Bytes;
 
 use crate::arm::Problem;
-use crate::estate::generated::Form;
+use crate::estate::generated::{Form, Place};
 use crate::jobs;
 use crate::request::Call;
 use crate::state::{Answer, Body, World};
@@ -83,6 +83,15 @@ pub(crate) fn write(items: &Items, next: Option<Option<String>>) -> Bytes {
     let mut text = Vec::with_capacity(512 << 10);
     text.extend_from_slice(b"{\"value\":[");
     match items {
+        Items::Computed {
+            base,
+            place: Place::Vault(vault),
+            kind: Kind::Instance,
+            from,
+            to,
+        } => {
+            base.write_instances(*vault, *from..*to, &mut text);
+        }
         Items::Computed {
             base,
             place,

@@ -241,12 +241,11 @@ pub(crate) fn delete_group(world: &mut World, call: &Call) -> Result<Answer, Pro
             parent: group.clone(),
             deep: false,
         };
-        let inside: Vec<Key> = world
-            .store
-            .stored_in(&listing)
-            .map(|(key, _)| key.clone())
-            .collect();
-        for key in inside {
+        let inside = world.store.all(&listing);
+        for key in inside
+            .iter()
+            .filter_map(|resource| resource["id"].as_str().and_then(Key::of_id))
+        {
             world.store.remove(&key);
         }
     }

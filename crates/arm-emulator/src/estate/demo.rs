@@ -4,235 +4,17 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 
+use super::contoso::{
+    DATA, DELETED, DEVELOPMENT, FAILED, HEALTHY, LEGACY, PRODUCTION, SANDBOX, STOPPED, SUSPENDED,
+    TENANT, VAULTS, Vault,
+};
 use super::{Contents, policies};
-use crate::bodies::{self, JobEnd, JobParts, PointParts, Source, VaultParts};
-use crate::clock::instant;
+use crate::bodies::{self, Source, VaultParts};
 use crate::guards;
 use crate::ids::{Ids, guid_with_tail, mix};
+use crate::runs::{self, JobEnd, JobParts, PointParts};
 use crate::store::{Key, Kind, Store};
 use crate::subscriptions::{Subscription, Subscriptions, group_body};
-
-const TENANT: &str = "7a1c2f80-52a6-4d0b-9c5e-3f1f6f0a9d11";
-const PRODUCTION: &str = "8f3b1c52-6d2e-4f0a-9b7c-1e5a40d7c001";
-const DEVELOPMENT: &str = "2c9e74d1-0b35-4a8f-8d16-7f92e3b5c002";
-const DATA: &str = "c41d08aa-97f4-4e3b-a2c5-50b86e19c003";
-const SANDBOX: &str = "5e07b9f3-41cd-47d2-b86e-9a3c2f74c004";
-const LEGACY: &str = "d96a2e47-8c10-4b5d-93fe-26e0d1a8c005";
-
-struct Vault {
-    subscription: &'static str,
-    group: &'static str,
-    name: &'static str,
-    location: &'static str,
-    redundancy: &'static str,
-    soft_delete: &'static str,
-    immutability: &'static str,
-    guarded: bool,
-    tags: Option<(&'static str, &'static str)>,
-    policies: &'static [(&'static str, Source)],
-    instances: &'static [(Source, &'static str, &'static str, &'static str)],
-}
-
-const HEALTHY: &str = "ProtectionConfigured";
-const FAILED: &str = "ConfiguringProtectionFailed";
-const STOPPED: &str = "ProtectionStopped";
-const SUSPENDED: &str = "BackupsSuspended";
-const DELETED: &str = "SoftDeleted";
-
-/// Group ids are spelled differently here and there, as real ones are.
-static VAULTS: &[Vault] = &[
-    Vault {
-        subscription: PRODUCTION,
-        group: "rg-backup-prod-weu",
-        name: "bv-prod-weu",
-        location: "westeurope",
-        redundancy: "GeoRedundant",
-        soft_delete: "AlwaysOn",
-        immutability: "Locked",
-        guarded: true,
-        tags: Some(("environment", "production")),
-        policies: &[
-            ("disk-4hourly-7d", Source::Disk),
-            ("disk-gold", Source::Disk),
-            ("blob-daily-30d", Source::Blob),
-        ],
-        instances: &[
-            (
-                Source::Disk,
-                "disk-sap-hana-data-01",
-                "rg-sap-prod",
-                HEALTHY,
-            ),
-            (
-                Source::Disk,
-                "disk-sap-hana-data-02",
-                "rg-sap-prod",
-                HEALTHY,
-            ),
-            (Source::Disk, "disk-sap-hana-log-01", "rg-sap-prod", HEALTHY),
-            (Source::Disk, "disk-crm-web-os", "RG-CRM-Prod", HEALTHY),
-            (Source::Disk, "disk-crm-sql-data", "RG-CRM-Prod", FAILED),
-            (Source::Disk, "disk-dc01-os", "rg-identity", HEALTHY),
-            (Source::Disk, "disk-dc02-os", "rg-identity", HEALTHY),
-            (Source::Disk, "disk-print-spool", "rg-office", DELETED),
-            (Source::Blob, "stcontosoinvoices", "rg-finance", HEALTHY),
-            (Source::Blob, "stcontosostatements", "rg-finance", HEALTHY),
-            (Source::Blob, "stcontosoarchive2019", "rg-finance", STOPPED),
-        ],
-    },
-    Vault {
-        subscription: PRODUCTION,
-        group: "RG-Backup-Prod-NEU",
-        name: "BV-Prod-NEU",
-        location: "northeurope",
-        redundancy: "ZoneRedundant",
-        soft_delete: "On",
-        immutability: "Unlocked",
-        guarded: false,
-        tags: None,
-        policies: &[
-            ("postgres-weekly-90d", Source::Postgres),
-            ("aks-daily-14d", Source::Kubernetes),
-        ],
-        instances: &[
-            (
-                Source::Postgres,
-                "pg-orders-prod/orders",
-                "rg-shop-prod",
-                HEALTHY,
-            ),
-            (
-                Source::Postgres,
-                "pg-orders-prod/payments",
-                "rg-shop-prod",
-                HEALTHY,
-            ),
-            (
-                Source::Postgres,
-                "pg-loyalty-prod/loyalty",
-                "rg-shop-prod",
-                FAILED,
-            ),
-            (
-                Source::Kubernetes,
-                "aks-shop-prod-neu",
-                "rg-shop-prod",
-                HEALTHY,
-            ),
-            (
-                Source::Kubernetes,
-                "aks-portal-prod-neu",
-                "rg-portal",
-                SUSPENDED,
-            ),
-        ],
-    },
-    Vault {
-        subscription: DEVELOPMENT,
-        group: "rg-dev-shared",
-        name: "bv-dev-weu",
-        location: "westeurope",
-        redundancy: "LocallyRedundant",
-        soft_delete: "Off",
-        immutability: "Disabled",
-        guarded: false,
-        tags: Some(("environment", "development")),
-        policies: &[
-            ("disk-4hourly-7d", Source::Disk),
-            ("aks-daily-14d", Source::Kubernetes),
-            ("blob-daily-30d", Source::Blob),
-        ],
-        instances: &[
-            (Source::Disk, "disk-build-agent-01", "rg-dev-ci", HEALTHY),
-            (Source::Disk, "disk-build-agent-02", "rg-dev-ci", HEALTHY),
-            (Source::Disk, "disk-jumpbox", "rg-dev-shared", STOPPED),
-            (Source::Kubernetes, "aks-dev-weu", "rg-dev-aks", HEALTHY),
-            (Source::Blob, "stdevartifacts", "rg-dev-ci", HEALTHY),
-        ],
-    },
-    Vault {
-        subscription: DEVELOPMENT,
-        group: "rg-dev-sandbox",
-        name: "bv-dev-empty",
-        location: "northeurope",
-        redundancy: "LocallyRedundant",
-        soft_delete: "On",
-        immutability: "Disabled",
-        guarded: false,
-        tags: None,
-        policies: &[],
-        instances: &[],
-    },
-    Vault {
-        subscription: DATA,
-        group: "rg-data-backup",
-        name: "bv-data-eus2",
-        location: "eastus2",
-        redundancy: "GeoRedundant",
-        soft_delete: "On",
-        immutability: "Disabled",
-        guarded: false,
-        tags: Some(("costCenter", "4711")),
-        policies: &[
-            ("postgres-weekly-90d", Source::Postgres),
-            ("blob-daily-30d", Source::Blob),
-        ],
-        instances: &[
-            (
-                Source::Postgres,
-                "pg-warehouse/warehouse",
-                "rg-data-platform",
-                HEALTHY,
-            ),
-            (
-                Source::Postgres,
-                "pg-warehouse/staging",
-                "rg-data-platform",
-                HEALTHY,
-            ),
-            (
-                Source::Postgres,
-                "pg-metadata/airflow",
-                "rg-data-platform",
-                HEALTHY,
-            ),
-            (Source::Blob, "stdatalakeraw", "rg-data-lake", HEALTHY),
-            (Source::Blob, "stdatalakecurated", "rg-data-lake", HEALTHY),
-            (Source::Blob, "stmlmodels", "rg-data-ml", SUSPENDED),
-        ],
-    },
-    Vault {
-        subscription: DATA,
-        group: "rg-data-backup",
-        name: "bv-data-disks-eus2",
-        location: "eastus2",
-        redundancy: "LocallyRedundant",
-        soft_delete: "On",
-        immutability: "Disabled",
-        guarded: false,
-        tags: None,
-        policies: &[("disk-4hourly-7d", Source::Disk)],
-        instances: &[
-            (Source::Disk, "disk-kafka-01", "rg-data-stream", HEALTHY),
-            (Source::Disk, "disk-kafka-02", "rg-data-stream", HEALTHY),
-            (Source::Disk, "disk-kafka-03", "rg-data-stream", FAILED),
-            (Source::Disk, "disk-gitlab-data", "rg-data-tools", HEALTHY),
-        ],
-    },
-    Vault {
-        subscription: SANDBOX,
-        group: "rg-sandbox",
-        name: "bv-sandbox",
-        location: "westeurope",
-        redundancy: "LocallyRedundant",
-        soft_delete: "On",
-        immutability: "Disabled",
-        guarded: false,
-        tags: None,
-        policies: &[("disk-4hourly-7d", Source::Disk)],
-        instances: &[(Source::Disk, "disk-experiment-17", "rg-sandbox", STOPPED)],
-    },
-];
 
 /// The demo tenant as of `now`.
 pub(crate) fn contents(now: DateTime<Utc>, ids: &mut Ids) -> Contents {
@@ -401,7 +183,7 @@ fn add_instance(
     });
     add_history(store, vault_key, vault_id, &body, number, state, now, ids);
     if state == DELETED {
-        soft_delete(
+        bodies::soft_delete(
             &mut body,
             now - TimeDelta::days(2),
             &guid_with_tail(mix(1, 205, number), number),
@@ -410,30 +192,6 @@ fn add_instance(
     } else {
         store.put(vault_key.child(Kind::Instance, &name), body);
     }
-}
-
-/// Turns an instance into what `deletedBackupInstances` shows.
-pub(crate) fn soft_delete(body: &mut Value, deleted: DateTime<Utc>, activity: &str) {
-    let purge = instant(deleted + TimeDelta::days(14));
-    if let Some(properties) = body["properties"].as_object_mut() {
-        bodies::protect(properties, DELETED, None);
-        properties.insert("objectType".to_owned(), json!("DeletedBackupInstance"));
-        properties.insert(
-            "deletionInfo".to_owned(),
-            json!({
-                "deletionTime": instant(deleted),
-                "billingEndDate": purge,
-                "scheduledPurgeTime": purge,
-                "deleteActivityID": activity,
-            }),
-        );
-    }
-    let id = body["id"]
-        .as_str()
-        .unwrap_or_default()
-        .replace("/backupInstances/", "/deletedBackupInstances/");
-    body["id"] = json!(id);
-    body["type"] = json!("Microsoft.DataProtection/backupVaults/deletedBackupInstances");
 }
 
 fn error_of(source: Source, number: u64) -> Value {
@@ -484,7 +242,7 @@ fn add_history(
             - TimeDelta::microseconds((random % 999_983) as i64);
         let ended = started + TimeDelta::microseconds(150_000_000 + (random % 60_000_000) as i64);
         let (name, activity) = (ids.guid(), ids.guid());
-        let mut job = bodies::job(&JobParts {
+        let mut job = runs::job(&JobParts {
             vault_id,
             name: &name,
             instance,
@@ -510,12 +268,12 @@ fn add_history(
                 "Remove the cause, then run an on-demand backup.",
                 &activity,
             );
-            bodies::end_job(&mut job, ended, &JobEnd::Failed { error });
+            runs::end_job(&mut job, ended, &JobEnd::Failed { error });
             store.put(vault_key.child(Kind::Job, &name), job);
             continue;
         }
         let point = ids.digits();
-        bodies::end_job(
+        runs::end_job(
             &mut job,
             ended,
             &JobEnd::Completed {
@@ -523,7 +281,7 @@ fn add_history(
             },
         );
         store.put(vault_key.child(Kind::Job, &name), job);
-        let body = bodies::recovery_point(&PointParts {
+        let body = runs::recovery_point(&PointParts {
             instance,
             name: &point,
             store_id: &ids.guid(),

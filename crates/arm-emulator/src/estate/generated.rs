@@ -1,12 +1,16 @@
 //! Owns estates of any size: every resource is a pure function of the seed and its number, written as text when it is
 //! asked for and never stored. Names carry their number, so that a name leads back to it.
 
+use std::ops::Range;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 
 use super::policies;
-use crate::bodies::{self, JobEnd, JobParts, PointParts, Source, VaultParts};
+use super::templates::{Filling, Template};
+use crate::bodies::{self, Source, VaultParts};
 use crate::ids::{guid_with_tail, mix, tail};
+use crate::runs::{self, JobEnd, JobParts, PointParts};
 use crate::store::{Key, Kind};
 use crate::subscriptions::{Subscription, group_body};
 
@@ -215,7 +219,7 @@ impl Generated {
     ) {
         let value = match (kind, place) {
             (Kind::Instance, Place::Vault(vault)) => {
-                return self.write_instance(vault, index, text);
+                return self.write_instances(vault, index..index + 1, text);
             }
             (Kind::Group, Place::Subscription(subscription)) => {
                 let parent = format!("/subscriptions/{}", self.subscription_guid(subscription));
@@ -244,72 +248,58 @@ impl Generated {
         let _ = serde_json::to_writer(text, &value);
     }
 
-    fn write_instance(&self, vault: u64, index: u64, text: &mut Vec<u8>) {
-        let (name, friendly, source) = self.instance_name(vault, index);
+    /// Writes instances of a vault one after another, separated by commas.
+    pub(crate) fn write_instances(&self, vault: u64, range: Range<u64>, text: &mut Vec<u8>) {
         let vault_id = self.vault_id(vault);
         let subscription = self.subscription_guid(self.subscription_of(vault));
-        let region = self.region(vault);
-        let group = format!(
-            "/subscriptions/{subscription}/resourceGroups/rg-app-{:03}",
-            index % 40
-        );
-        let parts = bodies::InstanceParts {
-            vault_id: &vault_id,
-            name: &name,
-            source,
-            friendly: &friendly,
-            source_group: &group,
-            location: region,
-            policy: policies::name(source),
-            state: "ProtectionConfigured",
-            error: None,
-            tags: None,
-        };
-        if source != Source::Disk || self.unhealthy(vault, index) {
-            let mut value = bodies::instance(&parts);
-            if self.unhealthy(vault, index)
-                && let Some(properties) = value["properties"].as_object_mut()
-            {
-                let error = bodies::user_facing_error(
-                    "UserErrorMissingRequiredPermissions",
-                    "Appropriate permissions to perform the operation is missing.",
-                    "Grant the vault's managed identity the roles that the data source needs, then retry.",
-                    &guid_with_tail(mix(self.seed, 33, vault), index),
-                );
-                bodies::protect(properties, "ConfiguringProtectionFailed", Some(&error));
+        let mut templates: [Option<Template>; 4] = [const { None }; 4];
+        for index in range.clone() {
+            if index > range.start {
+                text.push(b',');
             }
-            let _ = serde_json::to_writer(text, &value);
-            return;
+            let (name, friendly, source) = self.instance_name(vault, index);
+            let (first, second) = friendly.split_once('/').unwrap_or((&friendly, ""));
+            let group = format!("rg-app-{:03}", index % 40);
+            let filling = Filling {
+                name: &name,
+                first,
+                second,
+                group: &group,
+            };
+            let template = templates[source as usize].get_or_insert_with(|| {
+                let policy = policies::name(source);
+                Template::new(&vault_id, &subscription, self.region(vault), policy, source)
+            });
+            if self.unhealthy(vault, index) {
+                self.write_unhealthy(vault, index, template, &filling, text);
+            } else {
+                template.fill(&filling, text);
+            }
         }
-        // The common case by hand: a page of these is what a scan of a large estate waits for.
-        let disk = format!("{group}/providers/Microsoft.Compute/disks/{friendly}");
-        for part in [
-            "{\"properties\":{\"friendlyName\":\"",
-            &friendly,
-            "\",\"dataSourceInfo\":{\"resourceID\":\"",
-            &disk,
-            "\",\"resourceUri\":\"",
-            &disk,
-            "\",\"datasourceType\":\"Microsoft.Compute/disks\",\"resourceName\":\"",
-            &friendly,
-            "\",\"resourceType\":\"Microsoft.Compute/disks\",\"resourceLocation\":\"",
-            region,
-            "\",\"objectType\":\"Datasource\"},\"policyInfo\":{\"policyId\":\"",
-            &vault_id,
-            "/backupPolicies/",
-            parts.policy,
-            "\",\"policyParameters\":{\"dataStoreParametersList\":[{\"dataStoreType\":\"OperationalStore\",\"objectType\":\"AzureOperationalStoreParameters\",\"resourceGroupId\":\"",
-            &group,
-            "\"}]}},\"protectionStatus\":{\"status\":\"ProtectionConfigured\"},\"currentProtectionState\":\"ProtectionConfigured\",\"provisioningState\":\"Succeeded\",\"objectType\":\"BackupInstance\"},\"id\":\"",
-            &vault_id,
-            "/backupInstances/",
-            &name,
-            "\",\"name\":\"",
-            &name,
-            "\",\"type\":\"Microsoft.DataProtection/backupVaults/backupInstances\"}",
-        ] {
-            text.extend_from_slice(part.as_bytes());
+    }
+
+    fn write_unhealthy(
+        &self,
+        vault: u64,
+        index: u64,
+        template: &Template,
+        filling: &Filling<'_>,
+        text: &mut Vec<u8>,
+    ) {
+        let mut healthy = Vec::new();
+        template.fill(filling, &mut healthy);
+        let mut value: Value = serde_json::from_slice(&healthy).unwrap_or_default();
+        let error = bodies::user_facing_error(
+            "UserErrorMissingRequiredPermissions",
+            "Appropriate permissions to perform the operation is missing.",
+            "Grant the vault's managed identity the roles that the data source needs, then retry.",
+            &guid_with_tail(mix(self.seed, 33, vault), index),
+        );
+        if let Some(properties) = value["properties"].as_object_mut() {
+            bodies::protect(properties, "ConfiguringProtectionFailed", Some(&error));
         }
+        // Writing to a vector does not fail.
+        let _ = serde_json::to_writer(text, &value);
     }
 
     fn vault(&self, vault: u64) -> Value {
@@ -333,7 +323,7 @@ impl Generated {
 
     fn stored_instance(&self, vault: u64, index: u64) -> Value {
         let mut text = Vec::new();
-        self.write_instance(vault, index, &mut text);
+        self.write_instances(vault, index..index + 1, &mut text);
         serde_json::from_slice(&text).unwrap_or_default()
     }
 
@@ -346,7 +336,7 @@ impl Generated {
             - TimeDelta::microseconds(4_756_385);
         let instance = self.stored_instance(vault, index);
         let activity = guid_with_tail(random, index);
-        let mut job = bodies::job(&JobParts {
+        let mut job = runs::job(&JobParts {
             vault_id: &self.vault_id(vault),
             name: &self.name(Kind::Job, Place::Vault(vault), index),
             instance: &instance,
@@ -371,7 +361,7 @@ impl Generated {
                 recovery_point: Some(&point),
             }
         };
-        bodies::end_job(&mut job, ended, &end);
+        runs::end_job(&mut job, ended, &end);
         job
     }
 
@@ -382,7 +372,7 @@ impl Generated {
             - TimeDelta::days(index as i64)
             - TimeDelta::minutes(40)
             - TimeDelta::milliseconds((mix(self.seed, 35, number) % 600_000) as i64);
-        let mut point = bodies::recovery_point(&PointParts {
+        let mut point = runs::recovery_point(&PointParts {
             instance: &stored,
             name: &self.name(Kind::RecoveryPoint, Place::Instance(vault, instance), index),
             store_id: &guid_with_tail(mix(self.seed, 36, number), mix(self.seed, 37, vault)),

@@ -1,8 +1,10 @@
 //! Owns what is in the tenant at the start: chosen by the options, computed from the seed, or read from a file.
 
-pub(crate) mod demo;
+mod contoso;
+mod demo;
 pub(crate) mod generated;
 mod policies;
+mod templates;
 
 use std::path::Path;
 use std::sync::Arc;
