@@ -86,6 +86,9 @@ pub enum Problem {
     /// The file holds nothing.
     #[error("the document is empty")]
     Empty,
+    /// A tree without any provider.
+    #[error("there is no `<provider>/<version>/provider.yaml` in it")]
+    NoProvider,
     /// A key that must be there is not.
     #[error("`{0}` is missing")]
     Missing(&'static str),

@@ -67,7 +67,14 @@ impl Registry {
         for source in sources {
             let documents = source
                 .documents()
-                .map_err(|cause| source_error(".", cause))?;
+                .map_err(|cause| source_error(source.place(""), cause))?;
+            if documents.is_empty() {
+                return Err(Error::Document {
+                    file: source.place(""),
+                    place: String::new(),
+                    problem: Problem::NoProvider,
+                });
+            }
             for file in documents {
                 let provider = read_provider(&source, &file)?;
                 match providers
@@ -142,18 +149,13 @@ impl Provider {
     }
 
     fn read_service(&self, lazy: &LazyService) -> Result<Service, Error> {
-        let text = lazy
-            .source
-            .read(&lazy.file)
-            .map_err(|cause| source_error(&lazy.file, cause))?;
+        let place = lazy.source.place(&lazy.file);
+        let text = match lazy.source.read(&lazy.file) {
+            Ok(text) => text,
+            Err(cause) => return Err(source_error(place, cause)),
+        };
         let has_locations = || self.has_locations(&lazy.entry.name);
-        read::service(
-            &lazy.file,
-            &text,
-            &self.name,
-            &lazy.entry.name,
-            &has_locations,
-        )
+        read::service(&place, &text, &self.name, &lazy.entry.name, &has_locations)
     }
 
     /// The service `resource` cannot be asked while it is being read itself, and it is not read in vain: a verb names its
@@ -192,12 +194,14 @@ impl Provider {
 }
 
 fn read_provider(source: &Arc<dyn SpecSource>, file: &str) -> Result<Provider, Error> {
-    let text = source
-        .read(file)
-        .map_err(|cause| source_error(file, cause))?;
-    let raw: RawProvider = document::parse(file, &text)?;
+    let place = source.place(file);
+    let text = match source.read(file) {
+        Ok(text) => text,
+        Err(cause) => return Err(source_error(place, cause)),
+    };
+    let raw: RawProvider = document::parse(&place, &text)?;
     let name = raw.name.or(raw.id).ok_or_else(|| Error::Document {
-        file: file.to_owned(),
+        file: place,
         place: String::new(),
         problem: Problem::Missing("name"),
     })?;
@@ -233,9 +237,6 @@ fn read_provider(source: &Arc<dyn SpecSource>, file: &str) -> Result<Provider, E
     })
 }
 
-fn source_error(file: &str, cause: SourceError) -> Error {
-    Error::Source {
-        file: file.to_owned(),
-        cause,
-    }
+fn source_error(file: String, cause: SourceError) -> Error {
+    Error::Source { file, cause }
 }

@@ -24,6 +24,11 @@ pub trait SpecSource: Debug + Send + Sync {
 
     /// True if there is such a document. No document is read for it.
     fn contains(&self, path: &str) -> bool;
+
+    /// Where a person would look for it; errors name it. The empty path is the tree itself.
+    fn place(&self, path: &str) -> String {
+        path.to_owned()
+    }
 }
 
 /// A registry's `src` tree on disk: `<provider>/<version>/provider.yaml` and `services/*.yaml` beside it.
@@ -77,6 +82,13 @@ impl SpecSource for Directory {
 
     fn contains(&self, path: &str) -> bool {
         self.locate(path).is_ok_and(|path| path.is_file())
+    }
+
+    fn place(&self, path: &str) -> String {
+        if path.is_empty() {
+            return self.0.display().to_string();
+        }
+        self.0.join(path).display().to_string()
     }
 }
 

@@ -69,6 +69,15 @@ fn a_directory_is_a_tree_of_documents() {
 #[test]
 fn a_directory_that_is_not_there_is_named() {
     let tree = tempfile::tempdir().unwrap();
-    let source: Arc<dyn SpecSource> = Arc::new(Directory::new(tree.path().join("gone")));
-    insta::assert_snapshot!(Registry::open(vec![source]).unwrap_err(), @"");
+    let refused = |path: &str| {
+        let source: Arc<dyn SpecSource> = Arc::new(Directory::new(tree.path().join(path)));
+        let error = Registry::open(vec![source]).unwrap_err().to_string();
+        error.replace(tree.path().to_str().unwrap(), "TREE")
+    };
+    insta::assert_snapshot!(refused("gone"), @"cannot read `TREE/gone`: there is no such file");
+    std::fs::create_dir_all(tree.path().join("empty/azure")).unwrap();
+    insta::assert_snapshot!(refused("empty"), @"`TREE/empty`: there is no `<provider>/<version>/provider.yaml` in it");
+    std::fs::create_dir_all(tree.path().join("bad/p/v1")).unwrap();
+    std::fs::write(tree.path().join("bad/p/v1/provider.yaml"), "").unwrap();
+    insta::assert_snapshot!(refused("bad"), @"`TREE/bad/p/v1/provider.yaml`: the document is empty");
 }
