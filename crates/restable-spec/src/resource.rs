@@ -72,6 +72,8 @@ pub struct Resource {
     pub parent: Option<Parent>,
     /// The text of a view, if the resource is one.
     pub view: Option<View>,
+    /// Parameters that the parent maps, but cannot itself be walked without.
+    pub(crate) dead_ends: Vec<String>,
     /// Keys of the select methods, in the order in which the document lists them for that verb.
     pub(crate) selects: Vec<String>,
     /// Keys of those among them that answer the row type of the table.

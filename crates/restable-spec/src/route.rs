@@ -110,16 +110,16 @@ impl Resource {
         })
     }
 
-    /// True if the parent's rows give values to this parameter.
+    /// True if the rows of the parent give values to this parameter, and the parent can be walked without it.
     #[must_use]
     pub fn enumerates(&self, parameter: &str) -> bool {
-        let parent = self.parent.as_ref();
-        parent.is_some_and(|parent| {
-            parent
-                .parameters
+        let mapped = self.parent.iter().flat_map(|parent| &parent.parameters);
+        let mut mapped = mapped.map(|(child, _)| child);
+        mapped.any(|child| names::same(child, parameter))
+            && !self
+                .dead_ends
                 .iter()
-                .any(|(child, _)| names::same(child, parameter))
-        })
+                .any(|child| names::same(child, parameter))
     }
 
     /// Parameters that a method needs beside a default, bound or not: those of the call, then those of its body.

@@ -214,16 +214,17 @@ impl Schemas {
         &'a self,
         schema: &'a Schema,
         effective: &mut Effective<'a>,
-        seen: &mut Vec<*const ObjectSchema>,
+        seen: &mut Vec<*const Schema>,
         stated: &mut Stated,
     ) {
-        match self.resolve(schema) {
+        let resolved = self.resolve(schema);
+        // Bases and unions may lead back to where they came from.
+        if seen.contains(&std::ptr::from_ref(resolved)) {
+            return;
+        }
+        seen.push(std::ptr::from_ref(resolved));
+        match resolved {
             Schema::Object(object) => {
-                let identity = std::ptr::from_ref(object.as_ref());
-                if seen.contains(&identity) {
-                    return;
-                }
-                seen.push(identity);
                 for base in &object.bases {
                     self.collect(base, effective, seen, stated);
                 }

@@ -65,10 +65,7 @@ pub(crate) fn service(
     has_locations: &dyn Fn() -> bool,
 ) -> Result<Service, Error> {
     let raw: RawService = document::parse(file, text)?;
-    let converter = schemas::Converter {
-        file,
-        raw: &raw.components.schemas,
-    };
+    let converter = schemas::Converter::new(file, &raw.components.schemas);
     let schemas = Arc::new(converter.all()?);
     let reading = Reading {
         file,
@@ -96,6 +93,7 @@ pub(crate) fn service(
     for (resource, parent) in resources.values_mut().zip(parents) {
         resource.parent = parent;
     }
+    parents::mark_dead_ends(&mut resources);
 
     let schemas = Arc::clone(&reading.schemas);
     drop(reading);
@@ -181,6 +179,7 @@ fn resource(reading: &Reading<'_>, key: &str, raw: &RawResource) -> Result<Resou
         parameters,
         key: key_parameters,
         parent: None,
+        dead_ends: Vec::new(),
         view,
         selects,
         readers,

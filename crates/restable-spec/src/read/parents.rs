@@ -9,6 +9,7 @@ use crate::method::{Items, Location};
 use crate::names;
 use crate::path::{PathTemplate, Segment};
 use crate::resource::{Parent, Resource};
+use crate::route::Bound;
 
 use super::{Reading, own_id};
 
@@ -131,6 +132,56 @@ fn stated(
         resource: parent.to_owned(),
         parameters,
     })
+}
+
+/// Parameters that the parent is said to give, but cannot be walked for without them. Parents come before children.
+pub(super) fn mark_dead_ends(resources: &mut IndexMap<String, Resource>) {
+    let above = |resources: &IndexMap<String, Resource>, at: usize| {
+        let (_, resource) = resources.get_index(at)?;
+        let parent = resource.parent.as_ref()?;
+        let here = parent.provider == resource.provider && parent.service == resource.service;
+        let named = |other: &String| names::same(other, &parent.resource);
+        resources.keys().position(named).filter(|_| here)
+    };
+    let depth = |start: usize| {
+        let mut at = start;
+        let mut depth = 0_usize;
+        while let Some(next) = above(resources, at) {
+            at = next;
+            depth += 1;
+        }
+        depth
+    };
+    let mut order: Vec<usize> = (0..resources.len()).collect();
+    order.sort_by_key(|at| depth(*at));
+    for at in order {
+        let dead_ends = match above(resources, at) {
+            Some(parent) => dead_ends(&resources[at], &resources[parent]),
+            None => continue,
+        };
+        resources[at].dead_ends = dead_ends;
+    }
+}
+
+fn dead_ends(child: &Resource, parent: &Resource) -> Vec<String> {
+    let Err(error) = parent.route(&Bound::new()) else {
+        return Vec::new();
+    };
+    let mapping = child
+        .parent
+        .as_ref()
+        .map(|parent| parent.parameters.as_slice())
+        .unwrap_or_default();
+    let needed = error.needed();
+    let gives = |name: &String| mapping.iter().find(|(_, parent)| names::same(parent, name));
+    if !needed.is_empty() && needed.iter().all(|name| gives(name).is_some()) {
+        return needed
+            .iter()
+            .filter_map(gives)
+            .map(|(child, _)| child.clone())
+            .collect();
+    }
+    mapping.iter().map(|(child, _)| child.clone()).collect()
 }
 
 /// A walk up the parents must end.

@@ -308,13 +308,17 @@ fn row_fields(schemas: &Schemas, row: &Schema, scalar_rows: &mut bool) -> Vec<Fi
 
 /// The name of the innermost named schema that a row refers to.
 fn name_of(schemas: &Schemas, row: &Schema) -> Option<String> {
-    match row {
-        Schema::Ref(name) => match schemas.named(name) {
-            Some(next @ Schema::Ref(inner)) if inner != name => name_of(schemas, next),
-            _ => Some(name.clone()),
-        },
-        _ => None,
+    let mut name = match row {
+        Schema::Ref(name) => name,
+        _ => return None,
+    };
+    for _ in 0..schemas.iter().count() {
+        match schemas.named(name) {
+            Some(Schema::Ref(inner)) => name = inner,
+            _ => break,
+        }
     }
+    Some(name.clone())
 }
 
 fn link_key(schemas: &Schemas, whole: &Schema) -> Option<String> {

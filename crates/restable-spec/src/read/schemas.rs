@@ -1,6 +1,8 @@
 //! Raw schemas into the model: every reference is checked, subtypes are gathered under their base.
 //! Refuses references that lead nowhere. What a schema does not say becomes [`Schema::Any`].
 
+use std::cell::RefCell;
+
 use indexmap::IndexMap;
 
 use crate::document::{RawAdditional, RawDiscriminator, RawSchema};
@@ -14,11 +16,18 @@ const PREFIX: &str = "#/components/schemas/";
 
 /// Converts schemas of one document.
 pub(super) struct Converter<'a> {
-    pub file: &'a str,
-    pub raw: &'a IndexMap<String, RawSchema>,
+    file: &'a str,
+    raw: &'a IndexMap<String, RawSchema>,
+    /// References into schemas that are being copied.
+    copying: RefCell<Vec<String>>,
 }
 
-impl Converter<'_> {
+impl<'a> Converter<'a> {
+    pub fn new(file: &'a str, raw: &'a IndexMap<String, RawSchema>) -> Self {
+        let copying = RefCell::default();
+        Self { file, raw, copying }
+    }
+
     /// All named schemas.
     pub fn all(&self) -> Result<Schemas, Error> {
         let mut named = IndexMap::with_capacity(self.raw.len());
@@ -113,10 +122,14 @@ impl Converter<'_> {
             return Ok(Schema::Ref(name));
         }
         let target = self.deep(reference).ok_or_else(unresolved)?;
-        if target.reference.as_deref() == Some(reference) {
-            return Err(unresolved());
+        // What a reference into a schema leads to is copied, so that a circle of such references must be cut.
+        if self.copying.borrow().iter().any(|open| open == reference) {
+            return Ok(Schema::Any);
         }
-        self.convert(target, place)
+        self.copying.borrow_mut().push(reference.to_owned());
+        let copy = self.convert(target, place);
+        self.copying.borrow_mut().pop();
+        copy
     }
 
     /// A reference into a named schema: `#/components/schemas/Vault/properties/location`.
@@ -281,14 +294,16 @@ impl Converter<'_> {
         let mut found: Vec<(String, String)> = Vec::new();
         for name in named.keys() {
             let mut line = vec![name.as_str()];
-            while let Some(Schema::Object(object)) = line.pop().and_then(|name| named.get(name)) {
+            while let Some(at) = line.pop() {
+                let Some(Schema::Object(object)) = named.get(at) else {
+                    continue;
+                };
                 for base in &object.bases {
-                    if let Schema::Ref(base) = base
-                        && base != name
-                        && !found
-                            .iter()
-                            .any(|(known, subtype)| known == base && subtype == name)
-                    {
+                    let Schema::Ref(base) = base else { continue };
+                    let known = found
+                        .iter()
+                        .any(|(known, subtype)| known == base && subtype == name);
+                    if base != name && !known {
                         found.push((base.clone(), name.clone()));
                         line.push(base);
                     }

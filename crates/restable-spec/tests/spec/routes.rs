@@ -152,6 +152,52 @@ fn what_nobody_enumerates_is_named() {
     insta::assert_snapshot!(route("data_protection", "export_jobs", &[]), @"`azure.data_protection.export_jobs` has no method that reads rows");
 }
 
+const DEAD_END: &str = "
+components:
+  x-stackQL-resources:
+    cities:
+      x-restable-parent: none
+      methods:
+        list: {operation: {$ref: '#/paths/~1countries~1{country}~1cities/get'}, response: {objectKey: $.rows}}
+    streets:
+      x-restable-parent: {resource: cities, parameters: {land: country, city: id}}
+      methods:
+        list: {operation: {$ref: '#/paths/~1countries~1{land}~1cities~1{city}~1streets/get'}, response: {objectKey: $.rows}}
+    houses:
+      x-restable-parent: {resource: streets, parameters: {land: land, city: city, street: id}}
+      methods:
+        list: {operation: {$ref: '#/paths/~1countries~1{land}~1cities~1{city}~1streets~1{street}~1houses/get'}, response: {objectKey: $.rows}}
+  responses:
+    rows:
+      content:
+        application/json:
+          schema: {properties: {rows: {type: array, items: {type: object, properties: {id: {type: string}}}}}}
+paths:
+  /countries/{country}/cities: {get: {responses: {200: {$ref: '#/components/responses/rows'}}}}
+  /countries/{land}/cities/{city}/streets: {get: {responses: {200: {$ref: '#/components/responses/rows'}}}}
+  /countries/{land}/cities/{city}/streets/{street}/houses: {get: {responses: {200: {$ref: '#/components/responses/rows'}}}}
+";
+
+/// A parent that cannot be walked itself does not give the parameter that it lacks.
+#[test]
+fn dead_ends_are_named_at_every_depth() {
+    let registry = one_service(DEAD_END);
+    for (name, needed) in [
+        ("cities", "country"),
+        ("streets", "land"),
+        ("houses", "land"),
+    ] {
+        let table = registry.resource("p", "s", name).unwrap().unwrap();
+        assert_eq!(
+            table.route(&Bound::new()).unwrap_err().needed(),
+            [needed],
+            "{name}"
+        );
+        let bound: Bound = [(needed, 1)].into_iter().collect();
+        assert!(table.route(&bound).is_ok(), "{name}");
+    }
+}
+
 const TWO_LISTS: &str = "
 servers: [{url: https://api.example.com/v1/}]
 components:

@@ -106,6 +106,41 @@ components:
         number: {anyOf: [{type: integer}, {type: 'null'}]}
 ";
 
+const CIRCLES: &str = "
+components:
+  schemas:
+    Self: {$ref: '#/components/schemas/Self'}
+    One: {$ref: '#/components/schemas/Two'}
+    Two: {$ref: '#/components/schemas/One'}
+    Base: {allOf: [{$ref: '#/components/schemas/Base'}, {$ref: '#/components/schemas/Sub'}], discriminator: kind}
+    Sub: {allOf: [{$ref: '#/components/schemas/Base'}], properties: {kind: {type: string}}}
+    Union: {oneOf: [{$ref: '#/components/schemas/Union'}, {$ref: '#/components/schemas/Sub'}]}
+    Deep: {properties: {a: {properties: {b: {$ref: '#/components/schemas/Deep/properties/a'}}}}}
+  x-stackQL-resources:
+    rows:
+      methods: {list: {operation: {$ref: '#/paths/~1rows/get'}}}
+paths:
+  /rows: {get: {responses: {200: {content: {application/json: {schema: {$ref: '#/components/schemas/One'}}}}}}}
+";
+
+#[test]
+fn circles_end() {
+    let registry = one_service(CIRCLES);
+    let service = registry
+        .provider("p")
+        .unwrap()
+        .service("s")
+        .unwrap()
+        .unwrap();
+    for (name, schema) in service.schemas.iter() {
+        let effective = service.schemas.effective_properties(schema, Some("Sub"));
+        assert!(effective.properties.len() <= 1, "{name}");
+        assert_eq!(service.schemas.kind(schema), restable_spec::Kind::Json);
+        assert!(!schema.to_json_text(&service.schemas).is_empty());
+    }
+    assert!(service.resource("rows").unwrap().fields.is_empty());
+}
+
 #[test]
 fn shapes_are_read() {
     let registry = one_service(DOCUMENT);
