@@ -12,7 +12,7 @@ use restable_spec::names::{fold, same};
 use restable_spec::{Provider, Registry, Resource, Service};
 
 use crate::names::KnownTable;
-use crate::session::Shared;
+use crate::shared::Shared;
 use crate::statement::lock;
 use crate::table::{ResourceTable, Role, columns};
 use crate::{Error, Result, information_schema, views};

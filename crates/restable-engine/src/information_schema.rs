@@ -10,7 +10,7 @@ use restable_spec::{Resource, Service};
 
 use crate::catalog::{OWN_CATALOG, OWN_SCHEMA};
 use crate::functions::NAME_METADATA;
-use crate::session::Shared;
+use crate::shared::Shared;
 use crate::show::{kind_name, texts, type_name};
 use crate::table::{Role, at_hand, columns};
 use crate::{Error, Result};

@@ -45,6 +45,17 @@ pub struct Names {
     pub displays: HashMap<String, String>,
 }
 
+/// The names of what a user creates follow SQL's rule: lower case unless quoted.
+fn lower_unquoted(name: &mut ObjectName) {
+    for part in &mut name.0 {
+        if let ObjectNamePart::Identifier(ident) = part
+            && ident.quote_style.is_none()
+        {
+            *ident = quoted(ident.value.to_ascii_lowercase());
+        }
+    }
+}
+
 /// The heading of a column of the result.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Heading {
@@ -63,6 +74,7 @@ pub fn rewrite(statement: &mut Statement, resolver: &dyn Resolver) -> Result<Nam
         dictionary: HashSet::new(),
         names: HashSet::new(),
         displays: HashMap::new(),
+        targets: Vec::new(),
         problem: None,
     };
     if VisitMut::visit(statement, &mut finder).is_break()
@@ -87,6 +99,12 @@ pub fn rewrite(statement: &mut Statement, resolver: &dyn Resolver) -> Result<Nam
     {
         return Err(problem);
     }
+    match statement {
+        Statement::CreateTable(table) => lower_unquoted(&mut table.name),
+        Statement::CreateView(view) => lower_unquoted(&mut view.name),
+        Statement::Drop { names, .. } => names.iter_mut().for_each(lower_unquoted),
+        _ => {}
+    }
     if let Statement::CreateView(view) = statement {
         for column in &mut view.columns {
             pass.ident(&mut column.name);
@@ -101,11 +119,24 @@ struct Finder<'r> {
     dictionary: HashSet<String>,
     names: HashSet<Vec<String>>,
     displays: HashMap<String, String>,
+    targets: Vec<Vec<String>>,
     problem: Option<crate::Error>,
 }
 
 impl VisitorMut for Finder<'_> {
     type Break = ();
+
+    fn pre_visit_statement(&mut self, statement: &mut Statement) -> ControlFlow<()> {
+        // What is created or dropped is no table to read.
+        let targets: Vec<&ObjectName> = match statement {
+            Statement::CreateTable(table) => vec![&table.name],
+            Statement::CreateView(view) => vec![&view.name],
+            Statement::Drop { names, .. } => names.iter().collect(),
+            _ => Vec::new(),
+        };
+        self.targets = targets.into_iter().map(written).collect();
+        ControlFlow::Continue(())
+    }
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<()> {
         for cte in query.with.iter().flat_map(|with| &with.cte_tables) {
@@ -117,6 +148,10 @@ impl VisitorMut for Finder<'_> {
 
     fn pre_visit_relation(&mut self, relation: &mut ObjectName) -> ControlFlow<()> {
         let parts = written(relation);
+        if let Some(at) = self.targets.iter().position(|target| *target == parts) {
+            self.targets.remove(at);
+            return ControlFlow::Continue(());
+        }
         if parts.len() == 1 && self.names.contains(&vec![parts[0].to_ascii_lowercase()]) {
             return ControlFlow::Continue(());
         }
@@ -358,6 +393,7 @@ impl Pass<'_> {
         let headings = self.wildcards(select, &factors, headings);
         if std::mem::replace(&mut self.outermost, false) {
             self.names.headings = headings;
+            keep_apart(&mut select.projection);
         }
         for item in &mut select.projection {
             if let SelectItem::ExprWithAlias { alias, .. } = item {
@@ -566,6 +602,37 @@ impl Pass<'_> {
     }
 }
 
+/// A result may have a column twice, which a plan may not: later ones get names of their own. Their headings are kept.
+fn keep_apart(items: &mut [SelectItem]) {
+    let mut seen: Vec<(Option<String>, String)> = Vec::new();
+    for item in items {
+        let (qualifier, name) = match &*item {
+            SelectItem::UnnamedExpr(Expr::Identifier(ident)) => (None, fold(&ident.value)),
+            SelectItem::UnnamedExpr(Expr::CompoundIdentifier(parts)) => match parts.as_slice() {
+                [.., table, column] => (Some(fold(&table.value)), fold(&column.value)),
+                _ => continue,
+            },
+            SelectItem::UnnamedExpr(expr) => (None, expr.to_string()),
+            SelectItem::ExprWithAlias { alias, .. } => (None, fold(&alias.value)),
+            _ => continue,
+        };
+        let same = |known: &&(Option<String>, String)| {
+            known.1 == name && (known.0.is_none() || qualifier.is_none() || known.0 == qualifier)
+        };
+        let count = seen.iter().filter(same).count();
+        if count > 0 {
+            let alias = quoted(format!("{name}:{}", count + 1));
+            *item = match item.clone() {
+                SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } => {
+                    SelectItem::ExprWithAlias { expr, alias }
+                }
+                other => other,
+            };
+        }
+        seen.push((qualifier, name));
+    }
+}
+
 fn quoted(name: impl Into<String>) -> Ident {
     Ident::with_quote('"', name)
 }
@@ -674,7 +741,11 @@ fn expand(
     items: &mut Vec<SelectItem>,
 ) {
     let excluded = excluded(options);
-    let Some(table) = &factor.table else {
+    let Some(table) = factor
+        .table
+        .as_ref()
+        .filter(|table| !table.visible.is_empty())
+    else {
         let mut options = options.clone();
         let again: Vec<Ident> = merged
             .iter()

@@ -32,6 +32,7 @@ pub struct Rows {
     started: Instant,
     count: u64,
     offline: bool,
+    source: Option<Arc<restable_sql::Parsed>>,
 }
 
 impl std::fmt::Debug for Rows {
@@ -80,6 +81,7 @@ impl Rows {
         names: &Names,
         statement: Arc<Statement>,
         started: Instant,
+        source: Option<Arc<restable_sql::Parsed>>,
     ) -> Rows {
         let schema = headed(&stream.schema(), names);
         Rows {
@@ -89,6 +91,7 @@ impl Rows {
             started,
             count: 0,
             offline: false,
+            source,
         }
     }
 
@@ -112,7 +115,13 @@ impl Rows {
             },
             None => next.await,
         }?;
-        Some(batch.map_err(Error::from).and_then(|batch| {
+        let source = self.source.as_deref();
+        let told = |problem| {
+            source
+                .into_iter()
+                .fold(Error::from(problem), crate::locate::located)
+        };
+        Some(batch.map_err(told).and_then(|batch| {
             self.count += batch.num_rows() as u64;
             let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
             Ok(RecordBatch::try_new_with_options(

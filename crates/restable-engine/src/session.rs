@@ -33,10 +33,9 @@ use crate::names::{self, KnownTable, Names, Resolver};
 use crate::outcome::{Outcome, Report, Rows};
 use crate::settings::{Origin, Settings};
 use crate::statement::{Statement, lock};
+use crate::locate::located;
+use crate::shared::Shared;
 use crate::{Error, Result, functions, placeholders, show};
-
-/// So many services of a provider are read to find out what a name without its service may mean.
-const FEW_SERVICES: usize = 8;
 
 /// What all sessions of a process share: the documents and one client a provider.
 #[derive(Debug, Clone)]
@@ -65,183 +64,6 @@ impl Engine {
     }
 }
 
-/// What the catalogs of a session share with it.
-#[derive(Debug)]
-pub struct Shared {
-    pub(crate) registry: Arc<Registry>,
-    pub(crate) current: RwLock<Current>,
-    pub(crate) tables: Mutex<HashMap<String, Arc<dyn TableProvider>>>,
-    pub(crate) own: Arc<MemorySchemaProvider>,
-    state: RwLock<SessionState>,
-    this: Weak<Shared>,
-}
-
-impl Shared {
-    pub(crate) fn state(&self) -> SessionState {
-        self.state
-            .read()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
-            .clone()
-    }
-
-    pub(crate) fn directory(&self) -> Directory {
-        let current = self
-            .current
-            .read()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
-            .clone();
-        Directory {
-            registry: Arc::clone(&self.registry),
-            current,
-        }
-    }
-}
-
-impl Resolver for Shared {
-    fn resolve(&self, parts: &[String]) -> Result<Option<KnownTable>> {
-        use datafusion::catalog::SchemaProvider as _;
-        let folded: Vec<String> = parts
-            .iter()
-            .map(|part| restable_spec::names::fold(part))
-            .collect();
-        let own = |name: &str| {
-            [
-                OWN_CATALOG.to_owned(),
-                OWN_SCHEMA.to_owned(),
-                name.to_owned(),
-            ]
-        };
-        let plain = |full: [String; 3]| KnownTable {
-            full,
-            visible: Vec::new(),
-            hidden: Vec::new(),
-            displays: HashMap::new(),
-        };
-        if parts.len() >= 2 && folded[parts.len() - 2] == "informationschema" {
-            let name = parts[parts.len() - 1].to_ascii_lowercase();
-            let full = [
-                OWN_CATALOG.to_owned(),
-                "information_schema".to_owned(),
-                name.clone(),
-            ];
-            if crate::information_schema::TABLES.contains(&name.as_str()) {
-                return Ok(Some(plain(full)));
-            }
-            let known: Vec<String> = crate::information_schema::TABLES
-                .iter()
-                .map(|name| format!("information_schema.{name}"))
-                .collect();
-            return Err(Error::unknown(
-                "table",
-                &format!("information_schema.{name}"),
-                &known,
-                "SELECT * FROM information_schema.tables",
-            ));
-        }
-        let is_own = match folded.as_slice() {
-            [_] => true,
-            [schema, _] => schema == OWN_SCHEMA,
-            [catalog, schema, _] => catalog == OWN_CATALOG && schema == OWN_SCHEMA,
-            _ => false,
-        };
-        if is_own {
-            let name = &parts[parts.len() - 1];
-            let found = [name.clone(), name.to_ascii_lowercase()]
-                .into_iter()
-                .find(|name| self.own.table_exist(name));
-            if let Some(found) = found {
-                return Ok(Some(plain(own(&found))));
-            }
-            if parts.len() > 1 {
-                return Err(Error::unknown(
-                    "table",
-                    &parts.join("."),
-                    &self.own.table_names(),
-                    "SHOW TABLES",
-                ));
-            }
-        }
-        let directory = self.directory();
-        if parts.len() > 3 {
-            return Err(Error::unknown(
-                "table",
-                &parts.join("."),
-                &[],
-                "SHOW PROVIDERS",
-            ));
-        }
-        if parts.len() == 1 && directory.current.service.is_none() {
-            return Err(self.unknown_bare(&parts[0]));
-        }
-        if parts.len() == 2 && directory.current.provider.is_none() {
-            return Err(self.unknown_bare(&parts.join(".")));
-        }
-        let (_, resource) = directory.resource(parts)?;
-        let Some(shared) = self.this.upgrade() else {
-            return Err(Error::internal("the session is gone"));
-        };
-        if resource.view.is_none() && resource.readers().is_empty() {
-            return Err(Error::Route {
-                message: format!(
-                    "`{}` cannot be read: no method of it answers rows",
-                    resource.full_name()
-                ),
-                hint: Some(format!(
-                    "`SHOW METHODS IN {}` lists what it can do",
-                    resource.full_name()
-                )),
-            });
-        }
-        catalog::known(&shared, &resource).map(Some)
-    }
-}
-
-impl Shared {
-    /// A name without provider or service: the error names the tables that end in it.
-    fn unknown_bare(&self, name: &str) -> Error {
-        let mut known = Vec::new();
-        for provider in self.registry.providers() {
-            // A misspelled name must not read a whole registry.
-            let names: Vec<&str> = provider
-                .services()
-                .map(|entry| entry.name.as_str())
-                .take(FEW_SERVICES)
-                .collect();
-            for service in names
-                .iter()
-                .filter_map(|name| provider.service(name).ok().flatten())
-            {
-                known.extend(
-                    service
-                        .resources
-                        .keys()
-                        .map(|resource| format!("{}.{}.{resource}", provider.name, service.name)),
-                );
-            }
-        }
-        let same: Vec<&String> = known
-            .iter()
-            .filter(|full| {
-                full.rsplit('.')
-                    .next()
-                    .is_some_and(|last| restable_spec::names::same(last, name))
-                    || full.ends_with(&format!(".{name}"))
-            })
-            .collect();
-        let help = match same.as_slice() {
-            [only] => format!("its full name is `{only}`; after `USE {};` the short one will do", only.rsplit_once('.').map_or("", |(scope, _)| scope)),
-            _ => "write `provider.service.resource`, or `USE provider.service;` first; `SHOW PROVIDERS` lists providers".to_owned(),
-        };
-        Error::Diagnostic(Arc::new(Diagnostic {
-            code: "R0202",
-            message: format!("there is no table `{name}`"),
-            span: None,
-            notes: Vec::new(),
-            help: Some(help),
-        }))
-    }
-}
-
 /// One user's session.
 #[derive(Debug)]
 pub struct Session {
@@ -259,6 +81,7 @@ pub struct Session {
 pub struct Prepared {
     action: Action,
     names: Names,
+    source: Option<Arc<Parsed>>,
 }
 
 #[derive(Debug)]
@@ -279,6 +102,8 @@ impl Session {
             .with_create_default_catalog_and_schema(false);
         config.options_mut().sql_parser.enable_ident_normalization = false;
         config.options_mut().sql_parser.collect_spans = true;
+        // A number that is written exactly stays exact: 20 digits are no float.
+        config.options_mut().sql_parser.parse_float_as_decimal = true;
         config.options_mut().sql_parser.dialect = datafusion::common::config::Dialect::PostgreSQL;
         config.options_mut().explain.logical_plan_only = false;
         config.options_mut().explain.show_schema = false;
@@ -383,9 +208,10 @@ impl Session {
     /// Turns a statement into something that can run. Sends nothing. Planning needs a deep stack for deep statements, so
     /// it happens on a thread of its own.
     pub async fn prepare(&self, parsed: &Parsed) -> Result<Prepared> {
-        let spans = parsed.clone();
         let prepared = on_deep_stack(async { self.prepare_here(parsed).await }).await;
-        prepared.map_err(|problem| located(problem, &spans))
+        let mut prepared = prepared.map_err(|problem| located(problem, parsed))?;
+        prepared.source = Some(Arc::new(parsed.clone()));
+        Ok(prepared)
     }
 
     async fn prepare_here(&self, parsed: &Parsed) -> Result<Prepared> {
@@ -403,6 +229,7 @@ impl Session {
             Ok(Prepared {
                 action: Action::Rows(batch),
                 names: Names::default(),
+            source: None,
             })
         };
         match &parsed.statement {
@@ -422,22 +249,20 @@ impl Session {
                     Ok(Prepared {
                         action: Action::Plan(Box::new(plan)),
                         names: Names::default(),
+                    source: None,
                     })
                 }
                 _ => unsupported("EXPLAIN of a mutating statement"),
             },
             Sql::Show(request) => rows(show::show(self, request).await?),
             Sql::Describe(restable_sql::Describe::Query(query)) => {
-                let Prepared {
-                    action: Action::Plan(plan),
-                    names,
-                } = self.plan(ast::Statement::Query(query.clone())).await?
+                let Prepared { action: Action::Plan(plan), names, .. } = self.plan(ast::Statement::Query(query.clone())).await?
                 else {
                     return Err(Error::internal("a query is no plan"));
                 };
                 rows(show::describe_plan(&plan, &names)?)
             }
-            Sql::Describe(request) => rows(show::describe(self, request)?),
+            Sql::Describe(request) => rows(show::describe(self, request).await?),
             Sql::Use(name) => {
                 let parts = names::written(name);
                 let directory = self.shared.directory();
@@ -455,6 +280,7 @@ impl Session {
                 Ok(Prepared {
                     action: Action::Use(current),
                     names: Names::default(),
+                source: None,
                 })
             }
             Sql::Set(set) => {
@@ -471,11 +297,13 @@ impl Session {
                 Ok(Prepared {
                     action: Action::Set(set.key.clone(), value),
                     names: Names::default(),
+                source: None,
                 })
             }
             Sql::Reset(reset) => Ok(Prepared {
                 action: Action::Reset(reset.key.clone()),
                 names: Names::default(),
+            source: None,
             }),
             Sql::Insert(_) => unsupported("INSERT"),
             Sql::Replace(_) => unsupported("REPLACE"),
@@ -513,9 +341,7 @@ impl Session {
             .await
             .map_err(|problem| Error::planned(problem, &names))?;
         Ok(Prepared {
-            action: Action::Plan(Box::new(plan)),
-            names,
-        })
+            action: Action::Plan(Box::new(plan)), names, source: None })
     }
 
     /// Runs what was prepared.
@@ -528,7 +354,11 @@ impl Session {
             Arc::clone(&self.spellings),
             &settings,
         ));
-        let Prepared { action, names } = prepared;
+        let Prepared {
+            action,
+            names,
+            source,
+        } = prepared;
         let plan = match action {
             Action::Plan(plan) => *plan,
             Action::Rows(batch) => {
@@ -536,7 +366,7 @@ impl Session {
                 let stream = futures::stream::once(futures::future::ready(Ok(batch)));
                 let stream = Box::pin(RecordBatchStreamAdapter::new(schema, stream));
                 return Ok(Outcome::Rows(
-                    Rows::new(stream, &names, statement, started).offline(),
+                    Rows::new(stream, &names, statement, started, source).offline(),
                 ));
             }
             Action::Use(current) => {
@@ -598,7 +428,9 @@ impl Session {
         let physical = on_deep_stack(async { state.create_physical_plan(&plan).await }).await;
         let physical = physical.map_err(|problem| Error::planned(problem, &names))?;
         let stream = execute_stream(physical, state.task_ctx())?;
-        Ok(Outcome::Rows(Rows::new(stream, &names, statement, started)))
+        Ok(Outcome::Rows(Rows::new(
+            stream, &names, statement, started, source,
+        )))
     }
 
     /// The report of the last statement that ran a plan.
@@ -648,42 +480,6 @@ async fn on_deep_stack<T: Send>(work: impl Future<Output = T> + Send) -> T {
             }
         }
     })
-}
-
-/// Gives a diagnostic without a place the place of the name that it is about.
-fn located(problem: Error, parsed: &Parsed) -> Error {
-    let Error::Diagnostic(diagnostic) = &problem else {
-        return problem;
-    };
-    if diagnostic.span.is_some() {
-        return problem;
-    }
-    let Some(name) = diagnostic.message.split('`').nth(1) else {
-        return problem;
-    };
-    let find = |needle: &str| {
-        parsed.text.match_indices(needle).find(|(at, _)| {
-            let word = |c: char| c.is_alphanumeric() || c == '_';
-            let before = parsed.text[..*at].chars().next_back();
-            let after = parsed.text[at + needle.len()..].chars().next();
-            !before.is_some_and(word) && !after.is_some_and(word)
-        })
-    };
-    let found = find(name).map(|(at, _)| (at, name.len())).or_else(|| {
-        let last = name.rsplit('.').next()?;
-        find(last).map(|(at, _)| (at, last.len()))
-    });
-    match found {
-        Some((at, length)) => {
-            let start = parsed.span.start + at;
-            Error::from(
-                (**diagnostic)
-                    .clone()
-                    .at(restable_sql::Span::new(start, start + length)),
-            )
-        }
-        None => problem,
-    }
 }
 
 fn describe_ddl(plan: &LogicalPlan) -> String {

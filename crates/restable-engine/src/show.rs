@@ -199,7 +199,7 @@ pub async fn show(session: &Session, request: &Show) -> Result<RecordBatch> {
             }
             texts(&["table_catalog", "table_schema", "table_name"], rows)
         }
-        ShowObject::Columns(name) => describe_table(session, &written(name), extended),
+        ShowObject::Columns(name) => describe_table(session, &written(name), extended).await,
         ShowObject::Functions => {
             let state = session.shared().state();
             let mut names: Vec<(String, &str)> = state
@@ -329,10 +329,10 @@ pub async fn show(session: &Session, request: &Show) -> Result<RecordBatch> {
 }
 
 /// Answers a DESCRIBE.
-pub fn describe(session: &Session, request: &Describe) -> Result<RecordBatch> {
+pub async fn describe(session: &Session, request: &Describe) -> Result<RecordBatch> {
     match request {
         Describe::Table { name, extended, .. } => {
-            describe_table(session, &written(name), *extended)
+            describe_table(session, &written(name), *extended).await
         }
         Describe::Method {
             table,
@@ -360,7 +360,11 @@ pub fn describe_plan(plan: &LogicalPlan, names: &Names) -> Result<RecordBatch> {
     texts(&["name", "type"], rows.collect())
 }
 
-fn describe_table(session: &Session, parts: &[String], extended: bool) -> Result<RecordBatch> {
+async fn describe_table(
+    session: &Session,
+    parts: &[String],
+    extended: bool,
+) -> Result<RecordBatch> {
     let own = session.shared().resolve(parts)?;
     let directory = session.shared().directory();
     let headings: &[&str] = if extended {
@@ -372,8 +376,7 @@ fn describe_table(session: &Session, parts: &[String], extended: bool) -> Result
         && table.full[0] == crate::catalog::OWN_CATALOG
     {
         let shared = Arc::clone(session.shared());
-        let columns =
-            futures::executor::block_on(information_schema::columns_of(&shared, &table.full))?;
+        let columns = information_schema::columns_of(&shared, &table.full).await?;
         let rows = columns.into_iter().map(|(name, kind)| {
             if extended {
                 vec![some(name), some(kind), some("field"), None]
@@ -390,8 +393,7 @@ fn describe_table(session: &Session, parts: &[String], extended: bool) -> Result
             resource.service.clone(),
             resource.name.clone(),
         ];
-        let columns =
-            futures::executor::block_on(information_schema::columns_of(session.shared(), &full))?;
+        let columns = information_schema::columns_of(session.shared(), &full).await?;
         let rows = columns.into_iter().map(|(name, kind)| {
             if extended {
                 vec![some(name), some(kind), some("field"), None]

@@ -14,7 +14,7 @@ use restable_spec::names::fold;
 
 use crate::functions::NAME_METADATA;
 use crate::names::{self, Heading, Names};
-use crate::session::Shared;
+use crate::shared::Shared;
 use crate::{Error, Result};
 
 fn parse(resource: &Resource) -> Result<datafusion::sql::sqlparser::ast::Statement> {

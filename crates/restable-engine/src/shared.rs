@@ -1,0 +1,193 @@
+//! What the catalogs of a session share with it: documents, `USE`, tables made so far, and how a written name is found.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, RwLock, Weak};
+
+use datafusion::catalog::{MemorySchemaProvider, TableProvider};
+use datafusion::execution::session_state::SessionState;
+use restable_spec::Registry;
+use restable_sql::Diagnostic;
+
+use crate::catalog::{self, Current, Directory, OWN_CATALOG, OWN_SCHEMA};
+use crate::names::{KnownTable, Resolver};
+use crate::{Error, Result};
+
+/// So many services of a provider are read to find out what a name without its service may mean.
+const FEW_SERVICES: usize = 8;
+
+/// What the catalogs of a session share with it.
+#[derive(Debug)]
+pub struct Shared {
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) current: RwLock<Current>,
+    pub(crate) tables: Mutex<HashMap<String, Arc<dyn TableProvider>>>,
+    pub(crate) own: Arc<MemorySchemaProvider>,
+    pub(crate) state: RwLock<SessionState>,
+    pub(crate) this: Weak<Shared>,
+}
+
+impl Shared {
+    pub(crate) fn state(&self) -> SessionState {
+        self.state
+            .read()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .clone()
+    }
+
+    pub(crate) fn directory(&self) -> Directory {
+        let current = self
+            .current
+            .read()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .clone();
+        Directory {
+            registry: Arc::clone(&self.registry),
+            current,
+        }
+    }
+}
+
+impl Resolver for Shared {
+    fn resolve(&self, parts: &[String]) -> Result<Option<KnownTable>> {
+        use datafusion::catalog::SchemaProvider as _;
+        let folded: Vec<String> = parts
+            .iter()
+            .map(|part| restable_spec::names::fold(part))
+            .collect();
+        let own = |name: &str| {
+            [
+                OWN_CATALOG.to_owned(),
+                OWN_SCHEMA.to_owned(),
+                name.to_owned(),
+            ]
+        };
+        let plain = |full: [String; 3]| KnownTable {
+            full,
+            visible: Vec::new(),
+            hidden: Vec::new(),
+            displays: HashMap::new(),
+        };
+        if parts.len() >= 2 && folded[parts.len() - 2] == "informationschema" {
+            let name = parts[parts.len() - 1].to_ascii_lowercase();
+            let full = [
+                OWN_CATALOG.to_owned(),
+                "information_schema".to_owned(),
+                name.clone(),
+            ];
+            if crate::information_schema::TABLES.contains(&name.as_str()) {
+                return Ok(Some(plain(full)));
+            }
+            let known: Vec<String> = crate::information_schema::TABLES
+                .iter()
+                .map(|name| format!("information_schema.{name}"))
+                .collect();
+            return Err(Error::unknown(
+                "table",
+                &format!("information_schema.{name}"),
+                &known,
+                "SELECT * FROM information_schema.tables",
+            ));
+        }
+        let is_own = match folded.as_slice() {
+            [_] => true,
+            [schema, _] => schema == OWN_SCHEMA,
+            [catalog, schema, _] => catalog == OWN_CATALOG && schema == OWN_SCHEMA,
+            _ => false,
+        };
+        if is_own {
+            let name = &parts[parts.len() - 1];
+            let found = [name.clone(), name.to_ascii_lowercase()]
+                .into_iter()
+                .find(|name| self.own.table_exist(name));
+            if let Some(found) = found {
+                return Ok(Some(plain(own(&found))));
+            }
+            if parts.len() > 1 {
+                return Err(Error::unknown(
+                    "table",
+                    &parts.join("."),
+                    &self.own.table_names(),
+                    "SHOW TABLES",
+                ));
+            }
+        }
+        let directory = self.directory();
+        if parts.len() > 3 {
+            return Err(Error::unknown(
+                "table",
+                &parts.join("."),
+                &[],
+                "SHOW PROVIDERS",
+            ));
+        }
+        if parts.len() == 1 && directory.current.service.is_none() {
+            return Err(self.unknown_bare(&parts[0]));
+        }
+        if parts.len() == 2 && directory.current.provider.is_none() {
+            return Err(self.unknown_bare(&parts.join(".")));
+        }
+        let (_, resource) = directory.resource(parts)?;
+        let Some(shared) = self.this.upgrade() else {
+            return Err(Error::internal("the session is gone"));
+        };
+        if resource.view.is_none() && resource.readers().is_empty() {
+            return Err(Error::Route {
+                message: format!(
+                    "`{}` cannot be read: no method of it answers rows",
+                    resource.full_name()
+                ),
+                hint: Some(format!(
+                    "`SHOW METHODS IN {}` lists what it can do",
+                    resource.full_name()
+                )),
+            });
+        }
+        catalog::known(&shared, &resource).map(Some)
+    }
+}
+
+impl Shared {
+    /// A name without provider or service: the error names the tables that end in it.
+    fn unknown_bare(&self, name: &str) -> Error {
+        let mut known = Vec::new();
+        for provider in self.registry.providers() {
+            // A misspelled name must not read a whole registry.
+            let names: Vec<&str> = provider
+                .services()
+                .map(|entry| entry.name.as_str())
+                .take(FEW_SERVICES)
+                .collect();
+            for service in names
+                .iter()
+                .filter_map(|name| provider.service(name).ok().flatten())
+            {
+                known.extend(
+                    service
+                        .resources
+                        .keys()
+                        .map(|resource| format!("{}.{}.{resource}", provider.name, service.name)),
+                );
+            }
+        }
+        let same: Vec<&String> = known
+            .iter()
+            .filter(|full| {
+                full.rsplit('.')
+                    .next()
+                    .is_some_and(|last| restable_spec::names::same(last, name))
+                    || full.ends_with(&format!(".{name}"))
+            })
+            .collect();
+        let help = match same.as_slice() {
+            [only] => format!("its full name is `{only}`; after `USE {};` the short one will do", only.rsplit_once('.').map_or("", |(scope, _)| scope)),
+            _ => "write `provider.service.resource`, or `USE provider.service;` first; `SHOW PROVIDERS` lists providers".to_owned(),
+        };
+        Error::Diagnostic(Arc::new(Diagnostic {
+            code: "R0202",
+            message: format!("there is no table `{name}`"),
+            span: None,
+            notes: Vec::new(),
+            help: Some(help),
+        }))
+    }
+}
