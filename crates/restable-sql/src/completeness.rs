@@ -7,6 +7,7 @@ use sqlparser::tokenizer::{Location, Token, Whitespace};
 
 use crate::error::code;
 use crate::lexer;
+use crate::limits::MAX_STATEMENT;
 
 /// Whether a shell may run the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,6 +55,10 @@ impl fmt::Display for Open {
 /// line is answered instead of waited for.
 #[must_use]
 pub fn completeness(text: &str) -> Completeness {
+    // Nothing typed is so long; the parser will say so.
+    if text.len() > MAX_STATEMENT {
+        return Completeness::Complete;
+    }
     let reading = lexer::read(text, 0..text.len(), Location::new(1, 1));
     if let Some(fault) = reading.fault {
         return match open(&fault.message) {

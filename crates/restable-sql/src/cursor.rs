@@ -1,10 +1,11 @@
 //! A place in the tokens of one statement. Owns the small steps that restable's own statements are read with, and the
 //! hand-over to `sqlparser` for expressions and queries.
 
-use sqlparser::ast::{Ident, ObjectName, Visit};
+use sqlparser::ast::{Ident, ObjectName, Visit, VisitMut};
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Token, Word};
 
+use crate::balance;
 use crate::dialect::Restable;
 use crate::error::Diagnostic;
 use crate::lexer::Lexed;
@@ -206,7 +207,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Lets `sqlparser` read from here, checks what it answers, and goes on where it stopped.
-    pub(crate) fn parser<T: Visit>(
+    pub(crate) fn parser<T: Visit + VisitMut>(
         &mut self,
         read: impl FnOnce(&mut Parser) -> Result<T, ParserError>,
     ) -> Result<T, Diagnostic> {
@@ -221,9 +222,11 @@ impl<'a> Cursor<'a> {
             .with_recursion_limit(limits::RECURSION)
             .with_tokens_with_locations(tokens);
         match read(&mut parser) {
-            Ok(answer) => {
+            Ok(mut answer) => {
+                balance::balance_unions(&mut answer);
                 let start = self.next_span();
-                self.at += parser.index();
+                // The parser counts on when it looks past the end.
+                self.at = (self.at + parser.index()).min(self.end);
                 trees::admit(&answer, start.to(self.last_span()))?;
                 Ok(answer)
             }

@@ -15,6 +15,7 @@ use sqlparser::keywords::Keyword;
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::Token;
 
+use crate::balance;
 use crate::limits::{self, MAX_CHAIN};
 
 /// `->` and its kin take part of a JSON value: above `*` and `||`, below `::`.
@@ -75,6 +76,10 @@ impl Restable {
     fn chain(&self, parser: &mut Parser, left: &Expr) -> Result<Expr, ParserError> {
         let lowest = parser.get_next_precedence()?;
         let mut precedence = lowest;
+        // A copy recurses, so it is made only of what is not deep.
+        if limits::is_too_deep(left) {
+            return self.stop(Stopped::Depth, parser);
+        }
         let mut expr = left.clone();
         let mut links = 0;
         loop {
@@ -96,7 +101,7 @@ impl Restable {
             }
         }
         // Chains nested in each other's first operand add up; a look at the finished ones keeps the sum bounded.
-        if links > 16 && limits::depth(&expr) > limits::MAX_DEPTH {
+        if links > 16 && limits::is_too_deep(&expr) {
             return self.stop(Stopped::Depth, parser);
         }
         Ok(expr)
@@ -118,9 +123,9 @@ impl Restable {
             operands.push(parser.parse_subexpr(precedence)?);
         }
         if operator == BinaryOperator::Or {
-            operands = limits::equalities_to_lists(operands);
+            operands = balance::equalities_to_lists(operands);
         }
-        Ok(limits::balanced(operands, &operator))
+        Ok(balance::balanced(operands, &operator))
     }
 }
 

@@ -64,7 +64,7 @@ pub(crate) fn read(script: &str, range: Range<usize>, start: Location) -> Readin
         };
     }
     let (tokens, error) = tokenize(text);
-    let mut walk = Walk::start();
+    let mut walk = Walk::start(text);
     for mut token in tokens {
         let from = walk.byte;
         let Some(to) = walk.advance(text, token.span.end) else {
@@ -102,28 +102,23 @@ fn tokenize(text: &str) -> (Vec<TokenWithSpan>, Option<TokenizerError>) {
         mended.push(if lone { '\n' } else { character });
     }
     let (tokens, error) = tokenize_once(&mended);
-    // The lines are counted in the script as it is, where a lone `\r` ends none.
-    let mut from = Walk::start();
-    let mut to = Walk::start();
-    let located = tokens
-        .into_iter()
-        .map_while(|mut token| {
-            let end = from.advance(&mended, token.span.end)?;
-            let start = Location::new(to.line, to.column);
-            while to.byte < end {
-                let next = text.get(to.byte..)?.chars().next()?;
-                let location = if next == '\n' {
-                    Location::new(to.line + 1, 1)
-                } else {
-                    Location::new(to.line, to.column + 1)
-                };
-                to.advance(text, location)?;
-            }
-            token.span = tokenizer::Span::new(start, Location::new(to.line, to.column));
-            Some(token)
-        })
-        .collect();
-    (located, error)
+    // Locations count in the script as it is, where a lone `\r` ends no line.
+    let mut walk = Walk::start(&mended);
+    let (mut line, mut column) = (1, 1);
+    let located = tokens.into_iter().map_while(|mut token| {
+        let from = walk.byte;
+        let to = walk.advance(&mended, token.span.end)?;
+        let passed = text.get(from..to)?;
+        let start = Location::new(line, column);
+        line += passed.matches('\n').count() as u64;
+        column = match passed.rfind('\n') {
+            Some(at) => passed[at + 1..].chars().count() as u64 + 1,
+            None => column + passed.chars().count() as u64,
+        };
+        token.span = tokenizer::Span::new(start, Location::new(line, column));
+        Some(token)
+    });
+    (located.collect(), error)
 }
 
 fn tokenize_once(text: &str) -> (Vec<TokenWithSpan>, Option<TokenizerError>) {

@@ -30,8 +30,10 @@
 //! - Locations (line, column) count from the start of the script, not of the statement; [`byte_span`] turns them into
 //!   bytes.
 
+mod balance;
 mod completeness;
 mod cursor;
+mod decode;
 mod dialect;
 mod error;
 mod lexer;
@@ -46,6 +48,7 @@ mod syntax;
 mod trees;
 
 pub use completeness::{Completeness, Open, completeness};
+pub use decode::decode;
 pub use error::{CODES, Diagnostic, code};
 pub use limits::chain_limits;
 pub use parse::{parse, parse_piece};

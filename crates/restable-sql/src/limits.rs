@@ -1,13 +1,15 @@
 //! How much text, depth and length is accepted, and what keeps trees shallow. Owns the numbers (documented constants)
 //! and the checks; every refusal is a [`Diagnostic`] for which [`Diagnostic::is_limit`] holds.
 //!
-//! Why caps at all: planners recurse over expressions, and one process serves many sessions. Measured with DataFusion on
-//! a 2 MiB stack, a chain of 1,600 `+` ends the process, and planning time is quadratic in the length of a chain.
-//! Balanced AND and OR chains and IN lists have neither fault, so they are bounded by the size of the text only.
+//! Why caps at all: planners recurse over trees, and so do `Clone` and `Drop`; one process serves many sessions, on threads
+//! with 2 MiB of stack. Measured without optimisation, a copy of a tree takes up to 5 KiB a level of expressions, 8 KiB a
+//! level of brackets in FROM, 20 KiB a level of UNION and 35 KiB a subquery. Planning time is quadratic in the length of a
+//! chain. Balanced AND, OR and UNION chains and IN lists have neither fault, so they are bounded by their number or by the
+//! size of the text.
 
 use std::ops::ControlFlow;
 
-use sqlparser::ast::{BinaryOperator, Expr, Query, SetExpr, Value, Visit, Visitor};
+use sqlparser::ast::{Expr, Query, SetExpr, TableFactor, Visit, Visitor};
 use sqlparser::keywords::Keyword;
 use sqlparser::tokenizer::Token;
 
@@ -22,14 +24,17 @@ pub const MAX_STATEMENT: usize = 1024 * 1024;
 /// Brackets of any kind inside each other.
 pub const MAX_NESTING: usize = 64;
 /// Operators in a row other than AND and OR: `1 + 1 + …`, `a || b || …`.
-pub const MAX_CHAIN: usize = 1_000;
-/// Expressions inside each other, chains and brackets together.
-pub const MAX_DEPTH: usize = 1_200;
+pub const MAX_CHAIN: usize = 250;
+/// Levels of a tree: one for an expression, three for an item of FROM, six for a set operation, ten for a query.
+pub const MAX_DEPTH: usize = 400;
 /// UNION, EXCEPT and INTERSECT in one statement.
 pub const MAX_SET_OPERATORS: usize = 1_000;
 /// How often `sqlparser` may enter its guarded rules inside each other. Brackets are stopped by [`MAX_NESTING`] before;
 /// this stops what nests without brackets, as `NOT NOT …`.
 pub(crate) const RECURSION: usize = 300;
+
+/// Parts of a dotted name, and subscripts in a row: `a.b.c`, `a[1][2]`.
+pub const MAX_PARTS: usize = 64;
 
 /// Words and marks that nest types or tables without brackets that are counted.
 const MAX_REPEATS: usize = 100;
@@ -52,7 +57,18 @@ pub(crate) fn guard(lexed: &Lexed) -> Result<(), Diagnostic> {
     let mut open: Vec<Span> = Vec::new();
     let mut set_operators = 0;
     let mut repeats = 0;
+    let mut parts = 0;
+    let mut cases = 0usize;
+    let mut nots = 0;
     for (index, (token, &span)) in lexed.tokens.iter().zip(&lexed.spans).enumerate() {
+        match &token.token {
+            Token::Period => parts += 1,
+            Token::Word(_) | Token::Whitespace(_) => {}
+            _ => parts = 0,
+        }
+        if parts >= MAX_PARTS {
+            return Err(too_many_parts(span));
+        }
         match &token.token {
             Token::LParen | Token::LBracket | Token::LBrace => {
                 open.push(span);
@@ -71,6 +87,10 @@ pub(crate) fn guard(lexed: &Lexed) -> Result<(), Diagnostic> {
                 open.pop();
             }
             Token::Word(word) if word.quote_style.is_none() => match word.keyword {
+                Keyword::CASE => cases += 1,
+                Keyword::END => cases = cases.saturating_sub(1),
+                Keyword::NOT if follows_itself(lexed, index, Keyword::NOT) => nots += 1,
+                Keyword::NOT => nots = 0,
                 Keyword::UNION | Keyword::EXCEPT | Keyword::INTERSECT | Keyword::MINUS => {
                     set_operators += 1;
                     if set_operators > MAX_SET_OPERATORS {
@@ -78,7 +98,9 @@ pub(crate) fn guard(lexed: &Lexed) -> Result<(), Diagnostic> {
                     }
                 }
                 Keyword::PIVOT | Keyword::UNPIVOT | Keyword::MATCH_RECOGNIZE => repeats += 1,
-                Keyword::INTERVAL if follows_itself(lexed, index) => repeats += 1,
+                Keyword::INTERVAL if follows_itself(lexed, index, Keyword::INTERVAL) => {
+                    repeats += 1
+                }
                 Keyword::ARRAY | Keyword::STRUCT | Keyword::MAP if opens_type(lexed, index) => {
                     repeats += 1
                 }
@@ -86,20 +108,16 @@ pub(crate) fn guard(lexed: &Lexed) -> Result<(), Diagnostic> {
             },
             _ => {}
         }
-        if repeats > MAX_REPEATS {
+        if repeats > MAX_REPEATS || cases > MAX_NESTING || nots > MAX_NESTING {
             return Err(too_deep(span));
         }
     }
     Ok(())
 }
 
-fn follows_itself(lexed: &Lexed, index: usize) -> bool {
-    lexed
-        .solid_before(index)
-        .is_some_and(|before| match &lexed.tokens[before].token {
-            Token::Word(word) => word.keyword == Keyword::INTERVAL,
-            _ => false,
-        })
+fn follows_itself(lexed: &Lexed, index: usize, keyword: Keyword) -> bool {
+    let before = lexed.solid_before(index);
+    before.is_some_and(|before| matches!(&lexed.tokens[before].token, Token::Word(word) if word.keyword == keyword))
 }
 
 fn opens_type(lexed: &Lexed, index: usize) -> bool {
@@ -108,225 +126,111 @@ fn opens_type(lexed: &Lexed, index: usize) -> bool {
         .is_some_and(|next| lexed.tokens[next].token == Token::Lt)
 }
 
-/// Refuses a syntax tree that a planner could not walk: expressions or set operations too deep inside each other. All
-/// that [`crate::parse`] answers has passed; call it for trees that were changed since.
+/// Refuses a syntax tree that a planner could not walk: expressions, queries or set operations too deep inside each
+/// other. All that [`crate::parse`] answers has passed; call it for trees that were changed since.
 ///
 /// # Errors
-/// `R0151` or `R0153`, without a place.
+/// `R0151`, without a place.
 pub fn chain_limits(tree: &impl Visit) -> Result<(), Diagnostic> {
-    let mut walk = Walk {
-        depth: 0,
-        limit: MAX_DEPTH,
-    };
-    if tree.visit(&mut walk).is_break() {
-        return Err(Diagnostic::new(code::TOO_DEEP, depth_text()));
-    }
-    match tree.visit(&mut Operands) {
-        ControlFlow::Break(()) => Err(Diagnostic::new(code::TOO_MANY_OPERANDS, operands_text())),
+    match tree.visit(&mut Walk { depth: 0 }) {
+        ControlFlow::Break(message) => Err(Diagnostic::new(code::TOO_DEEP, message)),
         ControlFlow::Continue(()) => Ok(()),
     }
 }
 
-/// How deep an expression is, at most one more than [`MAX_DEPTH`].
-pub(crate) fn depth(expr: &Expr) -> usize {
-    let mut walk = Deepest {
-        depth: 0,
-        deepest: 0,
-    };
-    let _ = expr.visit(&mut walk);
-    walk.deepest
+/// Whether an expression is deeper than [`MAX_DEPTH`]. Most are names and literals, which cost no walk.
+pub(crate) fn is_too_deep(expr: &Expr) -> bool {
+    !matches!(
+        expr,
+        Expr::Identifier(_) | Expr::CompoundIdentifier(_) | Expr::Value(_)
+    ) && chain_limits(expr).is_err()
 }
 
+/// Knows how deep it is in a tree, with the weights of [`MAX_DEPTH`].
 struct Walk {
     depth: usize,
-    limit: usize,
+}
+
+impl Walk {
+    fn enter(&mut self, levels: usize) -> ControlFlow<String> {
+        self.depth += levels;
+        if self.depth > MAX_DEPTH {
+            ControlFlow::Break(depth_text())
+        } else {
+            ControlFlow::Continue(())
+        }
+    }
+
+    fn leave(&mut self, levels: usize) -> ControlFlow<String> {
+        self.depth -= levels;
+        ControlFlow::Continue(())
+    }
 }
 
 impl Visitor for Walk {
-    type Break = ();
+    type Break = String;
 
-    fn pre_visit_expr(&mut self, _: &Expr) -> ControlFlow<()> {
-        self.depth += 1;
-        if self.depth > self.limit {
-            ControlFlow::Break(())
-        } else {
-            ControlFlow::Continue(())
-        }
-    }
-
-    fn post_visit_expr(&mut self, _: &Expr) -> ControlFlow<()> {
-        self.depth -= 1;
-        ControlFlow::Continue(())
-    }
-}
-
-struct Deepest {
-    depth: usize,
-    deepest: usize,
-}
-
-impl Visitor for Deepest {
-    type Break = ();
-
-    fn pre_visit_expr(&mut self, _: &Expr) -> ControlFlow<()> {
-        self.depth += 1;
-        self.deepest = self.deepest.max(self.depth);
-        if self.deepest > MAX_DEPTH {
-            ControlFlow::Break(())
-        } else {
-            ControlFlow::Continue(())
-        }
-    }
-
-    fn post_visit_expr(&mut self, _: &Expr) -> ControlFlow<()> {
-        self.depth -= 1;
-        ControlFlow::Continue(())
-    }
-}
-
-struct Operands;
-
-impl Visitor for Operands {
-    type Break = ();
-
-    fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<()> {
-        let mut pending = vec![query.body.as_ref()];
-        let mut operators = 0;
-        while let Some(body) = pending.pop() {
-            if let SetExpr::SetOperation { left, right, .. } = body {
-                operators += 1;
-                pending.extend([left.as_ref(), right.as_ref()]);
-            }
-            if operators > MAX_SET_OPERATORS {
-                return ControlFlow::Break(());
-            }
-        }
-        ControlFlow::Continue(())
-    }
-}
-
-/// `x = 1 OR x = 2 OR …` as `x IN (1, 2, …)`: only for plain columns and parts of their JSON, and only among literals of
-/// one kind, so that no comparison changes its type. The list stands where its first comparison stood.
-pub(crate) fn equalities_to_lists(operands: Vec<Expr>) -> Vec<Expr> {
-    // Each group is a place in the answer and the list so far; a few are enough for what people and tools write.
-    const GROUPS: usize = 16;
-    let mut groups: Vec<usize> = Vec::new();
-    let mut answer: Vec<Expr> = Vec::with_capacity(operands.len().min(64));
-    for operand in operands {
-        let Some((subject, literal)) = equality(&operand) else {
-            answer.push(operand);
-            continue;
+    fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<String> {
+        // A planner nests one access in another.
+        let parts = match expr {
+            Expr::CompoundFieldAccess { access_chain, .. } => access_chain.len(),
+            Expr::CompoundIdentifier(parts) => parts.len(),
+            _ => 0,
         };
-        let place = groups.iter().copied().find(|&at| match &answer[at] {
-            Expr::InList { expr, list, .. } => {
-                expr.as_ref() == subject && list.first().is_some_and(|one| same_kind(one, literal))
-            }
-            other => equality(other)
-                .is_some_and(|(first, one)| first == subject && same_kind(one, literal)),
-        });
-        match place {
-            Some(at) => extend_list(&mut answer[at], literal.clone()),
-            None => {
-                if groups.len() < GROUPS {
-                    groups.push(answer.len());
-                }
-                answer.push(operand);
-            }
+        if parts > MAX_PARTS {
+            ControlFlow::Break(parts_text())
+        } else {
+            self.enter(1)
         }
     }
-    answer
-}
 
-fn extend_list(place: &mut Expr, literal: Expr) {
-    if let Expr::InList { list, .. } = place {
-        list.push(literal);
-        return;
+    fn post_visit_expr(&mut self, _: &Expr) -> ControlFlow<String> {
+        self.leave(1)
     }
-    let Some((subject, first)) = equality(place) else {
-        return;
-    };
-    *place = Expr::InList {
-        expr: Box::new(subject.clone()),
-        list: vec![first.clone(), literal],
-        negated: false,
-    };
-}
 
-fn equality(expr: &Expr) -> Option<(&Expr, &Expr)> {
-    let Expr::BinaryOp {
-        left,
-        op: BinaryOperator::Eq,
-        right,
-    } = expr
-    else {
-        return None;
-    };
-    if plain_column(left) && literal(right) {
-        Some((left, right))
-    } else if literal(left) && plain_column(right) {
-        Some((right, left))
-    } else {
-        None
+    fn pre_visit_table_factor(&mut self, _: &TableFactor) -> ControlFlow<String> {
+        self.enter(3)
+    }
+
+    fn post_visit_table_factor(&mut self, _: &TableFactor) -> ControlFlow<String> {
+        self.leave(3)
+    }
+
+    fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<String> {
+        self.enter(10 + 6 * operations_deep(&query.body))
+    }
+
+    fn post_visit_query(&mut self, query: &Query) -> ControlFlow<String> {
+        self.leave(10 + 6 * operations_deep(&query.body))
     }
 }
 
-fn plain_column(expr: &Expr) -> bool {
-    match expr {
-        Expr::Identifier(_) | Expr::CompoundIdentifier(_) => true,
-        Expr::BinaryOp {
-            left,
-            op: BinaryOperator::Arrow | BinaryOperator::LongArrow,
-            right,
-        } => plain_column(left) && literal(right),
-        _ => false,
-    }
-}
-
-fn literal(expr: &Expr) -> bool {
-    matches!(expr, Expr::Value(value) if matches!(value.value, Value::Number(..) | Value::SingleQuotedString(_)))
-}
-
-fn same_kind(left: &Expr, right: &Expr) -> bool {
-    match (left, right) {
-        (Expr::Value(left), Expr::Value(right)) => {
-            std::mem::discriminant(&left.value) == std::mem::discriminant(&right.value)
+/// How many set operations stand inside each other, brackets (which are queries of their own) not counted.
+pub(crate) fn operations_deep(body: &SetExpr) -> usize {
+    let mut pending = vec![(body, 0)];
+    let mut deepest = 0;
+    while let Some((body, depth)) = pending.pop() {
+        deepest = deepest.max(depth);
+        if let SetExpr::SetOperation { left, right, .. } = body {
+            pending.extend([(left.as_ref(), depth + 1), (right.as_ref(), depth + 1)]);
         }
-        _ => false,
     }
-}
-
-/// The operands joined by AND or OR as a tree of least depth, in their order.
-pub(crate) fn balanced(operands: Vec<Expr>, operator: &BinaryOperator) -> Expr {
-    let mut level = operands;
-    while level.len() > 1 {
-        let mut next = Vec::with_capacity(level.len().div_ceil(2));
-        let mut pairs = level.into_iter();
-        while let Some(left) = pairs.next() {
-            next.push(match pairs.next() {
-                Some(right) => Expr::BinaryOp {
-                    left: Box::new(left),
-                    op: operator.clone(),
-                    right: Box::new(right),
-                },
-                None => left,
-            });
-        }
-        level = next;
-    }
-    level
-        .pop()
-        .unwrap_or_else(|| Expr::value(Value::Boolean(*operator == BinaryOperator::And)))
+    deepest
 }
 
 fn depth_text() -> String {
-    format!("the text nests expressions more than {MAX_DEPTH} deep")
+    "the expressions and queries are too deep inside each other".to_owned()
+}
+
+fn parts_text() -> String {
+    format!("a name has more than {MAX_PARTS} parts or subscripts")
 }
 
 fn operands_text() -> String {
     format!("more than {MAX_SET_OPERATORS} UNION, EXCEPT and INTERSECT in one statement")
 }
 
-fn too_long(length: usize, start: usize) -> Diagnostic {
+pub(crate) fn too_long(length: usize, start: usize) -> Diagnostic {
     Diagnostic::new(
         code::TOO_LONG,
         format!("the statement has {length} bytes, {MAX_STATEMENT} are accepted"),
@@ -341,6 +245,10 @@ pub(crate) fn too_deep(span: Span) -> Diagnostic {
         format!("the text is nested too deeply; {MAX_NESTING} levels are accepted"),
     )
     .at(span)
+}
+
+fn too_many_parts(span: Span) -> Diagnostic {
+    Diagnostic::new(code::TOO_DEEP, parts_text()).at(span)
 }
 
 pub(crate) fn too_many_operands(span: Span) -> Diagnostic {

@@ -74,15 +74,18 @@ fn excerpt(script: &str, span: Span) -> Option<Excerpt> {
         &script[start..end],
         &script[end..line_end],
     );
-    // A place that is only spaces at the end of the line would be invisible.
-    let more = span.end > line_end
-        && !script[line_end..span.end.min(script.len())]
-            .trim()
-            .is_empty();
+    // The place goes on only if there is text in the next lines, not for the spaces at their ends.
+    let rest = script
+        .get(line_end..span.end.min(script.len()))
+        .unwrap_or("");
+    let more = rest
+        .chars()
+        .take(10_000)
+        .any(|character| !character.is_whitespace());
 
-    let mut left = columns(before.trim_start_matches('\u{feff}'));
-    let middle = columns(marked);
-    let mut right = columns(after);
+    let mut left = columns(last_characters(before, WIDEST + 1).trim_start_matches('\u{feff}'));
+    let middle = columns(first_characters(marked, WIDEST + 1));
+    let mut right = columns(first_characters(after, WIDEST + 1));
     let kept_middle = middle.len().min(WIDEST);
     let mut line = String::new();
     let room = WIDEST - kept_middle;
@@ -100,7 +103,8 @@ fn excerpt(script: &str, span: Span) -> Option<Excerpt> {
         indent = width(&left) + line.chars().count();
         right.truncate(room - keep_left);
     }
-    let cut_right = middle.len() > kept_middle || right.len() < columns(after).len();
+    let cut_right =
+        middle.len() > kept_middle || right.len() < after.chars().take(WIDEST + 1).count();
     line.extend(left.iter().map(|(text, _)| text.as_str()));
     line.extend(middle[..kept_middle].iter().map(|(text, _)| text.as_str()));
     if middle.len() == kept_middle {
@@ -121,6 +125,20 @@ fn excerpt(script: &str, span: Span) -> Option<Excerpt> {
         marks,
         more,
     })
+}
+
+/// A line may have megabytes; only what could be shown is looked at.
+fn first_characters(text: &str, count: usize) -> &str {
+    text.char_indices()
+        .nth(count)
+        .map_or(text, |(at, _)| &text[..at])
+}
+
+fn last_characters(text: &str, count: usize) -> &str {
+    text.char_indices()
+        .rev()
+        .nth(count - 1)
+        .map_or(text, |(at, _)| &text[at..])
 }
 
 /// Lines end at `\n`, `\r\n` or a lone `\r`.
@@ -217,5 +235,84 @@ fn columns_of(character: char) -> usize {
         | 0x1fa70..=0x1faff
         | 0x20000..=0x3fffd => 2,
         _ => 1,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::code;
+
+    /// Marks the text between `‹` and `›`, and checks what is shown.
+    fn check(marked: &str, expected: &str) {
+        let start = marked.find('‹').unwrap_or(0);
+        let without = marked.replacen('‹', "", 1);
+        let end = without.find('›').unwrap_or(start);
+        let script = without.replacen('›', "", 1);
+        let fault = Diagnostic::new(code::SYNTAX, "m").at(Span::new(start, end));
+        assert_eq!(
+            fault.render(&script),
+            format!("error[R0101]: m\n{expected}"),
+            "{marked:?}"
+        );
+    }
+
+    #[test]
+    fn marks_stand_under_the_place() {
+        check("SELECT ‹x› FROM t", " 1 | SELECT x FROM t\n   |        ^");
+        check("a\n  ‹bcd› e\nf", " 2 |   bcd e\n   |   ^^^");
+        check("a\r\n‹b›\r\n", " 2 | b\n   | ^");
+        check("a\r‹b›\rc", " 2 | b\n   | ^");
+        check("\t‹x›\ty", " 1 |     x    y\n   |     ^");
+        check("'日本' ‹名前›", " 1 | '日本' 名前\n   |        ^^^^");
+        check("'e\u{301}' ‹x›", " 1 | 'e\u{301}' x\n   |     ^");
+        check("\u{1b}[31m‹x›", " 1 | \\u{1b}[31mx\n   |           ^");
+        check("‹\u{202e}›x", " 1 | \\u{202e}x\n   | ^^^^^^^^");
+        check("x‹›", " 1 | x\n   |  ^");
+        check("‹a\n  b›", " 1 | a\n   | ^…");
+        check("‹a\n  ›", " 1 | a\n   | ^");
+        check(&format!("{}‹x›", "\n".repeat(99)), " 100 | x\n     | ^");
+    }
+
+    #[test]
+    fn long_lines_are_cut_around_the_place() {
+        let script = format!("{}XYZ{}", "a".repeat(3_000_000), "b".repeat(3_000_000));
+        let fault = Diagnostic::new(code::SYNTAX, "m").at(Span::new(3_000_000, 3_000_003));
+        let shown = fault.render(&script);
+        let lines: Vec<&str> = shown.lines().collect();
+        assert!(
+            lines[1].starts_with(" 1 | …aaa") && lines[1].ends_with("bbb…"),
+            "{shown}"
+        );
+        let column = lines[1].chars().position(|character| character == 'X');
+        assert_eq!(
+            column,
+            lines[2].chars().position(|character| character == '^')
+        );
+        assert!(lines[1].chars().count() < 110);
+        let whole = Diagnostic::new(code::SYNTAX, "m")
+            .at(Span::new(0, 6_000_003))
+            .render(&script);
+        assert!(whole.len() < 400, "{}", whole.len());
+    }
+
+    #[test]
+    fn notes_and_hint_follow_the_layout_of_the_house() {
+        let script = "EXEC t.m\n  @backupInstanceName = 'disk-7'";
+        let start = script.find('@').unwrap_or(0);
+        let fault = Diagnostic::new("R0301", "`t.m` needs `ruleName`")
+            .at(Span::new(start, script.len()))
+            .note("`ruleName` is the name of a rule")
+            .help("`SELECT rule_name` lists them");
+        insta::assert_snapshot!(fault.render(script), @r"
+        error[R0301]: `t.m` needs `ruleName`
+         2 |   @backupInstanceName = 'disk-7'
+           |   ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+           = `ruleName` is the name of a rule
+
+        hint: `SELECT rule_name` lists them
+        ");
+        let bare = Diagnostic::new("R0301", "two\nlines\u{7}");
+        assert_eq!(bare.render(""), "error[R0301]: two\\nlines\\u{7}");
     }
 }

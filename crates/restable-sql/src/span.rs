@@ -38,44 +38,71 @@ pub fn byte_span(script: &str, span: tokenizer::Span) -> Option<Span> {
     if span.start.line == 0 || span.end.line == 0 {
         return None;
     }
-    let mut walk = Walk::start();
+    let mut walk = Walk::start(script);
     let start = walk.advance(script, span.start)?;
     let end = walk.advance(script, span.end)?;
     Some(Span::new(start, end.max(start)))
 }
 
-/// Counts lines and columns as the tokenizer does: a line ends at `\n` only, a column is a character.
+/// Goes through a text forwards and turns locations into bytes. Counts as the tokenizer does: a line ends at `\n` only, a
+/// column is a character. A line of ASCII, however long, costs one look.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Walk {
     pub(crate) byte: usize,
-    pub(crate) line: u64,
-    pub(crate) column: u64,
+    line: u64,
+    column: u64,
+    line_start: usize,
+    line_end: usize,
+    ascii: bool,
 }
 
 impl Walk {
-    pub(crate) fn start() -> Self {
-        Walk {
+    pub(crate) fn start(text: &str) -> Self {
+        let mut walk = Walk {
             byte: 0,
             line: 1,
             column: 1,
-        }
+            line_start: 0,
+            line_end: 0,
+            ascii: true,
+        };
+        walk.enter_line(text, 0);
+        walk
+    }
+
+    fn enter_line(&mut self, text: &str, start: usize) {
+        let rest = text.get(start..).unwrap_or("");
+        let line = rest.find('\n').map_or(rest, |end| &rest[..end]);
+        self.line_start = start;
+        self.line_end = start + line.len();
+        self.ascii = line.is_ascii();
+        self.byte = start;
+        self.column = 1;
     }
 
     /// Goes on to a location and tells its byte; `None` if the text ends before.
     pub(crate) fn advance(&mut self, text: &str, to: tokenizer::Location) -> Option<usize> {
-        let rest = text.get(self.byte..)?;
-        let mut characters = rest.chars();
-        while (self.line, self.column) < (to.line, to.column) {
-            let character = characters.next()?;
-            self.byte += character.len_utf8();
-            if character == '\n' {
-                self.line += 1;
-                self.column = 1;
-            } else {
+        while self.line < to.line {
+            if self.line_end >= text.len() {
+                return None;
+            }
+            self.enter_line(text, self.line_end + 1);
+            self.line += 1;
+        }
+        if to.line < self.line || to.column <= self.column {
+            return Some(self.byte);
+        }
+        if self.ascii {
+            self.byte = self.line_start + usize::try_from(to.column).ok()? - 1;
+            self.column = to.column;
+        } else {
+            let mut characters = text.get(self.byte..self.line_end)?.chars();
+            while self.column < to.column {
+                self.byte += characters.next()?.len_utf8();
                 self.column += 1;
             }
         }
-        Some(self.byte)
+        (self.byte <= self.line_end).then_some(self.byte)
     }
 }
 

@@ -7,7 +7,7 @@ use sqlparser::tokenizer::{Location, Token};
 
 use crate::error::{Diagnostic, code};
 use crate::lexer::{self, Lexed};
-use crate::limits::MAX_SCRIPT;
+use crate::limits::{self, MAX_SCRIPT, MAX_STATEMENT};
 use crate::span::Span;
 
 /// One statement of a script, not yet parsed.
@@ -27,28 +27,40 @@ impl Piece {
     }
 }
 
+/// A piece with its tokens, or with what stopped their reading.
+pub(crate) struct RawPiece {
+    pub(crate) piece: Piece,
+    pub(crate) lexed: Result<Lexed, Diagnostic>,
+}
+
 /// The statements of a script, empty ones dropped. What is opened and not closed runs to the end of the script; that
 /// piece fails when it is parsed, so that those before it can run.
 ///
 /// # Errors
-/// The script is longer than [`MAX_SCRIPT`].
+/// The script is longer than [`MAX_SCRIPT`], or a part without any `;` longer than [`MAX_STATEMENT`].
 pub fn split(script: &str) -> Result<Vec<Piece>, Diagnostic> {
     Ok(split_tokens(script)?
         .into_iter()
-        .map(|(piece, _)| piece)
+        .map(|raw| raw.piece)
         .collect())
 }
 
-/// The pieces with their raw tokens; `Err` in the second place is what stopped the reading of the last piece.
-pub(crate) fn split_tokens(
-    script: &str,
-) -> Result<Vec<(Piece, Result<Lexed, Diagnostic>)>, Diagnostic> {
+/// The pieces with their tokens, so that a script is read once.
+pub(crate) fn split_tokens(script: &str) -> Result<Vec<RawPiece>, Diagnostic> {
     if script.len() > MAX_SCRIPT {
         let message = format!(
             "the script has {} bytes, {MAX_SCRIPT} are accepted",
             script.len()
         );
         return Err(Diagnostic::new(code::TOO_LONG, message));
+    }
+    // A run without any `;` is inside one statement; refusing it now spares reading megabytes.
+    let mut at = 0;
+    for run in script.split(';') {
+        if run.len() > MAX_STATEMENT && run.trim().len() > MAX_STATEMENT {
+            return Err(limits::too_long(run.trim().len(), at));
+        }
+        at += run.len() + 1;
     }
     let begin = usize::from(script.starts_with('\u{feff}')) * '\u{feff}'.len_utf8();
     let column = if begin == 0 { 1 } else { 2 };
@@ -67,11 +79,7 @@ pub(crate) fn split_tokens(
     Ok(pieces)
 }
 
-fn finish(
-    pieces: &mut Vec<(Piece, Result<Lexed, Diagnostic>)>,
-    mut lexed: Lexed,
-    unread: Option<(Diagnostic, usize)>,
-) {
+fn finish(pieces: &mut Vec<RawPiece>, mut lexed: Lexed, unread: Option<(Diagnostic, usize)>) {
     let first = lexed.solid(0, lexed.tokens.len());
     let last = lexed.solid_before(lexed.tokens.len());
     if let Some((fault, end)) = unread {
@@ -79,13 +87,14 @@ fn finish(
         let end_of_read = lexed.spans.last().map(|span| span.end);
         let fault_at = fault.span.map_or(end, |span| span.start);
         let (from, start) = begin.unwrap_or((end_of_read.unwrap_or(fault_at), Location::new(1, 1)));
-        pieces.push((
-            Piece {
-                range: from..end,
-                start,
-            },
-            Err(fault),
-        ));
+        let piece = Piece {
+            range: from..end,
+            start,
+        };
+        pieces.push(RawPiece {
+            piece,
+            lexed: Err(fault),
+        });
         return;
     }
     let (Some(first), Some(last)) = (first, last) else {
@@ -97,11 +106,12 @@ fn finish(
     lexed.spans.truncate(last + 1);
     lexed.tokens.drain(..first);
     lexed.spans.drain(..first);
-    pieces.push((
-        Piece {
-            range: range.start..range.end,
-            start,
-        },
-        Ok(lexed),
-    ));
+    let piece = Piece {
+        range: range.start..range.end,
+        start,
+    };
+    pieces.push(RawPiece {
+        piece,
+        lexed: Ok(lexed),
+    });
 }

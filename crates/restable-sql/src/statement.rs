@@ -139,7 +139,7 @@ pub enum Replace {
     /// `REPLACE INTO t (…) VALUES …` and `INSERT OR REPLACE INTO`.
     Rows(Insert),
     /// StackQL's `REPLACE t SET … WHERE …`.
-    Set(Update),
+    Set(Box<Update>),
 }
 
 /// UPDATE table SET …, or REPLACE table SET ….

@@ -7,6 +7,7 @@ use crate::dialect::{Restable, Stopped};
 use crate::error::{Diagnostic, code};
 use crate::lexer::Lexed;
 use crate::limits;
+use crate::parse::VERBS;
 use crate::span::Span;
 use crate::suggest::closest;
 
@@ -97,6 +98,18 @@ pub(crate) fn translate(
     else {
         return Diagnostic::new(code::SYNTAX, plain(message)).at(span);
     };
+    if expected == "placeholder" {
+        let mark = at
+            .and_then(|at| given.lexed.solid_before(at))
+            .map_or(span, |mark| given.lexed.spans[mark]);
+        let fault = Diagnostic::new(
+            code::SYNTAX,
+            format!("expected an expression, found {}", found(script, mark)),
+        );
+        return fault
+            .at(mark)
+            .help("a placeholder is written `:name`; `@name` stands only in EXEC");
+    }
     unexpected(script, &wanted(expected), span, given, at)
 }
 
@@ -117,6 +130,19 @@ pub(crate) fn unexpected(
     let message = format!("expected {expected}, found {}", found(script, span));
     let diagnostic = Diagnostic::new(code::SYNTAX, message).at(span);
     let candidates = [at, at.and_then(|at| given.lexed.solid_before(at))];
+    if expected.contains("end of the statement") {
+        // A verb may have been taken for an alias, so the token before the fault counts too.
+        let verb = candidates.into_iter().rev().flatten().find_map(|at| {
+            let text = given.lexed.spans[at].of(script);
+            VERBS
+                .iter()
+                .any(|verb| verb.eq_ignore_ascii_case(text))
+                .then_some(text)
+        });
+        if let Some(verb) = verb {
+            return diagnostic.help(format!("is a `;` missing before `{verb}`?"));
+        }
+    }
     let meant =
         candidates
             .into_iter()

@@ -3,11 +3,12 @@
 
 use std::ops::ControlFlow;
 
-use sqlparser::ast::{Query, SetExpr, Visit, Visitor};
+use sqlparser::ast::{Query, SetExpr, Value, ValueWithSpan, Visit, Visitor};
 
 use crate::error::{Diagnostic, code};
 use crate::limits::chain_limits;
 use crate::span::Span;
+use crate::syntax::shown;
 
 /// Checks a tree that was read from `span`.
 pub(crate) fn admit(tree: &impl Visit, span: Span) -> Result<(), Diagnostic> {
@@ -20,6 +21,12 @@ pub(crate) fn admit(tree: &impl Visit, span: Span) -> Result<(), Diagnostic> {
         )
         .at(span)
         .help("write CREATE TABLE … AS SELECT …")),
+        ControlFlow::Break(Change::Mark(mark)) => Err(Diagnostic::new(
+            code::PLACEHOLDER,
+            format!("`{}` is no placeholder", shown(&mark)),
+        )
+        .at(span)
+        .help("write `:name`; `@name` stands only in EXEC")),
         ControlFlow::Break(Change::Verb(verb)) => Err(Diagnostic::new(
             code::MISPLACED,
             format!("{verb} may not stand inside a query"),
@@ -31,9 +38,12 @@ pub(crate) fn admit(tree: &impl Visit, span: Span) -> Result<(), Diagnostic> {
     }
 }
 
+/// What may not stand in a tree.
 enum Change {
     Verb(&'static str),
     Into,
+    /// `@name` is a variable in other dialects; `sqlparser` takes it for a placeholder.
+    Mark(String),
 }
 
 struct Hidden;
@@ -59,5 +69,14 @@ impl Visitor for Hidden {
             }
         }
         ControlFlow::Continue(())
+    }
+
+    fn pre_visit_value(&mut self, value: &ValueWithSpan) -> ControlFlow<Change> {
+        match &value.value {
+            Value::Placeholder(mark) if !mark.starts_with('$') => {
+                ControlFlow::Break(Change::Mark(mark.clone()))
+            }
+            _ => ControlFlow::Continue(()),
+        }
     }
 }

@@ -13,8 +13,10 @@ use crate::statement::Describe;
 pub(super) fn describe(cursor: &mut Cursor<'_>) -> Result<Describe, Diagnostic> {
     let start = cursor.next_span();
     cursor.skip();
-    if query::is_query(cursor.peek()) && cursor.peek_second() != Some(&Token::Period)
-        || query::opens_query(cursor)
+    // A table may have the name of a keyword; then nothing follows, or a dot.
+    let named = matches!(cursor.peek_second(), None | Some(Token::Period)) || cursor.sees("TABLE");
+    if query::is_query(cursor.peek()) && !named
+        || cursor.peek() == Some(&Token::LParen) && query::opens_query(cursor)
     {
         return cursor
             .parser(|parser| parser.parse_query())

@@ -23,7 +23,7 @@ use crate::suggest::closest;
 use crate::syntax::shown;
 
 /// The words that begin a statement, the commoner first.
-const VERBS: [&str; 32] = [
+pub(crate) const VERBS: [&str; 32] = [
     "SELECT",
     "INSERT",
     "UPDATE",
@@ -66,7 +66,7 @@ pub fn parse(script: &str) -> Result<Vec<Parsed>, Diagnostic> {
     let pieces = split_tokens(script)?;
     pieces
         .into_iter()
-        .map(|(piece, lexed)| parse_tokens(script, &piece, lexed?))
+        .map(|raw| parse_tokens(script, &raw.piece, raw.lexed?))
         .collect()
 }
 

@@ -6,8 +6,9 @@ use sqlparser::tokenizer::Token;
 
 use crate::cursor::{Cursor, is_keyword};
 use crate::error::{Diagnostic, code};
-use crate::span::Span;
 use crate::statement::Statement;
+use crate::suggest::closest;
+use crate::syntax::shown;
 
 const BEGINNINGS: [&str; 22] = [
     "SELECT",
@@ -98,17 +99,59 @@ pub(super) fn query(cursor: &mut Cursor<'_>) -> Result<Statement, Diagnostic> {
             savepoint: None,
         })));
     }
+    if let Some(fault) = refused_kind(&start) {
+        return Err(fault);
+    }
     let parsed = if cursor.sees("TABLE") {
         ast::Statement::Query(cursor.parser(|parser| parser.parse_query())?)
     } else {
         cursor.parser(|parser| parser.parse_statement())?
     };
-    let span = start.next_span().to(cursor.last_span());
-    admit(&start, &parsed, span)?;
+    admit(&start, &parsed)?;
     Ok(Statement::Query(Box::new(parsed)))
 }
 
-fn admit(start: &Cursor<'_>, statement: &ast::Statement, span: Span) -> Result<(), Diagnostic> {
+/// CREATE and PREPARE may hold whole statements in `sqlparser`; only the kinds that are accepted are given to it.
+fn refused_kind(start: &Cursor<'_>) -> Option<Diagnostic> {
+    let mut ahead = *start;
+    if ahead.eat("CREATE") {
+        let _ = ahead.eat_all(&["OR", "REPLACE"]);
+        let _ = ahead.eat_any(&["TEMP", "TEMPORARY"]);
+        if ["VIEW", "TABLE", "SCHEMA"]
+            .iter()
+            .any(|kind| ahead.sees(kind))
+            || ahead.is_at_end()
+        {
+            return None;
+        }
+        let kind = ahead.keyword().unwrap_or_default();
+        let fault = Diagnostic::new(
+            code::UNSUPPORTED,
+            format!("CREATE {} is not supported", shown(&kind)),
+        );
+        let help = match closest(&kind, ["VIEW", "TABLE", "SCHEMA"]) {
+            Some(near) => format!("is `{near}` meant?"),
+            None => "CREATE takes VIEW, TABLE or SCHEMA".to_owned(),
+        };
+        return Some(fault.at(start.next_span().to(ahead.next_span())).help(help));
+    }
+    if ahead.eat("PREPARE") {
+        while !ahead.is_at_end() && !ahead.eat("AS") {
+            ahead.skip();
+        }
+        if ahead.is_at_end() || is_query(ahead.peek()) || opens_query(&ahead) {
+            return None;
+        }
+        let fault =
+            Diagnostic::new(code::MISPLACED, "PREPARE takes a query only").at(ahead.next_span());
+        return Some(
+            fault.note("a statement that changes something is read and checked each time it runs"),
+        );
+    }
+    None
+}
+
+fn admit(start: &Cursor<'_>, statement: &ast::Statement) -> Result<(), Diagnostic> {
     use ast::Statement as S;
     let refuse = |what: &str| {
         let first = start.next_span();
@@ -122,16 +165,7 @@ fn admit(start: &Cursor<'_>, statement: &ast::Statement, span: Span) -> Result<(
             object_type: ObjectType::Table | ObjectType::View | ObjectType::Schema,
             ..
         } => Ok(()),
-        S::Prepare { statement, .. } => match statement.as_ref() {
-            S::Query(_) => Ok(()),
-            _ => Err(
-                Diagnostic::new(code::MISPLACED, "PREPARE takes a query only")
-                    .at(span)
-                    .note(
-                        "a statement that changes something is read and checked each time it runs",
-                    ),
-            ),
-        },
+        S::Prepare { statement, .. } if matches!(statement.as_ref(), S::Query(_)) => Ok(()),
         S::Execute { .. }
         | S::CreateSchema { .. }
         | S::Deallocate { .. }

@@ -40,7 +40,7 @@ pub(super) fn replace(cursor: &mut Cursor<'_>) -> Result<Statement, Diagnostic> 
     let replace = if cursor.sees("INTO") {
         Replace::Rows(rows(cursor, start, hints)?)
     } else {
-        Replace::Set(changes(cursor, start, hints)?)
+        Replace::Set(Box::new(changes(cursor, start, hints)?))
     };
     Ok(Statement::Replace(replace))
 }
