@@ -171,7 +171,7 @@ fn lexical_fault(error: &TokenizerError, rest: Span) -> Diagnostic {
 }
 
 /// Recognises placeholders, `?` and `api-version` in raw tokens.
-pub(crate) fn recognise(raw: Lexed) -> Result<Lexed, Diagnostic> {
+pub(crate) fn recognise(mut raw: Lexed) -> Result<Lexed, Diagnostic> {
     let mut lexed = Lexed::default();
     let mut marks = 0;
     let mut index = 0;
@@ -194,7 +194,7 @@ pub(crate) fn recognise(raw: Lexed) -> Result<Lexed, Diagnostic> {
             continue;
         }
         match &token.token {
-            Token::Colon if named_placeholder(&raw, index) => {
+            Token::Colon if named_placeholder(&raw, &lexed, index) => {
                 let next = &raw.tokens[index + 1];
                 let whole = span.to(raw.spans[index + 1]);
                 placeholder(
@@ -217,10 +217,11 @@ pub(crate) fn recognise(raw: Lexed) -> Result<Lexed, Diagnostic> {
                         index = last;
                     }
                     None => {
-                        marks += 1;
                         let name = if mark.len() > 1 {
+                            numbered(&mark[1..], span)?;
                             mark[1..].to_owned()
                         } else {
+                            marks += 1;
                             marks.to_string()
                         };
                         placeholder(&mut lexed, name, token.span, span);
@@ -237,7 +238,11 @@ pub(crate) fn recognise(raw: Lexed) -> Result<Lexed, Diagnostic> {
                 }
                 placeholder(&mut lexed, name, token.span, span);
             }
-            _ => lexed.push(token.clone(), span),
+            _ => {
+                // Moved, not copied: statements may have a million tokens. What looks back looks at `lexed`.
+                let token = std::mem::replace(&mut raw.tokens[index], TokenWithSpan::new_eof());
+                lexed.push(token, span);
+            }
         }
         index += 1;
     }
@@ -302,27 +307,24 @@ fn api_version(raw: &Lexed, index: usize) -> Option<usize> {
 }
 
 /// `:name` begins a placeholder only where nothing is glued before the colon: `a:b`, `m[1:n]` and `x::t` are not.
-fn named_placeholder(raw: &Lexed, index: usize) -> bool {
+fn named_placeholder(raw: &Lexed, lexed: &Lexed, index: usize) -> bool {
     let named = match raw.tokens.get(index + 1).map(|token| &token.token) {
         Some(Token::Word(word)) => word.quote_style.is_none(),
         _ => false,
     };
-    let glued = index
-        .checked_sub(1)
-        .and_then(|before| raw.tokens.get(before))
-        .is_some_and(|before| {
-            matches!(
-                before.token,
-                Token::Word(_)
-                    | Token::RParen
-                    | Token::RBracket
-                    | Token::RBrace
-                    | Token::Number(..)
-                    | Token::SingleQuotedString(_)
-                    | Token::Colon
-                    | Token::Placeholder(_)
-            )
-        });
+    let glued = lexed.tokens.last().is_some_and(|before| {
+        matches!(
+            before.token,
+            Token::Word(_)
+                | Token::RParen
+                | Token::RBracket
+                | Token::RBrace
+                | Token::Number(..)
+                | Token::SingleQuotedString(_)
+                | Token::Colon
+                | Token::Placeholder(_)
+        )
+    });
     named && !glued
 }
 

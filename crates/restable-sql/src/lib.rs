@@ -26,7 +26,7 @@
 //! - The unquoted name `api-version` arrives as one identifier with the quote style `"`.
 //! - `FROM (EXEC t.m @k = 'v') x` arrives as the table function [`EXEC_FUNCTION`] with one number: the index of the
 //!   [`Exec`] in [`Parsed::calls`].
-//! - Chains of OR and AND are balanced trees, and `x = 1 OR x = 2` is `x IN (1, 2)` (see [`limits`]).
+//! - Chains of OR, AND and UNION are balanced trees, and `x = 1 OR x = 2` is `x IN (1, 2)`; [`limits`] says why.
 //! - Locations (line, column) count from the start of the script, not of the statement; [`byte_span`] turns them into
 //!   bytes.
 

@@ -273,7 +273,7 @@ pub enum ShowObject {
     Methods(Option<ObjectName>),
     /// VIEWS IN provider.service.
     Views(Option<ObjectName>),
-    /// TABLES [IN schema].
+    /// `TABLES [IN schema]`.
     Tables(Option<ObjectName>),
     /// COLUMNS IN table.
     Columns(ObjectName),
@@ -310,7 +310,7 @@ pub enum ShowObject {
 /// DESCRIBE, DESC, and EXPLAIN of a name.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Describe {
-    /// DESCRIBE [EXTENDED] table.
+    /// `DESCRIBE [EXTENDED] table`.
     Table {
         /// The table.
         name: ObjectName,
@@ -319,7 +319,7 @@ pub enum Describe {
         /// The whole statement.
         span: Span,
     },
-    /// DESCRIBE METHOD [EXTENDED] table.method.
+    /// `DESCRIBE METHOD [EXTENDED] table.method`.
     Method {
         /// Everything before the last dot.
         table: ObjectName,

@@ -1,0 +1,370 @@
+//! Queries, SHOW, DESCRIBE, EXPLAIN, PREVIEW and what changes the session.
+
+use restable_sql::ast;
+use restable_sql::{Statement, parse};
+
+use crate::sketch::check;
+
+#[test]
+fn queries() {
+    check("", "");
+    check("  ;; -- nothing\n; /* ; */", "");
+    check("select 1", "SELECT 1");
+    check("\u{feff}SELECT 1;", "SELECT 1");
+    check(
+        "SELECT ';' AS \";\" -- ;\n; VALUES (1)",
+        "SELECT ';' AS \";\"; VALUES (1)",
+    );
+    check("TABLE t", "TABLE t");
+    check("(SELECT 1) UNION (SELECT 2)", "(SELECT 1) UNION (SELECT 2)");
+    check("FROM t", "FROM t");
+    check("/*! DELETE FROM t */ SELECT 1", "SELECT 1");
+    check("SELECT $$a ; b$$, $q$;$q$", "SELECT $$a ; b$$, $q$;$q$");
+    check(
+        "SELECT `a b`, \"c\" FROM `t`",
+        "SELECT `a b`, \"c\" FROM `t`",
+    );
+    check(
+        "SELECT \"$filter\" FROM t WHERE \"$top\" = 1",
+        "SELECT \"$filter\" FROM t WHERE \"$top\" = 1",
+    );
+    check(
+        "SELECT x['a']['b'], properties.policyInfo.policyId FROM t",
+        "SELECT x['a']['b'], properties.policyInfo.policyId FROM t",
+    );
+    check(
+        "CREATE OR REPLACE VIEW v AS SELECT 1",
+        "CREATE OR REPLACE VIEW v AS SELECT 1",
+    );
+    check("CREATE TABLE t AS SELECT 1", "CREATE TABLE t AS SELECT 1");
+    check("DROP VIEW IF EXISTS v", "DROP VIEW IF EXISTS v");
+    check(
+        "PREPARE p AS SELECT $1; EXECUTE p(1); DEALLOCATE p",
+        "PREPARE p AS SELECT $1 with 1; EXECUTE p(1); DEALLOCATE p",
+    );
+    check(
+        "BEGIN; COMMIT; ROLLBACK; ABORT",
+        "BEGIN; COMMIT; ROLLBACK; ROLLBACK",
+    );
+    check(
+        "SET TRANSACTION ISOLATION LEVEL READ COMMITTED",
+        "SET TRANSACTION ISOLATION LEVEL READ COMMITTED",
+    );
+    check("DISCARD ALL", "DISCARD ALL");
+}
+
+/// The tree of an expression with every operator in brackets.
+fn check_tree(expression: &str, expected: &str) {
+    let tree =
+        match parse(&format!("SELECT {expression}")).map(|mut parsed| parsed.remove(0).statement) {
+            Ok(Statement::Query(query)) => match *query {
+                ast::Statement::Query(query) => match *query.body {
+                    ast::SetExpr::Select(select) => match &select.projection[0] {
+                        ast::SelectItem::UnnamedExpr(expr) => bracketed(expr),
+                        other => format!("{other:?}"),
+                    },
+                    other => format!("{other:?}"),
+                },
+                other => format!("{other:?}"),
+            },
+            other => format!("{other:?}"),
+        };
+    assert_eq!(tree, expected, "{expression}");
+}
+
+fn bracketed(expr: &ast::Expr) -> String {
+    match expr {
+        ast::Expr::BinaryOp { left, op, right } => {
+            format!("({} {op} {})", bracketed(left), bracketed(right))
+        }
+        ast::Expr::UnaryOp { op, expr } => format!("({op} {})", bracketed(expr)),
+        ast::Expr::Nested(inner) => bracketed(inner),
+        ast::Expr::Between {
+            expr, low, high, ..
+        } => {
+            format!(
+                "({} between {} and {})",
+                bracketed(expr),
+                bracketed(low),
+                bracketed(high)
+            )
+        }
+        other => other.to_string(),
+    }
+}
+
+#[test]
+fn json_operators_bind_as_in_postgresql() {
+    check_tree("p->>'k' = 'v'", "((p ->> 'k') = 'v')");
+    check_tree("p->'a'->>'b' || 'x'", "(((p -> 'a') ->> 'b') || 'x')");
+    check_tree("'x' || p->>'b'", "('x' || (p ->> 'b'))");
+    check_tree("p->>'n' LIKE 'a%' AND q", "(p ->> 'n' LIKE 'a%' AND q)");
+    check_tree("p->>'n'::text", "(p ->> 'n'::TEXT)");
+    check_tree("p#>>'{a,b}' = 'x'", "((p #>> '{a,b}') = 'x')");
+    check_tree("p#>'{a}'", "(p #> '{a}')");
+    check_tree("p@>'{}' = true", "((p @> '{}') = true)");
+    check_tree("a || b @> c", "((a || b) @> c)");
+    check_tree("p->'t' ? 'k' AND q", "(((p -> 't') ? 'k') AND q)");
+    check_tree("tags ?| x", "(tags ?| x)");
+    check_tree("tags ?& x", "(tags ?& x)");
+    check_tree("NOT p->>'k' = 'v'", "(NOT ((p ->> 'k') = 'v'))");
+}
+
+#[test]
+fn chains_read_as_sqlparser_reads_them() {
+    check_tree("1 + 2 * 3 - 4", "((1 + (2 * 3)) - 4)");
+    check_tree("1 * 2 + 3 * 4 = 5 + 6", "(((1 * 2) + (3 * 4)) = (5 + 6))");
+    check_tree("a = b IS NULL", "a = b IS NULL");
+    check_tree("a IS NULL = b", "(a IS NULL = b)");
+    check_tree("a OR b AND c OR d", "((a OR (b AND c)) OR d)");
+    check_tree("a AND b OR c AND d", "((a AND b) OR (c AND d))");
+    check_tree(
+        "x BETWEEN 1 AND 2 AND y BETWEEN 3 AND 4",
+        "((x between 1 and 2) AND (y between 3 and 4))",
+    );
+    check_tree("NOT a AND NOT b", "((NOT a) AND (NOT b))");
+    check_tree(
+        "a AND b AND c AND d AND e",
+        "(((a AND b) AND (c AND d)) AND e)",
+    );
+    check_tree("1 - 2 - 3", "((1 - 2) - 3)");
+    check_tree("-1 - -2", "((- 1) - (- 2))");
+    check_tree("1 + 2::int - 3", "((1 + 2::INT) - 3)");
+}
+
+#[test]
+fn equalities_joined_by_or_are_lists() {
+    check_tree("x = 1 OR x = 2 OR 3 = x", "x IN (1, 2, 3)");
+    check_tree(
+        "x = 1 OR y = 'a' OR x = 2 OR y = 'b'",
+        "(x IN (1, 2) OR y IN ('a', 'b'))",
+    );
+    check_tree("p->>'k' = 'a' OR p->>'k' = 'b'", "p ->> 'k' IN ('a', 'b')");
+    check_tree("x = 1 OR x = '1'", "((x = 1) OR (x = '1'))");
+    check_tree("x = 1 OR x <> 2", "((x = 1) OR (x <> 2))");
+    check_tree(
+        "random() = 1 OR random() = 2",
+        "((random() = 1) OR (random() = 2))",
+    );
+    check_tree("x = 1 OR x = y", "((x = 1) OR (x = y))");
+    check_tree("a AND (x = 1 OR x = 2)", "(a AND x IN (1, 2))");
+}
+
+#[test]
+fn long_unions_are_balanced_and_keep_their_order() {
+    let selects: Vec<_> = (0..20).map(|n| format!("SELECT {n}")).collect();
+    for joint in [" UNION ALL ", " UNION "] {
+        check(&selects.join(joint), &selects.join(joint));
+    }
+    let mixed = format!(
+        "{} UNION SELECT 'x' EXCEPT SELECT 'y'",
+        selects.join(" UNION ALL ")
+    );
+    check(&mixed, &mixed);
+}
+
+#[test]
+fn placeholders() {
+    check(
+        "SELECT :a, b::int, ':c', \":d\", :e::text -- :f",
+        "SELECT $a, b::INT, ':c', \":d\", $e::TEXT with a e",
+    );
+    check(
+        "SELECT * FROM f(a := :b)",
+        "SELECT * FROM f(a := $b) with b",
+    );
+    check(
+        "SELECT * FROM t WHERE a IN (:a,:b) AND c=:c LIMIT :n",
+        "SELECT * FROM t WHERE a IN ($a, $b) AND c = $c LIMIT $n with a b c n",
+    );
+    check(
+        "SELECT * FROM t WHERE a = ? AND b LIKE ? AND c IN (?, ?)",
+        "SELECT * FROM t WHERE a = $1 AND b LIKE $2 AND c IN ($3, $4) with 1 2 3 4",
+    );
+    check(
+        "SELECT $1, $2, $1, $name",
+        "SELECT $1, $2, $1, $name with 1 2 1 name",
+    );
+    check("SELECT m[1:2], m[:n]", "SELECT m[1:2], m[$n] with n");
+    check(
+        "SELECT $0",
+        "R0108: a numbered placeholder is one of `$1` to `$65535`",
+    );
+    check(
+        "SELECT $65536",
+        "R0108: a numbered placeholder is one of `$1` to `$65535`",
+    );
+    check(
+        "SELECT $1, ?",
+        "R0108: `?` and numbered placeholders do not mix",
+    );
+    check("SELECT @x", "R0108: `@x` is no placeholder");
+    check("SELECT :1", "R0108: `:1` is no placeholder");
+}
+
+#[test]
+fn api_version_is_one_name() {
+    check(
+        "SELECT 1 FROM t WHERE api-version = '1' AND t.API-Version = '2'",
+        "SELECT 1 FROM t WHERE \"api-version\" = '1' AND t.\"API-Version\" = '2'",
+    );
+    check(
+        "SELECT api - version, api -version, \"api\"-version, api-version()",
+        "SELECT api - version, api - version, \"api\" - version, api - version()",
+    );
+    check(
+        "SELECT api-versions, my_api-version",
+        "SELECT api - versions, my_api - version",
+    );
+    check(
+        "INSERT INTO t (api-version, b) VALUES (1, 2)",
+        "insert t(api-version, b) VALUES (1, 2)",
+    );
+}
+
+#[test]
+fn show_and_describe() {
+    check("SHOW PROVIDERS", "show providers");
+    check(
+        "show extended providers like 'az%'",
+        "show providers extended like az%",
+    );
+    check(
+        "SHOW SERVICES IN azure; SHOW SERVICES FROM azure; SHOW SERVICES",
+        "show services in azure; show services in azure; show services",
+    );
+    check(
+        "SHOW RESOURCES IN azure.data_protection LIKE '%vault%'",
+        "show resources in azure.data_protection like %vault%",
+    );
+    check(
+        "SHOW METHODS IN a.b.c EXTENDED",
+        "show methods in a.b.c extended",
+    );
+    check(
+        "SHOW VIEWS IN a.b; SHOW TABLES; SHOW COLUMNS FROM t",
+        "show views in a.b; show tables; show columns of t",
+    );
+    check(
+        "SHOW INSERT INTO a.b.c; SHOW INSERT /*+ REQUIRED */ INTO t",
+        "show insert into a.b.c; show insert into t required",
+    );
+    check("SHOW EXEC a.b.c.m", "show exec m of a.b.c");
+    check(
+        "SHOW CALLS; SHOW OPERATIONS; SHOW WARNINGS; SHOW SETTINGS; SHOW ALL",
+        "show calls; show operations; show warnings; show settings; show settings",
+    );
+    check(
+        "SHOW max_calls; SHOW datafusion.execution.batch_size",
+        "show setting max_calls; show setting datafusion.execution.batch_size",
+    );
+    check(
+        "SHOW TRANSACTION ISOLATION LEVEL; SHOW TIME ZONE",
+        "show setting transaction_isolation; show setting timezone",
+    );
+    check(
+        "SHOW CREATE VIEW v; SHOW FUNCTIONS",
+        "show create v; show functions",
+    );
+    check("SHOW METHODZ IN x", "R0101: SHOW does not know `METHODZ`");
+    check(
+        "SHOW PROVIDERS WHERE name = 'x'",
+        "R0105: SHOW takes no WHERE",
+    );
+    check(
+        "SHOW",
+        "R0101: expected what to show, such as `PROVIDERS` or `RESOURCES IN azure.data_protection`, found the end of the statement",
+    );
+    check(
+        "DESCRIBE a.b.c; DESC EXTENDED t; describe table t",
+        "describe a.b.c; describe t extended; describe t",
+    );
+    check(
+        "DESCRIBE METHOD a.b.c.m; DESC METHOD EXTENDED t.m",
+        "describe method m of a.b.c; describe method m of t extended",
+    );
+    check(
+        "DESCRIBE method; DESCRIBE extended",
+        "describe method; describe extended",
+    );
+    check("DESCRIBE SELECT 1", "describe (SELECT 1)");
+    check("DESCRIBE METHOD m", "R0101: `m` names no method");
+    check(
+        "EXPLAIN a.b.c; EXPLAIN EXTENDED t",
+        "describe a.b.c; describe t extended",
+    );
+}
+
+#[test]
+fn explain_and_preview() {
+    check(
+        "EXPLAIN SELECT 1; EXPLAIN ANALYZE VERBOSE SELECT 1",
+        "explain SELECT 1; explain analyze verbose SELECT 1",
+    );
+    check(
+        "EXPLAIN FORMAT tree SELECT 1",
+        "explain format=tree SELECT 1",
+    );
+    check(
+        "EXPLAIN (ANALYZE, VERBOSE off, FORMAT tree) SELECT 1",
+        "explain analyze format=tree SELECT 1",
+    );
+    check("EXPLAIN (SELECT 1)", "explain (SELECT 1)");
+    check("EXPLAIN DELETE FROM t", "explain delete t");
+    check("EXPLAIN PREVIEW EXEC t.m", "explain preview exec m of t");
+    check(
+        "PREVIEW DELETE FROM t WHERE a = 1",
+        "preview delete t where a = 1",
+    );
+    check(
+        "PREVIEW EXEC /*+ NOWAIT */ t.m @a = 1",
+        "preview exec[nowait] m of t a=1",
+    );
+    check(
+        "PREVIEW SELECT 1",
+        "R0109: PREVIEW takes INSERT, REPLACE, UPDATE, DELETE or EXEC",
+    );
+    check("EXPLAIN EXPLAIN SELECT 1", "R0109: EXPLAIN stands once");
+    check(
+        "EXPLAIN SHOW PROVIDERS",
+        "R0109: EXPLAIN takes a query or a statement that changes something",
+    );
+}
+
+#[test]
+fn session() {
+    check(
+        "USE azure; USE azure.data_protection; USE SCHEMA a",
+        "use azure; use azure.data_protection; use a",
+    );
+    check("SET max_calls = 4", "set max_calls = Number(\"4\")");
+    check(
+        "SET x TO on; SET SESSION x = -1.5; SET LOCAL x = 'y'",
+        "set x = Word(\"on\"); set x = Number(\"-1.5\"); set x = Text(\"y\")",
+    );
+    check(
+        "SET subscriptions = 'a', b",
+        "set subscriptions = List([Text(\"a\"), Word(\"b\")])",
+    );
+    check(
+        "SET session \"$.auth.x\" = 'v'",
+        "set $.auth.x = Text(\"v\")",
+    );
+    check(
+        "SET datafusion.execution.batch_size = 1",
+        "set datafusion.execution.batch_size = Number(\"1\")",
+    );
+    check(
+        "SET TIME ZONE 'UTC'; SET NAMES 'utf8'",
+        "set timezone = Text(\"UTC\"); set client_encoding = Text(\"utf8\")",
+    );
+    check("SET x = :v", "set x = Placeholder(\"v\") with v");
+    check(
+        "SET x = DEFAULT; RESET x.y; RESET ALL",
+        "reset x; reset x.y; reset all",
+    );
+    check(
+        "SET x",
+        "R0101: expected `=`, found the end of the statement",
+    );
+}
