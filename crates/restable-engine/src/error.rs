@@ -32,8 +32,13 @@ pub enum Error {
     #[error(transparent)]
     Spec(Arc<restable_spec::Error>),
     /// The provider, the network or the credentials.
-    #[error(transparent)]
-    Http(Arc<restable_http::Error>),
+    #[error("{problem}")]
+    Http {
+        /// What happened.
+        problem: Arc<restable_http::Error>,
+        /// What the document advises.
+        advice: Option<String>,
+    },
     /// DataFusion refused the plan or could not compute a value.
     #[error("{message}")]
     Plan {
@@ -70,7 +75,7 @@ impl Error {
             | Error::Bind(_)
             | Error::Plan { .. }
             | Error::Spec(_) => Fault::Statement,
-            Error::Http(_) | Error::Timeout(_) => Fault::Provider,
+            Error::Http { .. } | Error::Timeout(_) => Fault::Provider,
             Error::Internal(_) => Fault::Ours,
         }
     }
@@ -89,8 +94,8 @@ impl Error {
             Error::Route { message, hint } => plain("R0304", message.clone(), hint.clone()),
             Error::Bind(problem) => plain("R0305", problem.to_string(), None),
             Error::Spec(problem) => plain("R0501", problem.to_string(), None),
-            Error::Http(problem) => {
-                let mut diagnostic = plain("R0601", problem.to_string(), problem.hint());
+            Error::Http { problem, advice } => {
+                let mut diagnostic = plain("R0601", problem.to_string(), advice.clone().or_else(|| problem.hint()));
                 diagnostic.notes = notes(problem);
                 diagnostic
             }
@@ -184,7 +189,10 @@ impl From<Diagnostic> for Error {
 
 impl From<restable_http::Error> for Error {
     fn from(problem: restable_http::Error) -> Error {
-        Error::Http(Arc::new(problem))
+        Error::Http {
+            problem: Arc::new(problem),
+            advice: None,
+        }
     }
 }
 

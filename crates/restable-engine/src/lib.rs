@@ -32,5 +32,5 @@ pub use arrow;
 pub use error::{Error, Fault, Result};
 pub use outcome::{Outcome, Report, Rows};
 pub use session::{Engine, Prepared, Session, collect};
-pub use shared::Shared;
 pub use settings::{Origin, Settings};
+pub use shared::Shared;

@@ -29,12 +29,12 @@ use crate::catalog::{
 };
 use crate::dialect::{Comparisons, JsonPlanner};
 use crate::identity::Spellings;
+use crate::locate::located;
 use crate::names::{self, KnownTable, Names, Resolver};
 use crate::outcome::{Outcome, Report, Rows};
 use crate::settings::{Origin, Settings};
-use crate::statement::{Statement, lock};
-use crate::locate::located;
 use crate::shared::Shared;
+use crate::statement::{Statement, lock};
 use crate::{Error, Result, functions, placeholders, show};
 
 /// What all sessions of a process share: the documents and one client a provider.
@@ -229,7 +229,7 @@ impl Session {
             Ok(Prepared {
                 action: Action::Rows(batch),
                 names: Names::default(),
-            source: None,
+                source: None,
             })
         };
         match &parsed.statement {
@@ -249,14 +249,18 @@ impl Session {
                     Ok(Prepared {
                         action: Action::Plan(Box::new(plan)),
                         names: Names::default(),
-                    source: None,
+                        source: None,
                     })
                 }
                 _ => unsupported("EXPLAIN of a mutating statement"),
             },
             Sql::Show(request) => rows(show::show(self, request).await?),
             Sql::Describe(restable_sql::Describe::Query(query)) => {
-                let Prepared { action: Action::Plan(plan), names, .. } = self.plan(ast::Statement::Query(query.clone())).await?
+                let Prepared {
+                    action: Action::Plan(plan),
+                    names,
+                    ..
+                } = self.plan(ast::Statement::Query(query.clone())).await?
                 else {
                     return Err(Error::internal("a query is no plan"));
                 };
@@ -280,7 +284,7 @@ impl Session {
                 Ok(Prepared {
                     action: Action::Use(current),
                     names: Names::default(),
-                source: None,
+                    source: None,
                 })
             }
             Sql::Set(set) => {
@@ -297,13 +301,13 @@ impl Session {
                 Ok(Prepared {
                     action: Action::Set(set.key.clone(), value),
                     names: Names::default(),
-                source: None,
+                    source: None,
                 })
             }
             Sql::Reset(reset) => Ok(Prepared {
                 action: Action::Reset(reset.key.clone()),
                 names: Names::default(),
-            source: None,
+                source: None,
             }),
             Sql::Insert(_) => unsupported("INSERT"),
             Sql::Replace(_) => unsupported("REPLACE"),
@@ -341,7 +345,10 @@ impl Session {
             .await
             .map_err(|problem| Error::planned(problem, &names))?;
         Ok(Prepared {
-            action: Action::Plan(Box::new(plan)), names, source: None })
+            action: Action::Plan(Box::new(plan)),
+            names,
+            source: None,
+        })
     }
 
     /// Runs what was prepared.

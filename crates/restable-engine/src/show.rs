@@ -598,6 +598,9 @@ pub fn type_name(field: &Field) -> String {
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => "string".to_owned(),
         DataType::Boolean => "boolean".to_owned(),
         DataType::Float32 | DataType::Float64 => "number".to_owned(),
+        DataType::Timestamp(_, Some(_)) => "timestamptz".to_owned(),
+        DataType::Timestamp(_, None) => "timestamp".to_owned(),
+        DataType::List(_) => "array".to_owned(),
         kind if kind.is_integer() => "integer".to_owned(),
         kind => kind.to_string(),
     }

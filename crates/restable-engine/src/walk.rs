@@ -391,8 +391,8 @@ fn read_texts(
     wanted: Vec<String>,
 ) -> BoxStream<'static, Result<RecordBatch>> {
     let mut names: Vec<String> = wanted.clone();
-    let skip = skipped(&resource);
-    names.extend(skip.iter().map(|(field, _)| field.clone()));
+    let skip = resource.childless.clone();
+    names.extend(skip.iter().map(|childless| childless.field.clone()));
     let columns: Vec<Asked> = names
         .iter()
         .map(|name| Asked {
@@ -411,7 +411,7 @@ fn read_texts(
     batches
         .map(move |batch| {
             let batch = batch?;
-            let Some((_, values)) = &skip else {
+            let Some(childless) = &skip else {
                 return Ok(batch);
             };
             let state = batch.column(wanted.len()).as_string::<i32>();
@@ -419,21 +419,16 @@ fn read_texts(
                 .iter()
                 .map(|state| {
                     Some(state.is_none_or(|state| {
-                        !values.iter().any(|value| value.eq_ignore_ascii_case(state))
+                        !childless
+                            .values
+                            .iter()
+                            .any(|value| value.eq_ignore_ascii_case(state))
                     }))
                 })
                 .collect();
             Ok(arrow::compute::filter_record_batch(&batch, &keep)?)
         })
         .boxed()
-}
-
-/// Rows of a parent under which nothing is asked: subscriptions that are deleted.
-fn skipped(resource: &Resource) -> Option<(String, Vec<String>)> {
-    let states = resource
-        .field("state")
-        .filter(|_| resource.name == "subscriptions")?;
-    Some((states.name.clone(), vec!["Deleted".to_owned()]))
 }
 
 /// A column that a read must deliver: a parameter or a field, by its name in the document.
@@ -586,10 +581,32 @@ fn pages(
                 }
                 None
             }
-            Err(problem) => Some(Err(Error::from(problem))),
+            Err(problem) => Some(Err(Error::Http {
+                advice: advice(&statement, &resource, &problem),
+                problem: Arc::new(problem),
+            })),
         })
         .filter_map(futures::future::ready)
         .boxed()
+}
+
+/// What the document advises on an error of its service.
+fn advice(
+    statement: &Statement,
+    resource: &Resource,
+    problem: &restable_http::Error,
+) -> Option<String> {
+    let service = statement
+        .registry
+        .provider(&resource.provider)?
+        .service(&resource.service)
+        .ok()??;
+    let code = problem.code.as_deref().unwrap_or_default();
+    let hint = service
+        .error_hints
+        .iter()
+        .find(|hint| hint.fits(code, &problem.message))?;
+    Some(hint.hint.clone())
 }
 
 /// Whether the other scopes can still be read after this failure of one.

@@ -31,7 +31,7 @@ pub use method::{
 };
 pub use path::{Part, PathTemplate, Segment};
 pub use registry::{Provider, Registry, ServiceEntry};
-pub use resource::{Parent, Resource, Service, View};
+pub use resource::{Childless, Parent, Resource, Service, View};
 pub use route::{Bound, SINGLE_GETS};
 pub use schema::{
     Additional, ArraySchema, Discriminator, Effective, ObjectSchema, Property, ScalarSchema,

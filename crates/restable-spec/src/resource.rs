@@ -70,6 +70,8 @@ pub struct Resource {
     pub key: Vec<String>,
     /// Who enumerates parameters that are not bound.
     pub parent: Option<Parent>,
+    /// Which of its rows no walk goes below.
+    pub childless: Option<Childless>,
     /// The text of a view, if the resource is one.
     pub view: Option<View>,
     /// Parameters that the parent maps, but cannot itself be walked without.
@@ -93,6 +95,15 @@ pub struct Parent {
     pub resource: String,
     /// Parameter of the child, then the parameter or field of the parent that gives its value.
     pub parameters: Vec<(String, String)>,
+}
+
+/// Rows under which nothing is asked, such as subscriptions that are deleted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Childless {
+    /// The field that tells.
+    pub field: String,
+    /// Its values in such rows; they compare without regard to ASCII case.
+    pub values: Vec<String>,
 }
 
 /// A resource that is SQL text over other tables.

@@ -194,6 +194,16 @@ pub(crate) struct RawResource {
     pub config: RawConfig,
     #[serde(rename = "x-restable-parent")]
     pub parent: Option<RawParent>,
+    #[serde(rename = "x-restable-childless")]
+    pub childless: Option<RawChildless>,
+}
+
+/// Rows under which nothing is asked.
+#[derive(Debug, serde::Deserialize)]
+#[serde(expecting = "an object")]
+pub(crate) struct RawChildless {
+    pub field: String,
+    pub values: Vec<String>,
 }
 
 /// `none`, or who enumerates the parameters.

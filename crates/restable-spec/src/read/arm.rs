@@ -4,9 +4,10 @@
 
 use crate::document::{RawMethod, RawOperation};
 use crate::error::{Error, Problem};
-use crate::method::{FinalState, HttpMethod, LongRunning, Parameter};
+use crate::method::{Field, FinalState, HttpMethod, LongRunning, Parameter};
 use crate::names;
 use crate::path::{PathTemplate, Segment};
+use crate::resource::Childless;
 
 use super::Reading;
 
@@ -41,6 +42,20 @@ pub(super) fn is_destructive(http: HttpMethod, path: &PathTemplate) -> bool {
         HttpMethod::Post => begins_with(path, &DESTRUCTIVE),
         HttpMethod::Get | HttpMethod::Head | HttpMethod::Put | HttpMethod::Patch => false,
     }
+}
+
+/// Nothing is asked under a subscription that is deleted.
+pub(super) fn childless(own_id: &PathTemplate, fields: &[Field]) -> Option<Childless> {
+    let segments = own_id.segments();
+    let is_subscription = segments.len() == 2
+        && segments[0]
+            .literal()
+            .is_some_and(|word| word.eq_ignore_ascii_case("subscriptions"));
+    let state = fields.iter().find(|field| field.name == "state")?;
+    is_subscription.then(|| Childless {
+        field: state.name.clone(),
+        values: vec!["Deleted".to_owned()],
+    })
 }
 
 fn begins_with(path: &PathTemplate, words: &[&str]) -> bool {

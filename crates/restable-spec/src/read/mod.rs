@@ -18,7 +18,7 @@ use crate::error::{Error, Problem};
 use crate::method::{Items, Location, Method, Parameter, Verb};
 use crate::names;
 use crate::path::PathTemplate;
-use crate::resource::{Resource, Service, View};
+use crate::resource::{Childless, Resource, Service, View};
 use crate::schema::Schemas;
 
 /// Method names that a verb calls when the document does not list any for it.
@@ -168,6 +168,13 @@ fn resource(reading: &Reading<'_>, key: &str, raw: &RawResource) -> Result<Resou
         .views
         .as_ref()
         .and_then(|views| view(views.select.as_deref()));
+    let childless = match &raw.childless {
+        Some(raw) => Some(Childless {
+            field: raw.field.clone(),
+            values: raw.values.clone(),
+        }),
+        None => own_id.and_then(|path| arm::childless(path, &fields)),
+    };
     Ok(Resource {
         provider: reading.provider.to_owned(),
         service: reading.service.to_owned(),
@@ -180,6 +187,7 @@ fn resource(reading: &Reading<'_>, key: &str, raw: &RawResource) -> Result<Resou
         key: key_parameters,
         parent: None,
         dead_ends: Vec::new(),
+        childless,
         view,
         selects,
         readers,
