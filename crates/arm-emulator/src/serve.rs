@@ -217,10 +217,6 @@ fn origin(shared: &Shared, headers: &HeaderMap) -> String {
     )
 }
 
-#[expect(
-    clippy::too_many_arguments,
-    reason = "the parts of one request, used in one place"
-)]
 fn execute(
     world: &mut World,
     method: &http::Method,

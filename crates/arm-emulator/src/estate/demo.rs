@@ -150,16 +150,16 @@ fn add_instance(
         guid_with_tail(mix(1, 203, number), mix(1, 204, number))
     );
     let gold = friendly.starts_with("disk-sap");
-    let policy = vault
+    let mut policies = vault
         .policies
         .iter()
         .filter(|(_, candidate)| *candidate == source);
     let policy = if gold {
-        policy.last()
+        policies.next_back()
     } else {
-        policy.min_by_key(|_| 0)
-    }
-    .map_or("none", |(name, _)| *name);
+        policies.next()
+    };
+    let policy = policy.map_or("none", |(name, _)| *name);
     // The portal writes `resourcegroups`, the command line `resourceGroups`.
     let segment = if number.is_multiple_of(3) {
         "resourcegroups"

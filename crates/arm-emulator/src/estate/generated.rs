@@ -1,24 +1,20 @@
 //! Owns estates of any size: every resource is a pure function of the seed and its number, written as text when it is
 //! asked for and never stored. Names carry their number, so that a name leads back to it.
 
-use std::ops::Range;
-
-use chrono::{DateTime, TimeDelta, Utc};
-use serde_json::Value;
+use chrono::{DateTime, Utc};
 
 use super::policies;
-use super::templates::{Filling, Template};
-use crate::bodies::{self, Source, VaultParts};
+use crate::bodies::Source;
 use crate::ids::{guid_with_tail, mix, tail};
-use crate::runs::{self, JobEnd, JobParts, PointParts};
 use crate::store::{Key, Kind};
-use crate::subscriptions::{Subscription, group_body};
+use crate::subscriptions::Subscription;
 
 /// Vaults in one resource group.
 const GROUP_SIZE: u64 = 4;
 /// Recovery points of one instance, one a day.
-const POINTS: u64 = 3;
-const REGIONS: [&str; 4] = ["westeurope", "northeurope", "eastus2", "germanywestcentral"];
+pub(super) const POINTS: u64 = 3;
+pub(super) const REGIONS: [&str; 4] =
+    ["westeurope", "northeurope", "eastus2", "germanywestcentral"];
 const WORDS: [&str; 16] = [
     "sap", "crm", "web", "sql", "mail", "erp", "hr", "pay", "shop", "wiki", "ci", "auth", "log",
     "cache", "etl", "bi",
@@ -45,12 +41,12 @@ pub(crate) enum Form {
 /// An estate that is computed.
 #[derive(Debug)]
 pub(crate) struct Generated {
-    seed: u64,
-    subscriptions: u64,
-    vaults: u64,
-    instances: u64,
-    now: DateTime<Utc>,
-    tenant: String,
+    pub(super) seed: u64,
+    pub(super) subscriptions: u64,
+    pub(super) vaults: u64,
+    pub(super) instances: u64,
+    pub(super) now: DateTime<Utc>,
+    pub(super) tenant: String,
 }
 
 impl Generated {
@@ -147,7 +143,7 @@ impl Generated {
     }
 
     /// The name of a resource, by its number in a place.
-    fn name(&self, kind: Kind, place: Place, index: u64) -> String {
+    pub(super) fn name(&self, kind: Kind, place: Place, index: u64) -> String {
         match (kind, place) {
             (Kind::Group, _) => format!("rg-backup-{index:04}"),
             (Kind::Vault, _) => self.vault_name(self.first(place) + index),
@@ -208,190 +204,12 @@ impl Generated {
         Key::new(kind, &parent, &self.name(kind, place, index))
     }
 
-    /// Writes a resource as JSON.
-    pub(crate) fn write(
-        &self,
-        kind: Kind,
-        place: Place,
-        index: u64,
-        form: Form,
-        text: &mut Vec<u8>,
-    ) {
-        let value = match (kind, place) {
-            (Kind::Instance, Place::Vault(vault)) => {
-                return self.write_instances(vault, index..index + 1, text);
-            }
-            (Kind::Group, Place::Subscription(subscription)) => {
-                let parent = format!("/subscriptions/{}", self.subscription_guid(subscription));
-                let region = REGIONS[(mix(self.seed, 11, subscription) % 4) as usize];
-                group_body(&parent, &self.name(kind, place, index), region, None)
-            }
-            (Kind::Vault, _) => self.vault(self.first(place) + index),
-            (Kind::Policy, Place::Vault(vault)) => {
-                let source = Source::ALL[(index % 4) as usize];
-                policies::policy(&self.vault_id(vault), policies::name(source), source)
-            }
-            (Kind::Job, Place::Vault(vault)) => {
-                let job = self.job(vault, index);
-                if form == Form::Listed {
-                    crate::jobs::list_form(&job)
-                } else {
-                    job
-                }
-            }
-            (Kind::RecoveryPoint, Place::Instance(vault, instance)) => {
-                self.point(vault, instance, index, form)
-            }
-            _ => Value::Null,
-        };
-        // Writing to a vector does not fail.
-        let _ = serde_json::to_writer(text, &value);
-    }
-
-    /// Writes instances of a vault one after another, separated by commas.
-    pub(crate) fn write_instances(&self, vault: u64, range: Range<u64>, text: &mut Vec<u8>) {
-        let vault_id = self.vault_id(vault);
-        let subscription = self.subscription_guid(self.subscription_of(vault));
-        let mut templates: [Option<Template>; 4] = [const { None }; 4];
-        for index in range.clone() {
-            if index > range.start {
-                text.push(b',');
-            }
-            let (name, friendly, source) = self.instance_name(vault, index);
-            let (first, second) = friendly.split_once('/').unwrap_or((&friendly, ""));
-            let group = format!("rg-app-{:03}", index % 40);
-            let filling = Filling {
-                name: &name,
-                first,
-                second,
-                group: &group,
-            };
-            let template = templates[source as usize].get_or_insert_with(|| {
-                let policy = policies::name(source);
-                Template::new(&vault_id, &subscription, self.region(vault), policy, source)
-            });
-            if self.unhealthy(vault, index) {
-                self.write_unhealthy(vault, index, template, &filling, text);
-            } else {
-                template.fill(&filling, text);
-            }
-        }
-    }
-
-    fn write_unhealthy(
-        &self,
-        vault: u64,
-        index: u64,
-        template: &Template,
-        filling: &Filling<'_>,
-        text: &mut Vec<u8>,
-    ) {
-        let mut healthy = Vec::new();
-        template.fill(filling, &mut healthy);
-        let mut value: Value = serde_json::from_slice(&healthy).unwrap_or_default();
-        let error = bodies::user_facing_error(
-            "UserErrorMissingRequiredPermissions",
-            "Appropriate permissions to perform the operation is missing.",
-            "Grant the vault's managed identity the roles that the data source needs, then retry.",
-            &guid_with_tail(mix(self.seed, 33, vault), index),
-        );
-        if let Some(properties) = value["properties"].as_object_mut() {
-            bodies::protect(properties, "ConfiguringProtectionFailed", Some(&error));
-        }
-        // Writing to a vector does not fail.
-        let _ = serde_json::to_writer(text, &value);
-    }
-
-    fn vault(&self, vault: u64) -> Value {
-        let principal = guid_with_tail(mix(self.seed, 13, vault), vault);
-        bodies::vault(&VaultParts {
-            group_id: &self.group_id(vault),
-            name: &self.vault_name(vault),
-            location: self.region(vault),
-            redundancy: if mix(self.seed, 14, vault) % 3 == 0 {
-                "GeoRedundant"
-            } else {
-                "LocallyRedundant"
-            },
-            soft_delete: "On",
-            immutability: "Disabled",
-            guarded: false,
-            identity: Some((&principal, &self.tenant)),
-            tags: None,
-        })
-    }
-
-    fn stored_instance(&self, vault: u64, index: u64) -> Value {
-        let mut text = Vec::new();
-        self.write_instances(vault, index..index + 1, &mut text);
-        serde_json::from_slice(&text).unwrap_or_default()
-    }
-
-    /// The last scheduled backup of an instance; one in five hundred failed.
-    fn job(&self, vault: u64, index: u64) -> Value {
-        let number = vault << 24 | index;
-        let random = mix(self.seed, 34, number);
-        let started = self.now
-            - TimeDelta::minutes(30 + (random % 1400) as i64)
-            - TimeDelta::microseconds(4_756_385);
-        let instance = self.stored_instance(vault, index);
-        let activity = guid_with_tail(random, index);
-        let mut job = runs::job(&JobParts {
-            vault_id: &self.vault_id(vault),
-            name: &self.name(Kind::Job, Place::Vault(vault), index),
-            instance: &instance,
-            activity: &activity,
-            started,
-            operation: "Backup",
-            user_triggered: false,
-            tag: Some("Default"),
-        });
-        let ended = started + TimeDelta::microseconds(180_000_000 + (random % 90_000_000) as i64);
-        let point = self.name(Kind::RecoveryPoint, Place::Instance(vault, index), 0);
-        let end = if random % 500 == 0 {
-            let error = bodies::user_facing_error(
-                "UserErrorDiskSnapshotLimitReached",
-                "The number of snapshots of the disk reached its limit.",
-                "Delete older snapshots of the disk, then retry.",
-                &activity,
-            );
-            JobEnd::Failed { error }
-        } else {
-            JobEnd::Completed {
-                recovery_point: Some(&point),
-            }
-        };
-        runs::end_job(&mut job, ended, &end);
-        job
-    }
-
-    fn point(&self, vault: u64, instance: u64, index: u64, form: Form) -> Value {
-        let number = (vault << 24 | instance) * POINTS + index;
-        let stored = self.stored_instance(vault, instance);
-        let time = self.now
-            - TimeDelta::days(index as i64)
-            - TimeDelta::minutes(40)
-            - TimeDelta::milliseconds((mix(self.seed, 35, number) % 600_000) as i64);
-        let mut point = runs::recovery_point(&PointParts {
-            instance: &stored,
-            name: &self.name(Kind::RecoveryPoint, Place::Instance(vault, instance), index),
-            store_id: &guid_with_tail(mix(self.seed, 36, number), mix(self.seed, 37, vault)),
-            time,
-            retention: TimeDelta::days(7),
-            tag: "Default",
-        });
-        if form == Form::Listed {
-            point["properties"]["recoveryPointDataStoresDetails"][0]["metaData"] = Value::Null;
-        }
-        point
-    }
-
-    fn unhealthy(&self, vault: u64, index: u64) -> bool {
-        mix(self.seed, 22, vault << 24 | index) % 97 == 0
+    pub(super) fn unhealthy(&self, vault: u64, index: u64) -> bool {
+        mix(self.seed, 22, vault << 24 | index).is_multiple_of(97)
     }
 
     /// Name, friendly name and type of an instance.
-    fn instance_name(&self, vault: u64, index: u64) -> (String, String, Source) {
+    pub(super) fn instance_name(&self, vault: u64, index: u64) -> (String, String, Source) {
         let random = mix(self.seed, 21, vault << 24 | index);
         let word = WORDS[(random >> 8) as usize % WORDS.len()];
         let (source, friendly) = match random % 10 {
@@ -405,7 +223,7 @@ impl Generated {
         (name, friendly, source)
     }
 
-    fn subscription_guid(&self, index: u64) -> String {
+    pub(super) fn subscription_guid(&self, index: u64) -> String {
         guid_with_tail(mix(self.seed, 3, index), index)
     }
 
@@ -416,7 +234,7 @@ impl Generated {
     }
 
     /// The number of the first vault in a place.
-    fn first(&self, place: Place) -> u64 {
+    pub(super) fn first(&self, place: Place) -> u64 {
         let start = |subscription| start(self.vaults, self.subscriptions, subscription);
         match place {
             Place::Subscription(subscription) => start(subscription),
@@ -425,7 +243,7 @@ impl Generated {
         }
     }
 
-    fn subscription_of(&self, vault: u64) -> u64 {
+    pub(super) fn subscription_of(&self, vault: u64) -> u64 {
         let (each, more) = (
             self.vaults / self.subscriptions,
             self.vaults % self.subscriptions,
@@ -438,7 +256,7 @@ impl Generated {
         }
     }
 
-    fn group_id(&self, vault: u64) -> String {
+    pub(super) fn group_id(&self, vault: u64) -> String {
         let subscription = self.subscription_of(vault);
         let group = (vault - start(self.vaults, self.subscriptions, subscription)) / GROUP_SIZE;
         format!(
@@ -447,7 +265,7 @@ impl Generated {
         )
     }
 
-    fn vault_id(&self, vault: u64) -> String {
+    pub(super) fn vault_id(&self, vault: u64) -> String {
         let group = self.group_id(vault);
         format!(
             "{group}/providers/Microsoft.DataProtection/backupVaults/{}",
@@ -455,22 +273,20 @@ impl Generated {
         )
     }
 
-    fn vault_name(&self, vault: u64) -> String {
+    pub(super) fn vault_name(&self, vault: u64) -> String {
         format!("bv-{}-{vault:05}", self.region(vault))
     }
 
-    fn region(&self, vault: u64) -> &'static str {
+    pub(super) fn region(&self, vault: u64) -> &'static str {
         REGIONS[(mix(self.seed, 12, vault) % 4) as usize]
     }
 }
 
 /// How many of `total` things the `index`-th of `parts` has: evenly, the remainder to the first ones.
 fn share(total: u64, parts: u64, index: u64) -> u64 {
-    if parts == 0 {
-        0
-    } else {
-        total / parts + u64::from(index < total % parts)
-    }
+    total
+        .checked_div(parts)
+        .map_or(0, |each| each + u64::from(index < total % parts))
 }
 
 /// The number of the first thing of the `index`-th part.
@@ -486,7 +302,10 @@ fn number(name: &str) -> Option<u64> {
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
+    use serde_json::Value;
+
     use super::*;
+    use crate::bodies;
 
     fn estate(seed: u64) -> Generated {
         Generated::new(

@@ -3,6 +3,7 @@
 mod contoso;
 mod demo;
 pub(crate) mod generated;
+mod generated_bodies;
 mod policies;
 mod templates;
 
