@@ -1,2 +1,73 @@
-//! placeholder
-fn main() {}
+//! The command `restable`: SQL shell, scripts, emulator, guided tour. The only crate that prints: rows go to stdout, everything else to
+//! stderr. It knows no provider's meaning and names no DataFusion.
+
+mod arguments;
+mod commands;
+mod configuration;
+mod connection;
+mod console;
+mod environment;
+mod error;
+mod interrupt;
+mod log;
+mod output;
+mod runner;
+mod script_file;
+mod summary;
+
+use std::process::ExitCode;
+
+use clap::error::ErrorKind;
+use clap::{CommandFactory as _, Parser as _};
+use restable_http::Environment;
+
+use crate::arguments::{Arguments, AuthCommand, Command};
+use crate::console::Console;
+use crate::error::{Error, Exit, Result};
+
+fn main() -> ExitCode {
+    let environment = Environment::of_process();
+    let exit = match Arguments::try_parse() {
+        Ok(arguments) => run(arguments, &environment).unwrap_or_else(|failure| {
+            match &failure {
+                Error::Closed => {}
+                Error::Interrupted => Console::standard(&environment).warn("interrupted"),
+                _ => Console::standard(&environment).warn(&failure.render("")),
+            }
+            failure.exit()
+        }),
+        Err(told) => {
+            // Help and version are asked for; a closed stdout or stderr changes nothing about what was asked.
+            let _ = told.print();
+            match told.kind() {
+                ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Exit::Done,
+                _ => Exit::Statement,
+            }
+        }
+    };
+    ExitCode::from(exit.code())
+}
+
+fn run(arguments: Arguments, environment: &Environment) -> Result<Exit> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(|problem| Error::Internal(format!("no runtime: {problem}")))?;
+    let exit = runtime.block_on(async {
+        match arguments.command {
+            None => {
+                let mut console = Console::standard(environment);
+                write!(console.rows(), "{}", Arguments::command().render_help())?;
+                console.flush()?;
+                Ok(Exit::Done)
+            }
+            Some(Command::Demo(arguments)) => commands::demo::run(&arguments, environment).await,
+            Some(Command::Shell(arguments)) => commands::shell::run(&arguments, environment).await,
+            Some(Command::Exec(arguments)) => commands::exec::run(&arguments, environment).await,
+            Some(Command::Emulator(arguments)) => commands::emulator::run(arguments, environment).await,
+            Some(Command::Auth { command: AuthCommand::Status(arguments) }) => commands::auth::status(&arguments, environment).await,
+            Some(Command::Completions { shell }) => commands::completions::run(shell, environment),
+        }
+    });
+    // Work that was given up may still hold a thread; the process does not wait for it.
+    runtime.shutdown_background();
+    exit
+}

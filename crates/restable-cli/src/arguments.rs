@@ -1,0 +1,319 @@
+//! The command line as types. Owns names, help texts and the form of each value; what a value means is decided where it is used.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use arm_emulator::{ClockKind, Estate, Throttle};
+use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
+use url::Url;
+
+use crate::output::Format;
+
+/// SQL over any REST API that has a description.
+#[derive(Debug, Parser)]
+#[command(name = "restable", version, max_term_width = 100, disable_help_subcommand = true, after_help = AFTER)]
+pub struct Arguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+const AFTER: &str = "Exit codes: 0 done, 1 the statement is at fault, 2 the other side is, 3 done but incomplete (--partial), \
+    4 a defect of restable, 130 interrupted.";
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// A guided tour against the built-in emulator; needs no account.
+    Demo(DemoArguments),
+    /// The interactive SQL shell.
+    Shell(ShellArguments),
+    /// Run statements and exit.
+    Exec(ExecArguments),
+    /// A local Azure Resource Manager, until Ctrl-C.
+    Emulator(EmulatorArguments),
+    /// Credentials.
+    Auth {
+        /// What about them.
+        #[command(subcommand)]
+        command: AuthCommand,
+    },
+    /// Print the completions of a shell.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Commands on credentials.
+#[derive(Debug, Subcommand)]
+pub enum AuthCommand {
+    /// Which credential would be used for what, in which order, and why.
+    Status(StatusArguments),
+}
+
+/// `restable demo`.
+#[derive(Debug, Args)]
+pub struct DemoArguments {}
+
+/// `restable shell`.
+#[derive(Debug, Args)]
+pub struct ShellArguments {
+    #[command(flatten)]
+    pub session: SessionArguments,
+}
+
+/// `restable exec`.
+#[derive(Debug, Args)]
+pub struct ExecArguments {
+    /// The statements, separated by `;`.
+    #[arg(conflicts_with = "file")]
+    pub sql: Option<String>,
+    /// Read the statements from a file; `-` is standard input.
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub file: Option<PathBuf>,
+    #[command(flatten)]
+    pub session: SessionArguments,
+}
+
+/// `restable auth status`.
+#[derive(Debug, Args)]
+pub struct StatusArguments {
+    /// Ask for a token, too. Without it nothing is sent and no other program is started.
+    #[arg(long)]
+    pub probe: bool,
+    /// How rows are printed [default: table on a terminal, else json]
+    #[arg(short, long, value_enum, value_name = "FORMAT")]
+    pub output: Option<Format>,
+    #[command(flatten)]
+    pub connection: ConnectionArguments,
+}
+
+/// Where calls go, and as whom.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Connection")]
+pub struct ConnectionArguments {
+    /// Start the built-in emulator in this process and use it. ESTATE is `demo` (the default), `empty`, totals like `2,10,1000`
+    /// (subscriptions, vaults, instances), or a JSON file.
+    #[arg(long, value_name = "ESTATE", num_args = 0..=1, require_equals = true, default_missing_value = "demo")]
+    pub emulator: Option<Estate>,
+    /// Send that provider's calls to URL; plain http is accepted for loopback only.
+    #[arg(long, value_name = "PROVIDER=URL", value_parser = endpoint)]
+    pub endpoint: Vec<(String, Url)>,
+    /// The credential of a provider: `azure`, `bearer:ENVVAR` or `none` [default: `none` with --emulator or --endpoint, else `azure`
+    /// for azure]
+    #[arg(long, value_name = "PROVIDER=KIND", value_parser = auth)]
+    pub auth: Vec<(String, Auth)>,
+    /// The Azure cloud: `public`, `china` or `usgov`.
+    #[arg(long, value_name = "CLOUD", value_parser = ["public", "china", "usgov"])]
+    pub cloud: Option<String>,
+    /// The tenant of the Azure credential.
+    #[arg(long, value_name = "ID")]
+    pub tenant: Option<String>,
+    /// A registry's `src` tree whose services replace built-in services of the same name.
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub provider_specs: Option<String>,
+    /// Log to stderr.
+    #[arg(long, value_enum, value_name = "LEVEL")]
+    pub log: Option<Level>,
+}
+
+/// How statements run, and how their rows are printed.
+#[derive(Debug, Default, Args)]
+pub struct SessionArguments {
+    /// How rows are printed [default: table on a terminal and in the shell, else json]
+    #[arg(short, long, value_enum, value_name = "FORMAT")]
+    pub output: Option<Format>,
+    /// Write the rows there.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub outfile: Option<PathBuf>,
+    /// A value for the placeholder `:NAME`; bound as a value, never as text. May be repeated.
+    #[arg(short, long = "var", value_name = "NAME=VALUE", value_parser = pair)]
+    pub variables: Vec<(String, String)>,
+    /// A setting; `SHOW SETTINGS` lists them. May be repeated.
+    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = pair)]
+    pub settings: Vec<(String, String)>,
+    /// The default subscription of statements that change something.
+    #[arg(long, value_name = "ID")]
+    pub subscription: Option<String>,
+    /// Allow partial results: what cannot be read is listed instead of failing the statement, and the exit code is 3.
+    #[arg(long)]
+    pub partial: bool,
+    /// Go on after a failed statement; the exit code is that of the first failure.
+    #[arg(long = "continue")]
+    pub go_on: bool,
+    /// Write a summary of the run as JSON.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub summary: Option<PathBuf>,
+    /// Deadline of each statement.
+    #[arg(long, value_name = "SECONDS")]
+    pub timeout: Option<String>,
+    /// Say only what is wrong.
+    #[arg(short, long)]
+    pub quiet: bool,
+    #[command(flatten)]
+    pub connection: ConnectionArguments,
+}
+
+/// `restable emulator`.
+#[derive(Debug, Args)]
+pub struct EmulatorArguments {
+    /// Where to listen; loopback only. Port 0 takes a free one.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8420")]
+    pub listen: SocketAddr,
+    /// `demo`, `empty`, totals like `2,10,1000` (subscriptions, vaults, instances), or a JSON file.
+    #[arg(long, default_value = "demo")]
+    pub estate: Estate,
+    /// Items on a page of a list.
+    #[arg(long, value_name = "ITEMS", default_value_t = 200, value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..))]
+    pub page_size: usize,
+    /// Added before every answer.
+    #[arg(long, value_name = "MILLISECONDS", default_value_t = 0)]
+    pub latency_ms: u64,
+    /// Refuse with 429 as Azure Resource Manager does: `arm` or `off`.
+    #[arg(long, default_value = "off", value_name = "KIND")]
+    pub throttle: Throttle,
+    /// How long a long-running operation takes.
+    #[arg(long, value_name = "SECONDS", default_value_t = 1)]
+    pub lro_seconds: u64,
+    /// How long a backup or restore job takes.
+    #[arg(long, value_name = "SECONDS", default_value_t = 3)]
+    pub job_seconds: u64,
+    /// `real`, or `fast`: time jumps to the end of what a client waits for.
+    #[arg(long, default_value = "real", value_name = "KIND")]
+    pub clock: ClockKind,
+    /// The same seed gives the same generated estate and the same ids.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    /// Answer requests without a bearer token as well.
+    #[arg(long)]
+    pub no_auth: bool,
+}
+
+/// A kind of credential, as it is written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Auth {
+    /// Microsoft Entra.
+    Azure,
+    /// The token in this environment variable.
+    Bearer(String),
+    /// Nothing.
+    None,
+}
+
+/// How much is logged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Level {
+    /// Nothing.
+    Off,
+    /// What failed.
+    Error,
+    /// What may be wrong.
+    Warn,
+    /// What is done.
+    Info,
+    /// Each call, and why it is sent again.
+    Debug,
+    /// Everything.
+    Trace,
+}
+
+impl ConnectionArguments {
+    /// The flags that give a setting its value: the flag, the setting, the value.
+    pub fn settings(&self) -> Vec<(&'static str, String, String)> {
+        let flags = [("--cloud", "cloud", &self.cloud), ("--tenant", "tenant", &self.tenant), ("--provider-specs", "provider_specs", &self.provider_specs)];
+        let given = flags.into_iter().filter_map(|(flag, key, value)| Some((flag, key.to_owned(), value.clone()?)));
+        let log = self.log.and_then(|level| level.to_possible_value()).map(|level| ("--log", "log".to_owned(), level.get_name().to_owned()));
+        given.chain(log).collect()
+    }
+}
+
+impl SessionArguments {
+    /// As [`ConnectionArguments::settings`]; a flag of its own wins over `--set`.
+    pub fn settings(&self) -> Vec<(&'static str, String, String)> {
+        let mut all: Vec<(&'static str, String, String)> = self.settings.iter().map(|(key, value)| ("--set", key.clone(), value.clone())).collect();
+        all.extend(self.connection.settings());
+        let flags = [
+            ("--output", "output", self.output.map(|format| format.to_string())),
+            ("--subscription", "default_subscription", self.subscription.clone()),
+            ("--timeout", "statement_timeout", self.timeout.clone()),
+            ("--partial", "partial_results", self.partial.then(|| "on".to_owned())),
+        ];
+        all.extend(flags.into_iter().filter_map(|(flag, key, value)| Some((flag, key.to_owned(), value?))));
+        all
+    }
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.trim().is_empty() => Ok((name.trim().to_owned(), value.to_owned())),
+        _ => Err("it is written `NAME=VALUE`".to_owned()),
+    }
+}
+
+fn endpoint(text: &str) -> Result<(String, Url), String> {
+    let (provider, url) = pair(text).map_err(|_| "it is written `PROVIDER=URL`".to_owned())?;
+    let url = Url::parse(&url).map_err(|problem| format!("no URL: {problem}"))?;
+    Ok((provider, url))
+}
+
+fn auth(text: &str) -> Result<(String, Auth), String> {
+    let (provider, kind) = pair(text).map_err(|_| "it is written `PROVIDER=KIND`".to_owned())?;
+    let auth = match kind.split_once(':') {
+        None if kind == "azure" => Auth::Azure,
+        None if kind == "none" => Auth::None,
+        Some(("bearer", variable)) if !variable.is_empty() => Auth::Bearer(variable.to_owned()),
+        // The kind is not repeated: who writes a token here by mistake should not see it again in a log.
+        _ => return Err("the kinds are `azure`, `bearer:ENVVAR` (the name of an environment variable) and `none`".to_owned()),
+    };
+    Ok((provider, auth))
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    fn exec(flags: &[&str]) -> Result<ExecArguments, String> {
+        let words = ["restable", "exec"].iter().chain(flags);
+        match Arguments::try_parse_from(words).map_err(|problem| problem.to_string())?.command {
+            Some(Command::Exec(arguments)) => Ok(arguments),
+            other => Err(format!("{other:?}")),
+        }
+    }
+
+    #[test]
+    fn clap_finds_no_fault() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn the_estate_needs_an_equals_sign() {
+        let arguments = exec(&["--emulator", "SELECT 1"]).unwrap();
+        assert_eq!((arguments.session.connection.emulator, arguments.sql.as_deref()), (Some(Estate::Demo), Some("SELECT 1")));
+        let arguments = exec(&["--emulator=empty", "SELECT 1"]).unwrap();
+        assert_eq!(arguments.session.connection.emulator, Some(Estate::Empty));
+        assert!(exec(&["--emulator=1,2", "SELECT 1"]).is_err());
+    }
+
+    #[test]
+    fn pairs() {
+        let arguments = exec(&["x", "-v", "a=b=c", "--set", "k=", "--auth", "azure=bearer:TOKEN", "--endpoint", "azure=https://h/"]).unwrap();
+        assert_eq!(arguments.session.variables, [("a".to_owned(), "b=c".to_owned())]);
+        assert_eq!(arguments.session.settings, [("k".to_owned(), String::new())]);
+        assert_eq!(arguments.session.connection.auth, [("azure".to_owned(), Auth::Bearer("TOKEN".to_owned()))]);
+        for bad in [["-v", "=x"], ["-v", "x"], ["--endpoint", "azure"], ["--endpoint", "azure=nowhere"], ["--auth", "azure=bearer:"]] {
+            assert!(exec(&["x", bad[0], bad[1]]).is_err(), "{bad:?}");
+        }
+        let shown = exec(&["x", "--auth", "azure=secrettoken"]).unwrap_err();
+        assert!(shown.contains("bearer:ENVVAR"), "{shown}");
+    }
+
+    #[test]
+    fn a_statement_or_a_file() {
+        assert!(exec(&["x", "-f", "y"]).is_err());
+        assert_eq!(exec(&["-f", "-"]).unwrap().file, Some(PathBuf::from("-")));
+    }
+}

@@ -1,0 +1,85 @@
+//! `restable auth status`: which credential would be used for what, in which order, and why. Nothing is sent unless a token is asked for.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, RecordBatch, StringArray};
+use arrow::datatypes::{DataType, Field, Schema};
+use restable_http::{ChainStep, Environment, StepState};
+
+use crate::arguments::{Auth, StatusArguments};
+use crate::configuration::{self, ConfigurationFile};
+use crate::connection::{self, Connection, Route};
+use crate::console::Console;
+use crate::error::{Error, Exit, Result};
+use crate::output::{self, Format, Look, Place, Records, Target};
+
+const HEADINGS: [&str; 6] = ["provider", "endpoint", "credential", "step", "state", "reason"];
+
+/// Runs the command.
+pub async fn status(arguments: &StatusArguments, environment: &Environment) -> Result<Exit> {
+    let file = ConfigurationFile::find(environment)?;
+    let mut configuration = configuration::resolve(&arguments.connection.settings(), environment, file.as_ref())?;
+    configuration.output = arguments.output.or(configuration.output);
+    crate::log::start(configuration.log);
+    let connection = connection::open(&arguments.connection, &configuration, environment).await?;
+    let mut rows = Vec::new();
+    let mut failure = None;
+    for route in &connection.routes {
+        let (steps, outcome) = steps(&connection, route, arguments.probe).await;
+        rows.extend(described(route, steps));
+        failure = failure.or(outcome);
+    }
+    let mut console = Console::standard(environment);
+    print(&rows, configuration.output, &mut console)?;
+    match failure {
+        Some(failure) => Err(failure),
+        None => Ok(Exit::Done),
+    }
+}
+
+async fn steps(connection: &Connection, route: &Route, probe: bool) -> (Vec<ChainStep>, Option<Error>) {
+    match connection.clients.get(&route.provider) {
+        None => (Vec::new(), None),
+        Some(client) if probe => {
+            let (steps, outcome) = client.probe_credential().await;
+            (steps, outcome.err().map(Error::from))
+        }
+        Some(client) => (client.explain_credential(), None),
+    }
+}
+
+/// The rows of a provider: one for each step of its credential, one at least.
+fn described(route: &Route, steps: Vec<ChainStep>) -> Vec<[Option<String>; 6]> {
+    let endpoint = route.endpoint.as_ref().map(restable_http::redact_url);
+    let credential = match &route.auth {
+        None => None,
+        Some(Auth::None) => Some("none".to_owned()),
+        Some(Auth::Azure) => Some("azure".to_owned()),
+        Some(Auth::Bearer(variable)) => Some(format!("bearer:{variable}")),
+    };
+    let row = |step: Option<String>, state: Option<&str>, reason: String| {
+        [Some(route.provider.clone()), endpoint.clone(), credential.clone(), step, state.map(str::to_owned), Some(reason)]
+    };
+    if steps.is_empty() {
+        return vec![row(None, None, route.reason.to_owned())];
+    }
+    let state = |state: StepState| match state {
+        StepState::Ready => "ready",
+        StepState::Skipped => "skipped",
+        StepState::Used => "used",
+        StepState::Failed => "failed",
+    };
+    steps.into_iter().map(|step| row(Some(step.name.to_owned()), Some(state(step.state)), step.reason)).collect()
+}
+
+fn print(rows: &[[Option<String>; 6]], format: Option<Format>, console: &mut Console) -> Result<()> {
+    let schema = Arc::new(Schema::new(HEADINGS.map(|name| Field::new(name, DataType::Utf8, true)).to_vec()));
+    let column = |at: usize| -> ArrayRef { Arc::new(rows.iter().map(|row| row[at].as_deref()).collect::<StringArray>()) };
+    let batch = RecordBatch::try_new(Arc::clone(&schema), (0..HEADINGS.len()).map(column).collect())?;
+    let target = console.target();
+    let format = format.unwrap_or(if target == Target::Stream { Format::Json } else { Format::Table });
+    let mut printer = output::printer(Look { format, target, records: Records::Auto }, Place::Only, &schema);
+    printer.rows(&batch, console.rows())?;
+    printer.end(console.rows())?;
+    console.flush()
+}

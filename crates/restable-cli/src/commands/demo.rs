@@ -1,0 +1,136 @@
+//! `restable demo`: a guided tour against the built-in emulator. Everything is on stdout, in the order in which it is to be read.
+
+use arm_emulator::Estate;
+use restable_http::Environment;
+
+use crate::arguments::{ConnectionArguments, DemoArguments};
+use crate::configuration::Configuration;
+use crate::connection;
+use crate::console::Console;
+use crate::error::{Exit, Result};
+use crate::interrupt::{Interrupt, Patience};
+use crate::output::Format;
+use crate::runner::{OnFailure, Runner};
+
+/// A stop of the tour.
+struct Stop {
+    title: &'static str,
+    words: &'static str,
+    sql: &'static str,
+}
+
+const WELCOME: &str = "\
+restable turns REST APIs into SQL tables. This tour runs against a built-in emulator of
+Azure Resource Manager: the tenant of a company called Contoso, whose backups are in
+Azure Backup vaults. Nothing leaves this machine, and no account is needed.";
+
+const STOPS: &[Stop] = &[
+    Stop {
+        title: "What is there",
+        words: "\
+Providers hold services, services hold tables and views. All of it is read from
+documents: asking what there is calls nobody.",
+        sql: "\
+SHOW SERVICES IN azure;
+SHOW VIEWS IN azure.data_protection;
+DESCRIBE azure.data_protection.backup_instances;",
+    },
+    Stop {
+        title: "The whole estate",
+        words: "\
+No subscription and no vault is named, so the table is everything that the credential
+can see: subscriptions are walked, then vaults, then instances, every page of them.
+The last line says what was covered and what it cost. A scope that cannot be read
+fails the statement; there is no silent gap.",
+        sql: "\
+USE azure.data_protection;
+SELECT vaultName,
+       properties.friendlyName AS item,
+       properties.currentProtectionState AS state
+FROM backup_instances
+ORDER BY vaultName, item;",
+    },
+    Stop {
+        title: "How well is it protected?",
+        words: "\
+`vw_backup_instances` has one flat column for each thing that people ask for.",
+        sql: "\
+SELECT current_protection_state AS state, count(*) AS instances
+FROM vw_backup_instances
+GROUP BY current_protection_state
+ORDER BY instances DESC, state;",
+    },
+    Stop {
+        title: "What is unhealthy, and why?",
+        words: "",
+        sql: "\
+SELECT vault_name, friendly_name, error_code
+FROM vw_backup_instances
+WHERE error_code IS NOT NULL
+ORDER BY vault_name;",
+    },
+    Stop {
+        title: "What went wrong last night?",
+        words: "\
+Jobs are a table, too.",
+        sql: "\
+SELECT friendly_name, date_trunc('second', start_time) AS started, error_code
+FROM vw_jobs
+WHERE status = 'Failed'
+ORDER BY started;",
+    },
+    Stop {
+        title: "Only one vault",
+        words: "\
+A condition never makes a query possible, it only makes it cheaper: compare the number
+of calls with those above. JSON columns are read with dots.",
+        sql: "\
+SELECT properties.friendlyName AS item,
+       properties.dataSourceInfo.resourceLocation AS location,
+       arm_id(properties.policyInfo.policyId, 'backupPolicyName') AS policy
+FROM backup_instances
+WHERE vaultName = 'bv-data-disks-eus2';",
+    },
+];
+
+const FAREWELL: &str = "
+  restable shell --emulator          go on here: `\\?` lists what the shell knows
+  restable exec --emulator -o csv \\
+      \"SELECT name, location FROM azure.data_protection.backup_vaults\"
+  restable emulator                  the emulator alone, for other tools
+  restable auth status               which credential would be used against Azure
+  restable shell                     your own estate, for example after `az login`";
+
+/// Runs the command.
+pub async fn run(_: &DemoArguments, environment: &Environment) -> Result<Exit> {
+    let interrupt = Interrupt::listen(Patience::Short)?;
+    // The tour is the same on every machine: no settings but its own.
+    let configuration = Configuration::default();
+    let arguments = ConnectionArguments { emulator: Some(Estate::Demo), ..ConnectionArguments::default() };
+    let connection = connection::open(&arguments, &configuration, environment).await?;
+    let session = connection.session(&configuration, &[]).await?;
+    let mut console = Console::standard(environment).together();
+    console.say(WELCOME);
+    let mut runner = Runner::new(&session, &mut console, &interrupt, Format::Table);
+    for (at, stop) in STOPS.iter().enumerate() {
+        runner.console.title(&format!("\n{}. {}", at + 1, stop.title));
+        if !stop.words.is_empty() {
+            runner.console.say(&format!("\n{}", stop.words));
+        }
+        runner.console.say("");
+        for (number, line) in stop.sql.lines().enumerate() {
+            let prompt = if number == 0 || stop.sql.lines().nth(number - 1).is_some_and(|line| line.ends_with(';')) { "restable> " } else { "      ... " };
+            runner.console.say(&format!("{prompt}{line}"));
+        }
+        runner.begin();
+        runner.script(stop.sql, stop.title, OnFailure::Stop).await?;
+        runner.console.flush()?;
+        if runner.exit() != Exit::Done {
+            return Ok(runner.exit());
+        }
+    }
+    runner.console.title("\nWhere to go next");
+    runner.console.say(FAREWELL);
+    runner.console.flush()?;
+    Ok(runner.exit())
+}

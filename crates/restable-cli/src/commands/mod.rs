@@ -1,0 +1,8 @@
+//! The commands, one file each.
+
+pub mod auth;
+pub mod completions;
+pub mod demo;
+pub mod emulator;
+pub mod exec;
+pub mod shell;

@@ -1,0 +1,149 @@
+//! stdout and stderr. The one place that holds them: rows go out through [`Console::rows`], everything else through the others. A text of
+//! someone else is escaped before it comes here.
+
+use std::fs::File;
+use std::io::{self, BufWriter, IsTerminal as _, Write};
+use std::path::Path;
+
+use restable_http::Environment;
+
+use crate::environment;
+use crate::error::{Error, Result};
+use crate::output::Target;
+
+/// The width where a terminal does not tell its own.
+const USUAL_WIDTH: usize = 100;
+
+/// How much is said on stderr.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Talk {
+    /// What was done and what was covered.
+    Usual,
+    /// Only what is wrong.
+    Quiet,
+}
+
+/// Where the talk goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Side {
+    /// To stderr.
+    Apart,
+    /// Between the rows, where both are read as one text.
+    Together,
+}
+
+/// stdout and stderr.
+pub struct Console {
+    rows: BufWriter<Box<dyn Write + Send>>,
+    talk: Box<dyn Write + Send>,
+    side: Side,
+    volume: Talk,
+    target: Target,
+    styled: bool,
+}
+
+impl Console {
+    /// The process's own.
+    pub fn standard(environment: &Environment) -> Console {
+        let stdout = io::stdout();
+        let dumb = environment.var(environment::TERM) == Some("dumb");
+        let target = if stdout.is_terminal() && !dumb { Target::Terminal(width()) } else { Target::Stream };
+        Console {
+            rows: BufWriter::with_capacity(64 << 10, Box::new(stdout)),
+            talk: Box::new(io::stderr()),
+            side: Side::Apart,
+            volume: Talk::Usual,
+            target,
+            styled: target != Target::Stream && environment.var(environment::NO_COLOR).is_none(),
+        }
+    }
+
+    /// Over these writers.
+    #[cfg(test)]
+    pub fn over(rows: Box<dyn Write + Send>, talk: Box<dyn Write + Send>) -> Console {
+        let rows = BufWriter::new(rows);
+        Console { rows, talk, side: Side::Apart, volume: Talk::Usual, target: Target::Stream, styled: false }
+    }
+
+    /// Says no more than `talk` asks for.
+    pub fn with_talk(mut self, talk: Talk) -> Console {
+        self.volume = talk;
+        self
+    }
+
+    /// Writes the talk between the rows, and the rows for a person even where nobody is known to read them.
+    pub fn together(mut self) -> Console {
+        self.side = Side::Together;
+        if self.target == Target::Stream {
+            self.target = Target::Terminal(USUAL_WIDTH);
+        }
+        self
+    }
+
+    /// Writes the rows into a file, which is emptied first.
+    pub fn into_file(mut self, path: &Path) -> Result<Console> {
+        let file = File::create(path).map_err(|source| Error::Write { path: path.to_owned(), source })?;
+        self.rows = BufWriter::with_capacity(64 << 10, Box::new(file));
+        self.target = Target::Stream;
+        Ok(self)
+    }
+
+    /// What reads the rows.
+    pub fn target(&mut self) -> Target {
+        if let (Target::Terminal(_), Side::Apart) = (self.target, self.side) {
+            self.target = Target::Terminal(width());
+        }
+        self.target
+    }
+
+    /// Where rows are written.
+    pub fn rows(&mut self) -> &mut dyn Write {
+        &mut self.rows
+    }
+
+    /// Hands over what was written.
+    pub fn flush(&mut self) -> Result<()> {
+        Ok(self.rows.flush()?)
+    }
+
+    /// Says what was done or covered, unless it is to be quiet.
+    pub fn say(&mut self, text: &str) {
+        if self.volume == Talk::Usual {
+            self.warn(text);
+        }
+    }
+
+    /// Says the same in dim letters where there are any.
+    pub fn aside(&mut self, text: &str) {
+        match self.styled {
+            true => self.say(&format!("\u{1b}[2m{text}\u{1b}[0m")),
+            false => self.say(text),
+        }
+    }
+
+    /// Says it as a title.
+    pub fn title(&mut self, text: &str) {
+        match self.styled {
+            true => self.say(&format!("\u{1b}[1m{text}\u{1b}[0m")),
+            false => self.say(text),
+        }
+    }
+
+    /// Says what is wrong.
+    pub fn warn(&mut self, text: &str) {
+        // Who closed stderr does not want to know; the exit code still tells.
+        match self.side {
+            Side::Apart => {
+                let _ = self.rows.flush();
+                let _ = writeln!(self.talk, "{text}");
+            }
+            Side::Together => {
+                let _ = writeln!(self.rows, "{text}");
+            }
+        }
+    }
+}
+
+fn width() -> usize {
+    terminal_size::terminal_size().map_or(USUAL_WIDTH, |(terminal_size::Width(columns), _)| usize::from(columns)).max(20)
+}

@@ -1,0 +1,30 @@
+//! The log on stderr. Only restable's own crates speak, whose texts are redacted where they are made; what libraries below them would log
+//! (headers, tokens) is never let through.
+
+use std::io;
+
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
+use tracing_subscriber::util::SubscriberInitExt as _;
+
+use crate::arguments::Level;
+
+/// The beginnings of the names of our crates.
+const OURS: [&str; 2] = ["restable", "arm_emulator"];
+
+/// Begins to log, if there is to be a log.
+pub fn start(level: Option<Level>) {
+    let level = match level {
+        None | Some(Level::Off) => return,
+        Some(Level::Error) => LevelFilter::ERROR,
+        Some(Level::Warn) => LevelFilter::WARN,
+        Some(Level::Info) => LevelFilter::INFO,
+        Some(Level::Debug) => LevelFilter::DEBUG,
+        Some(Level::Trace) => LevelFilter::TRACE,
+    };
+    let targets = Targets::new().with_targets(OURS.map(|target| (target, level)));
+    let layer = tracing_subscriber::fmt::layer().with_writer(io::stderr).with_ansi(false).with_filter(targets);
+    // A second call finds the first one's log, which is the same.
+    let _ = tracing_subscriber::registry().with(layer).try_init();
+}

@@ -1,0 +1,228 @@
+//! Runs scripts: statement by statement, rows to stdout, everything else to stderr. Owns what is said after a statement, and which failure
+//! decides the exit code; `exec`, `shell` and `demo` all run through it.
+
+use std::time::Instant;
+
+use restable_engine::{Outcome, Report, Rows, Session};
+use restable_sql::{Piece, parse_piece, split};
+
+use crate::console::Console;
+use crate::error::{Error, Exit, Result};
+use crate::interrupt::Interrupt;
+use crate::output::{self, Format, Look, Place, Records, value::printable};
+use crate::summary::{StatementSummary, Summary};
+
+/// Missing scopes that are named before the rest is only counted.
+const NAMED: usize = 10;
+
+/// What a failed statement means for those after it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnFailure {
+    /// They are not run.
+    Stop,
+    /// They are run.
+    GoOn,
+}
+
+/// Whether each statement's time is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Timing {
+    /// It is not.
+    Off,
+    /// It is.
+    On,
+}
+
+/// Runs scripts in one session.
+pub struct Runner<'a> {
+    session: &'a Session,
+    /// Where everything goes.
+    pub console: &'a mut Console,
+    interrupt: &'a Interrupt,
+    /// The format of rows.
+    pub format: Format,
+    /// How records stand in tables.
+    pub records: Records,
+    /// Whether times are told.
+    pub timing: Timing,
+    summary: Summary,
+    first_failure: Option<Exit>,
+    incomplete: bool,
+    results: usize,
+}
+
+impl<'a> Runner<'a> {
+    /// A runner that has run nothing.
+    pub fn new(session: &'a Session, console: &'a mut Console, interrupt: &'a Interrupt, format: Format) -> Runner<'a> {
+        Runner {
+            session,
+            console,
+            interrupt,
+            format,
+            records: Records::Auto,
+            timing: Timing::Off,
+            summary: Summary::default(),
+            first_failure: None,
+            incomplete: false,
+            results: 0,
+        }
+    }
+
+    /// The session.
+    pub fn session(&self) -> &'a Session {
+        self.session
+    }
+
+    /// What was run.
+    pub fn summary(&self) -> &Summary {
+        &self.summary
+    }
+
+    /// How the process ends after all that was run.
+    pub fn exit(&self) -> Exit {
+        match (self.first_failure, self.incomplete) {
+            (Some(exit), _) => exit,
+            (None, true) => Exit::Incomplete,
+            (None, false) => Exit::Done,
+        }
+    }
+
+    /// Forgets the results before, so that the next one is the first.
+    pub fn begin(&mut self) {
+        self.results = 0;
+    }
+
+    /// Tells a failure and remembers it.
+    pub fn fail(&mut self, failure: &Error, script: &str) {
+        self.first_failure.get_or_insert(failure.exit());
+        if !matches!(failure, Error::Closed) {
+            self.console.warn(&failure.render(script));
+        }
+    }
+
+    /// Runs the statements of a script, which has one at least. Failures of statements are told and remembered; an error is what ends the
+    /// run as such: Ctrl-C, or nobody who reads the rows.
+    pub async fn script(&mut self, script: &str, name: &str, on_failure: OnFailure) -> Result<()> {
+        let pieces = match split(script) {
+            Ok(pieces) if pieces.is_empty() => {
+                self.fail(&Error::Empty { name: name.to_owned() }, script);
+                return Ok(());
+            }
+            Ok(pieces) => pieces,
+            Err(fault) => {
+                self.fail(&Error::Parse(fault), script);
+                return Ok(());
+            }
+        };
+        for (at, piece) in pieces.iter().enumerate() {
+            let place = match (pieces.len(), self.results) {
+                (1, 0) => Place::Only,
+                (_, 0) => Place::First,
+                _ => Place::Later,
+            };
+            let started = Instant::now();
+            let (report, outcome) = self.statement(script, piece, place).await;
+            let summary = StatementSummary::new(piece.text(script), report.as_ref(), outcome.as_ref().err());
+            self.summary.statements.push(summary);
+            if self.timing == Timing::On {
+                let milliseconds = started.elapsed().as_secs_f64() * 1e3;
+                self.console.say(&format!("time: {milliseconds:.1} ms"));
+            }
+            match outcome {
+                Ok(()) => {}
+                Err(failure @ (Error::Interrupted | Error::Closed | Error::Output(_))) => return Err(failure),
+                Err(failure) => {
+                    self.fail(&placed(failure, script, piece, at, pieces.len()), script);
+                    if on_failure == OnFailure::Stop {
+                        return Ok(());
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn statement(&mut self, script: &str, piece: &Piece, place: Place) -> (Option<Report>, Result<()>) {
+        let outcome = async {
+            let parsed = parse_piece(script, piece)?;
+            let prepared = self.session.prepare(&parsed).await?;
+            Ok::<Outcome, Error>(self.interrupt.or(self.session.run(prepared)).await??)
+        };
+        match outcome.await {
+            Err(failure) => (None, Err(failure)),
+            Ok(Outcome::Message(message)) => {
+                self.console.say(&printable(&message));
+                (None, Ok(()))
+            }
+            Ok(Outcome::Rows(rows)) => self.rows(rows, place).await,
+        }
+    }
+
+    async fn rows(&mut self, mut rows: Rows, place: Place) -> (Option<Report>, Result<()>) {
+        self.results += 1;
+        let look = Look { format: self.format, target: self.console.target(), records: self.records };
+        let mut printer = output::printer(look, place, rows.schema());
+        let outcome = loop {
+            match self.interrupt.or(rows.next()).await {
+                Err(interrupted) => break Err(interrupted),
+                Ok(None) => break Ok(()),
+                Ok(Some(Err(failure))) => break Err(failure.into()),
+                Ok(Some(Ok(batch))) => {
+                    let written = printer.rows(&batch, self.console.rows());
+                    if let Err(failure) = written.and_then(|()| self.console.flush()) {
+                        break Err(failure);
+                    }
+                }
+            }
+        };
+        let report = rows.report();
+        drop(rows);
+        let ended = match &outcome {
+            Ok(()) => printer.end(self.console.rows()),
+            Err(Error::Closed) => Ok(()),
+            Err(_) => printer.cut(self.console.rows()),
+        };
+        let ended = ended.and_then(|()| self.console.flush());
+        if outcome.is_ok() {
+            self.cover(&report);
+        }
+        (Some(report), outcome.and(ended))
+    }
+
+    /// Says what a statement covered.
+    fn cover(&mut self, report: &Report) {
+        for notice in &report.notices {
+            self.console.say(&format!("notice: {}", printable(notice)));
+        }
+        if report.is_complete() {
+            if report.calls > 0 {
+                self.console.aside(&report.line());
+            }
+            return;
+        }
+        self.incomplete = true;
+        self.console.warn(&report.line());
+        for missing in report.missing.iter().take(NAMED) {
+            let told = format!("missing: `{}`: {}: {}", missing.scope, missing.code, missing.message);
+            self.console.warn(&printable(&told));
+        }
+        if report.missing.len() > NAMED {
+            self.console.warn(&format!("… and {} more; `SHOW WARNINGS` lists all", report.missing.len() - NAMED));
+        }
+    }
+}
+
+/// A fault without a place in a script of several statements gets the number and line of its statement.
+fn placed(failure: Error, script: &str, piece: &Piece, at: usize, of: usize) -> Error {
+    match failure.diagnostic() {
+        Some(diagnostic) if diagnostic.span.is_none() && of > 1 => {
+            let line = script[..piece.range.start.min(script.len())].matches('\n').count() + 1;
+            let note = format!("in statement {} of {of}, line {line}", at + 1);
+            match failure {
+                Error::Parse(diagnostic) => Error::Parse(diagnostic.note(note)),
+                failure => Error::Placed { diagnostic: Box::new(diagnostic.note(note)), exit: failure.exit() },
+            }
+        }
+        _ => failure,
+    }
+}
