@@ -2,6 +2,7 @@
 //! starts. Without a rule nothing goes wrong.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use axum::body::Body as HttpBody;
 use bytes::Bytes;
@@ -73,8 +74,17 @@ pub enum Action {
     Close,
     /// Executed: the connection is closed without an answer, so that the effect happened and nobody knows.
     Drop,
+    /// Executed: the connection is reset without an answer.
+    Reset,
     /// Executed: the connection is closed in the middle of the body.
     CloseMidBody,
+    /// Executed: the answer comes in small pieces, with a wait after each.
+    Slow {
+        /// Bytes of a piece.
+        bytes: usize,
+        /// Real time.
+        milliseconds: u64,
+    },
     /// Executed: the body is cut after so many bytes, half of it by default, and the answer is otherwise complete.
     Truncate {
         /// Bytes that are kept.
@@ -141,7 +151,7 @@ impl Action {
 
     /// Whether no status reaches the client.
     pub(crate) fn is_silent(&self) -> bool {
-        matches!(self, Action::Close | Action::Drop)
+        matches!(self, Action::Close | Action::Drop | Action::Reset)
     }
 }
 
@@ -347,6 +357,11 @@ pub(crate) async fn spoil(
 ) -> Response<HttpBody> {
     match action {
         Action::Close | Action::Drop => cut.after(0),
+        Action::Reset => cut.reset(),
+        Action::Slow {
+            bytes,
+            milliseconds,
+        } => cut.pace(*bytes, Duration::from_millis(*milliseconds)),
         Action::CloseMidBody => {
             let body = axum::body::HttpBody::size_hint(response.body())
                 .exact()
@@ -416,6 +431,8 @@ mod tests {
             r#"{"kind":"status","status":503,"headers":{"retry-after":"7"},"body":{"error":{"code":"x"}}}"#,
             r#"{"kind":"close"}"#,
             r#"{"kind":"drop"}"#,
+            r#"{"kind":"reset"}"#,
+            r#"{"kind":"slow","bytes":1,"milliseconds":10}"#,
             r#"{"kind":"close_mid_body"}"#,
             r#"{"kind":"truncate","bytes":10}"#,
             r#"{"kind":"delay","milliseconds":10}"#,

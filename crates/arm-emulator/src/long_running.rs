@@ -8,6 +8,7 @@ use crate::arm::Problem;
 use crate::clock::{full_instant, instant, seconds, ticks};
 use crate::effects::Effect;
 use crate::headers::signature;
+use crate::ids::fingerprint;
 use crate::operations::Style;
 use crate::request::Call;
 use crate::state::{Answer, World};
@@ -55,8 +56,8 @@ pub(crate) struct LongOperation {
     job: Option<String>,
     informs: bool,
     failure: Option<Problem>,
-    /// The signed queries that were handed out.
-    signatures: Vec<String>,
+    /// Fingerprints of the signed queries that were handed out.
+    signatures: Vec<u64>,
     /// Folded key of the instance or vault.
     target: Option<Key>,
 }
@@ -118,13 +119,19 @@ pub(crate) fn start(world: &mut World, call: &Call, started: Started) -> Answer 
     };
     for (header, path, offset) in links(call, &record, &id) {
         let (link, query) = signed(world, call, &path, now + TimeDelta::microseconds(offset));
-        record.signatures.push(query);
+        record.signatures.push(fingerprint(&query));
         answer = answer.with(header, link);
     }
     if call.operation.id == "BackupVaults_CreateOrUpdate" {
         answer = answer.with("x-ms-arm-resource-system-data", vaults::system_data(world));
     }
-    let retry_after = world.retry_after();
+    let quick =
+        world.options.realistic && matches!(call.operation.style, Style::Created { seconds: 1 });
+    let retry_after = if quick {
+        "10".to_owned()
+    } else {
+        world.retry_after()
+    };
     world.operations.insert(id, record);
     answer.with("retry-after", retry_after)
 }
@@ -196,8 +203,10 @@ fn polled<'a>(world: &'a World, call: &Call) -> Result<&'a LongOperation, Proble
     let Some(record) = record else {
         return Err(Problem::absent());
     };
-    let altered =
-        call.target.value("s").is_some() && !record.signatures.contains(&call.target.raw_query);
+    let altered = call.target.value("s").is_some()
+        && !record
+            .signatures
+            .contains(&fingerprint(&call.target.raw_query));
     if altered {
         return Err(Problem::service(
             "EmulatorPollLinkAltered",
@@ -280,7 +289,7 @@ pub(crate) fn result(world: &mut World, call: &Call) -> Result<Answer, Problem> 
         Answer::empty(204)
     };
     if let Some(record) = world.operations.get_mut(&id) {
-        record.signatures.push(query);
+        record.signatures.push(fingerprint(&query));
     }
     if ends > now {
         world.clock.asked_about(ends);

@@ -82,6 +82,7 @@ pub(crate) async fn serve(
     ConnectInfo(cut): ConnectInfo<Cut>,
     request: Request<HttpBody>,
 ) -> Response<HttpBody> {
+    cut.begin();
     let (head, body) = request.into_parts();
     let Ok(body) = to_bytes(body, LARGEST_BODY).await else {
         return plain(StatusCode::PAYLOAD_TOO_LARGE);

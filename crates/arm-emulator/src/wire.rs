@@ -4,8 +4,8 @@
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -13,31 +13,67 @@ use axum::extract::connect_info::Connected;
 use axum::serve::{IncomingStream, Listener};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::time::{Sleep, sleep};
 
 const NEVER: i64 = i64::MAX;
 
-/// How many more bytes a connection may write.
+/// What is to happen to a connection.
 #[derive(Debug, Clone)]
-pub(crate) struct Cut(Arc<AtomicI64>);
+pub(crate) struct Cut(Arc<Orders>);
+
+#[derive(Debug)]
+struct Orders {
+    /// How many more bytes it may write.
+    left: AtomicI64,
+    /// Whether it ends with a reset instead of a proper close.
+    reset: AtomicBool,
+    /// How many bytes it writes at once, and how long it waits after them.
+    pace: Mutex<Option<(usize, Duration)>>,
+}
 
 impl Cut {
     fn new() -> Cut {
-        Cut(Arc::new(AtomicI64::new(NEVER)))
+        Cut(Arc::new(Orders {
+            left: AtomicI64::new(NEVER),
+            reset: AtomicBool::new(false),
+            pace: Mutex::new(None),
+        }))
+    }
+
+    /// Ends the connection at once, with a reset.
+    pub(crate) fn reset(&self) {
+        self.0.reset.store(true, Ordering::SeqCst);
+        self.after(0);
+    }
+
+    /// From now on writes so many bytes at once, then waits.
+    pub(crate) fn pace(&self, bytes: usize, wait: Duration) {
+        *self.0.pace.lock().unwrap_or_else(PoisonError::into_inner) = Some((bytes.max(1), wait));
+    }
+
+    /// A new request begins: the pace of the last answer is over.
+    pub(crate) fn begin(&self) {
+        *self.0.pace.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    fn pace_now(&self) -> Option<(usize, Duration)> {
+        *self.0.pace.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Ends the connection after `bytes` more bytes.
     pub(crate) fn after(&self, bytes: u64) {
         self.0
+            .left
             .store(i64::try_from(bytes).unwrap_or(NEVER), Ordering::SeqCst);
     }
 
     fn left(&self) -> i64 {
-        self.0.load(Ordering::SeqCst)
+        self.0.left.load(Ordering::SeqCst)
     }
 
     fn spend(&self, bytes: usize) {
         if self.left() != NEVER {
-            self.0.fetch_sub(bytes as i64, Ordering::SeqCst);
+            self.0.left.fetch_sub(bytes as i64, Ordering::SeqCst);
         }
     }
 }
@@ -65,6 +101,7 @@ impl Listener for Door {
                     Wire {
                         stream,
                         cut: Cut::new(),
+                        waiting: None,
                     },
                     address,
                 );
@@ -84,6 +121,7 @@ impl Listener for Door {
 pub(crate) struct Wire {
     stream: TcpStream,
     cut: Cut,
+    waiting: Option<Pin<Box<Sleep>>>,
 }
 
 impl AsyncRead for Wire {
@@ -102,13 +140,28 @@ impl AsyncWrite for Wire {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
+        if let Some(waiting) = &mut self.waiting {
+            std::task::ready!(waiting.as_mut().poll(context));
+            self.waiting = None;
+        }
         let left = self.cut.left();
         if left <= 0 {
+            if self.cut.0.reset.load(Ordering::SeqCst) {
+                // Without the option the connection closes properly, which is a fault as well.
+                let _ = self.stream.set_zero_linger();
+            }
             return Poll::Ready(Err(io::Error::from(io::ErrorKind::ConnectionReset)));
         }
-        let bytes = &bytes[..bytes.len().min(usize::try_from(left).unwrap_or(usize::MAX))];
+        let pace = self.cut.pace_now();
+        let most = usize::try_from(left)
+            .unwrap_or(usize::MAX)
+            .min(pace.map_or(usize::MAX, |(bytes, _)| bytes));
+        let bytes = &bytes[..bytes.len().min(most)];
         let written = std::task::ready!(Pin::new(&mut self.stream).poll_write(context, bytes))?;
         self.cut.spend(written);
+        if let Some((_, wait)) = pace {
+            self.waiting = Some(Box::pin(sleep(wait)));
+        }
         Poll::Ready(Ok(written))
     }
 
@@ -121,7 +174,7 @@ impl AsyncWrite for Wire {
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        if self.cut.left() != NEVER {
+        if self.cut.left() != NEVER || self.cut.pace_now().is_some() {
             let first = slices
                 .iter()
                 .find(|slice| !slice.is_empty())

@@ -369,3 +369,45 @@ async fn only_loopback_is_listened_on() {
         "`0.0.0.0:0` is not a loopback address, and the emulator checks no credentials"
     );
 }
+
+#[tokio::test]
+async fn a_vault_is_not_loosened_and_may_have_to_be_strict() {
+    let emulator = demo().await;
+    let mut vault = get(&emulator, &format!("{VAULT}?{VERSION}")).await.json();
+    vault["properties"]["securitySettings"]["softDeleteSettings"]["state"] = "On".into();
+    let text = vault.to_string();
+    let reply = send(&emulator, "PUT", &format!("{VAULT}?{VERSION}"), Some(&text)).await;
+    assert_eq!(reply.code(), "UserErrorDisableSoftDeleteNotAllowed");
+    let new = format!("{}-2", VAULT);
+    assert_eq!(
+        send(&emulator, "PUT", &format!("{new}?{VERSION}"), Some(&text))
+            .await
+            .status,
+        201
+    );
+    let strict = Emulator::start(Options {
+        always_on_soft_delete: true,
+        ..options()
+    })
+    .await
+    .unwrap();
+    let reply = send(&strict, "PUT", &format!("{new}?{VERSION}"), Some(&text)).await;
+    assert_eq!(reply.code(), "UserErrorAlwaysOnSoftDeleteRequired");
+    assert!(
+        reply.json()["error"]["message"]
+            .as_str()
+            .unwrap()
+            .starts_with("This API version requires")
+    );
+    assert_eq!(
+        send(
+            &strict,
+            "PUT",
+            &format!("{new}?api-version=2025-07-01"),
+            Some(&text)
+        )
+        .await
+        .status,
+        201
+    );
+}

@@ -37,7 +37,12 @@ async fn answers_are_replaced_cut_and_lost() {
     );
     assert_eq!(get(&emulator, &target).await.status, 200);
 
-    for action in [Action::Close, Action::Drop, Action::CloseMidBody] {
+    for action in [
+        Action::Close,
+        Action::Drop,
+        Action::Reset,
+        Action::CloseMidBody,
+    ] {
         emulator.inject(fault(action.clone()));
         let result = exchange(&emulator, "GET", &target, &TOKEN, None).await;
         assert!(result.is_err(), "{action:?}");
@@ -74,6 +79,7 @@ async fn answers_are_replaced_cut_and_lost() {
         "status",
         "close",
         "drop",
+        "reset",
         "close_mid_body",
         "truncate",
         "html",
@@ -175,6 +181,10 @@ async fn a_delay_waits_before_and_a_hang_after_the_effect() {
     for action in [
         Action::Delay { milliseconds: 30 },
         Action::Hang { milliseconds: 30 },
+        Action::Slow {
+            bytes: 700,
+            milliseconds: 20,
+        },
     ] {
         emulator.inject(fault(action));
         let before = std::time::Instant::now();
