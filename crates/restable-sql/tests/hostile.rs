@@ -1,12 +1,7 @@
-//! Texts that are long, deep, odd or broken: each has an answer or a diagnostic soon, on a thread with the stack that a
+//! Texts that are long, deep, odd or broken: each has an answer or a diagnostic, on a thread with the stack that a
 //! thread has (2 MiB), and never a panic or an abort.
 
-use std::time::{Duration, Instant};
-
 use restable_sql::{completeness, parse, parse_piece, split};
-
-/// Generous for an unoptimised build on a busy machine; what is quadratic or exponential takes minutes.
-const SOON: Duration = Duration::from_secs(20);
 
 /// "ok" for an answer, else the code of the fault.
 fn outcome(text: &str) -> &'static str {
@@ -25,7 +20,6 @@ fn outcome(text: &str) -> &'static str {
 }
 
 fn check(name: &'static str, text: String, expected: &'static str) {
-    let begin = Instant::now();
     let worker = std::thread::Builder::new()
         .stack_size(2 * 1024 * 1024)
         .spawn(move || {
@@ -40,7 +34,6 @@ fn check(name: &'static str, text: String, expected: &'static str) {
         .map_err(|error| error.to_string())
         .and_then(|worker| worker.join().map_err(|_| "panic".into()));
     assert_eq!(found.as_deref(), Ok(expected), "{name}");
-    assert!(begin.elapsed() < SOON, "{name} took {:?}", begin.elapsed());
 }
 
 fn repeated(begin: &str, part: &str, times: usize, middle: &str, end: &str) -> String {
