@@ -1,6 +1,8 @@
 //! Owns what Azure Resource Manager refuses, in its order and its words, and the three forms of an error body: the
 //! gateway's, the service's long one and its short one.
 
+use std::borrow::Cow;
+
 use http::HeaderMap;
 use serde_json::{Value, json};
 
@@ -86,6 +88,14 @@ impl Problem {
                 "The Resource '{resource}' under resource group '{group}' was not found. For more details please go to https://aka.ms/ARMResourceNotFoundFix"
             ),
         )
+    }
+
+    /// The headers, as an answer takes them.
+    pub(crate) fn header_pairs(&self) -> Vec<(Cow<'static, str>, String)> {
+        self.headers
+            .iter()
+            .map(|(name, value)| (Cow::Borrowed(*name), value.clone()))
+            .collect()
     }
 
     /// The service's `UserFacingError` object.

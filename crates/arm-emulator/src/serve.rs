@@ -299,7 +299,7 @@ fn refuse(problem: &Problem, activity: &str) -> Answer {
     let body = Body::Json(json!({"error": problem.error(activity)}));
     Answer {
         status: problem.status,
-        headers: problem.headers.clone(),
+        headers: problem.header_pairs(),
         body,
     }
 }
@@ -314,7 +314,7 @@ fn render(
     let short = answer
         .headers
         .iter()
-        .any(|(name, _)| *name == "x-ms-error-code");
+        .any(|(name, _)| name == "x-ms-error-code");
     let (mut content_type, bytes) = match answer.body {
         Body::Empty => (None, Bytes::new()),
         Body::Json(value) => (Some("application/json; charset=utf-8"), json_bytes(&value)),
@@ -357,7 +357,7 @@ fn render(
         headers::set(response.headers_mut(), "vary", "Accept-Encoding");
     }
     for (name, value) in answer.headers {
-        headers::set(response.headers_mut(), name, &value);
+        headers::set(response.headers_mut(), &name, &value);
     }
     response
 }

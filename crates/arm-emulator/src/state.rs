@@ -1,6 +1,7 @@
 //! Owns the emulated world: subscriptions, resources, running operations, and what is going to happen to them. One
 //! lock guards it; whatever is due happens before a request is looked at.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
@@ -77,7 +78,7 @@ impl Tokens {
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
-    pub(crate) headers: Vec<(&'static str, String)>,
+    pub(crate) headers: Vec<(Cow<'static, str>, String)>,
     pub(crate) body: Body,
 }
 
@@ -111,7 +112,7 @@ impl Answer {
     }
 
     pub(crate) fn with(mut self, name: &'static str, value: String) -> Answer {
-        self.headers.push((name, value));
+        self.headers.push((Cow::Borrowed(name), value));
         self
     }
 }
