@@ -117,3 +117,44 @@ fn an_azure_cli_that_cannot_leaves_it_to_the_managed_identity() -> Outcome {
     );
     Ok(())
 }
+
+/// An Azure CLI that is logged in once, and then not any more.
+#[derive(Debug)]
+struct LoggedOut(Arc<Says>, Mutex<Option<Arc<Says>>>);
+
+#[async_trait]
+impl Executor for LoggedOut {
+    async fn run(&self, program: &OsStr, arguments: &[&OsStr]) -> io::Result<Output> {
+        let first = self.1.lock().unwrap_or_else(PoisonError::into_inner).take();
+        first
+            .as_ref()
+            .unwrap_or(&self.0)
+            .run(program, arguments)
+            .await
+    }
+}
+
+#[test]
+fn after_a_token_of_the_azure_cli_no_other_identity_is_asked() -> Outcome {
+    let end = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)?
+        .as_secs()
+        + 3600;
+    let token = format!(r#"{{"accessToken":"cli-token","expires_on":{end},"tokenType":"Bearer"}}"#);
+    let az = LoggedOut(
+        says(1, "", "ERROR: logged out"),
+        Mutex::new(Some(says(0, token, ""))),
+    );
+    let (mut scene, _directory) = scene(None, says(0, "", ""), [])?;
+    scene.chain = scene.chain.with_executor(Arc::new(az));
+    assert_eq!(scene.acquire()?.secret.reveal(), "cli-token");
+    assert_eq!(
+        scene.denied(),
+        "there is no token: Azure CLI: ERROR: logged out"
+    );
+    assert_eq!(
+        (scene.states().as_str(), scene.script.seen().len()),
+        ("---Fr", 0)
+    );
+    Ok(())
+}
