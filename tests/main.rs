@@ -1,0 +1,21 @@
+//! The tests of the whole program, in one binary: SQL text goes in through the engine or the command `restable`, and an
+//! emulator in this process says what was asked of it. Tests of one crate stand in that crate.
+//!
+//! Needs no network, no home directory, no fixed port and no waiting. What needs data from outside the repository says so
+//! when it is absent.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "in a test a panic is the message, and a line says what was covered"
+)]
+
+mod commands;
+mod economy;
+mod faults;
+mod house;
+mod registry;
+mod replay;
+mod rig;
+mod slt;

@@ -1,0 +1,149 @@
+//! SQL behaviour as data: every file below `tests/slt/` runs in a session of its own, on an emulator of its own. The first
+//! lines may name the estate: `# estate: demo` (the default), `empty`, or totals like `2,10,1000`.
+//!
+//! `RESTABLE_SLT_UPDATE=1` writes what was answered into the files, to be read and judged before it is committed.
+//! `RESTABLE_SLT=part-of-a-path` runs some of them.
+
+use std::path::{Path, PathBuf};
+
+use async_trait::async_trait;
+use restable_engine::arrow::datatypes::DataType;
+use restable_engine::{Outcome, Session};
+use sqllogictest::{AsyncDB, DBOutput, DefaultColumnType, Normalizer, Runner};
+
+use crate::rig::{Answer, Rig, root, run};
+
+/// The door of the engine itself. Doors of wire protocols take the same files.
+struct EngineDoor {
+    session: Session,
+}
+
+/// An error as it is printed, in one line.
+#[derive(Debug)]
+struct Refused(String);
+
+impl std::fmt::Display for Refused {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Refused {}
+
+impl Refused {
+    fn new(diagnostic: restable_sql::Diagnostic) -> Refused {
+        let hint = diagnostic.help.map(|help| format!(" hint: {help}")).unwrap_or_default();
+        Refused(format!("error[{}]: {}{hint}", diagnostic.code, diagnostic.message))
+    }
+}
+
+#[async_trait]
+impl AsyncDB for EngineDoor {
+    type Error = Refused;
+    type ColumnType = DefaultColumnType;
+
+    async fn run(&mut self, sql: &str) -> Result<DBOutput<DefaultColumnType>, Refused> {
+        let mut output = DBOutput::StatementComplete(0);
+        for parsed in restable_sql::parse(sql).map_err(Refused::new)? {
+            let refused = |error: restable_engine::Error| Refused::new(error.diagnostic());
+            let prepared = self.session.prepare(&parsed).await.map_err(refused)?;
+            let Outcome::Rows(mut rows) = self.session.run(prepared).await.map_err(refused)? else {
+                output = DBOutput::StatementComplete(0);
+                continue;
+            };
+            let types = rows.schema().fields().iter().map(|field| column_type(field.data_type())).collect();
+            let mut batches = Vec::new();
+            while let Some(batch) = rows.next().await {
+                batches.push(batch.map_err(refused)?);
+            }
+            let rows = Answer::new(&batches, rows.report()).rows;
+            let cell = |cell: Option<String>| match cell {
+                None => "NULL".to_owned(),
+                Some(text) if text.is_empty() => "(empty)".to_owned(),
+                Some(text) => text,
+            };
+            let rows = rows.into_iter().map(|row| row.into_iter().map(cell).collect()).collect();
+            output = DBOutput::Rows { types, rows };
+        }
+        Ok(output)
+    }
+
+    async fn shutdown(&mut self) {}
+
+    fn engine_name(&self) -> &'static str {
+        "engine"
+    }
+}
+
+fn column_type(kind: &DataType) -> DefaultColumnType {
+    match kind {
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => DefaultColumnType::Text,
+        kind if kind.is_integer() => DefaultColumnType::Integer,
+        kind if kind.is_floating() || kind.is_decimal() => DefaultColumnType::FloatingPoint,
+        _ => DefaultColumnType::Any,
+    }
+}
+
+fn files(folder: &Path, found: &mut Vec<PathBuf>) {
+    let mut entries: Vec<PathBuf> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    entries.sort();
+    for entry in entries {
+        if entry.is_dir() {
+            files(&entry, found);
+        } else if entry.extension().is_some_and(|extension| extension == "slt") {
+            found.push(entry);
+        }
+    }
+}
+
+fn estate(text: &str) -> &str {
+    text.lines().find_map(|line| line.strip_prefix("# estate:")).unwrap_or("demo").trim()
+}
+
+/// What separates the columns of a row in the files; values with spaces stay readable.
+const SEPARATOR: &str = " | ";
+
+const AS_IT_IS: Normalizer = |text| text.trim_end().to_owned();
+
+fn validate(normalizer: Normalizer, actual: &[Vec<String>], expected: &[String]) -> bool {
+    let joined = actual.iter().map(|row| normalizer(&row.join(SEPARATOR)));
+    joined.eq(expected.iter().map(normalizer))
+}
+
+async fn run_file(path: &Path) -> Result<(), String> {
+    let text = std::fs::read_to_string(path).unwrap();
+    let rig = Rig::start(estate(&text)).await;
+    let engine = rig.engine.clone();
+    let mut runner = Runner::new(move || {
+        let session = engine.session(restable_engine::Settings::default()).unwrap();
+        std::future::ready(Ok::<_, Refused>(EngineDoor { session }))
+    });
+    runner.add_label("engine");
+    runner.with_validator(validate);
+    runner.with_normalizer(AS_IT_IS);
+    if std::env::var_os("RESTABLE_SLT_UPDATE").is_some() {
+        let types = sqllogictest::strict_column_validator;
+        let done = runner.update_test_file(path, SEPARATOR, validate, AS_IT_IS, types).await;
+        return done.map_err(|error| error.to_string());
+    }
+    runner.run_file_async(path).await.map_err(|error| error.display(false).to_string())
+}
+
+#[test]
+fn every_file_answers_as_written() {
+    let folder = root().join("tests/slt");
+    let mut paths = Vec::new();
+    files(&folder, &mut paths);
+    let part = std::env::var("RESTABLE_SLT").unwrap_or_default();
+    paths.retain(|path| path.to_string_lossy().contains(&part));
+    let mut failures = Vec::new();
+    run(async {
+        for path in &paths {
+            if let Err(failure) = run_file(path).await {
+                failures.push(format!("{}\n{failure}", path.strip_prefix(&folder).unwrap().display()));
+            }
+        }
+    });
+    println!("{} files of SQL logic, {} failed", paths.len(), failures.len());
+    assert!(!paths.is_empty() && failures.is_empty(), "{}", failures.join("\n\n"));
+}
