@@ -227,6 +227,18 @@ fn same_source(properties: &Value, id: &str) -> bool {
     own.is_some_and(|own| own.eq_ignore_ascii_case(id))
 }
 
+/// The fields of a data source, in the service's order.
+const SOURCE: &[&str] = &[
+    "resourceID",
+    "resourceUri",
+    "datasourceType",
+    "resourceName",
+    "resourceType",
+    "resourceLocation",
+    "objectType",
+    "resourceProperties",
+];
+
 /// The properties of an instance as the service writes them; a body that lacks what is required is refused.
 fn check_instance(given: &Value) -> Result<Map<String, Value>, Problem> {
     let Some(given) = given.as_object() else {
@@ -246,21 +258,27 @@ fn check_instance(given: &Value) -> Result<Map<String, Value>, Problem> {
     };
     text(source, "resourceID")?;
     text(policy, "policyId")?;
+    let set = field(given, "dataSourceSetInfo").and_then(Value::as_object);
+    let texts = SOURCE.iter().filter(|name| **name != "resourceProperties");
+    for (object, name) in texts
+        .flat_map(|name| [(Some(source), *name), (set, *name)])
+        .chain([(Some(given), "friendlyName")])
+    {
+        if object
+            .and_then(|object| field(object, name))
+            .is_some_and(|value| !value.is_string())
+        {
+            return Err(Problem::invalid_input(&format!("`{name}` is no text")));
+        }
+    }
+    if field(policy, "policyParameters").is_some_and(|parameters| !parameters.is_object()) {
+        return Err(Problem::invalid_input("`policyParameters` is no object"));
+    }
     if text(given, "objectType")? != "BackupInstance" {
         return Err(Problem::invalid_input(
             "`objectType` is to be `BackupInstance`",
         ));
     }
-    const SOURCE: &[&str] = &[
-        "resourceID",
-        "resourceUri",
-        "datasourceType",
-        "resourceName",
-        "resourceType",
-        "resourceLocation",
-        "objectType",
-        "resourceProperties",
-    ];
     let mut properties = Map::new();
     if let Some(friendly) = field(given, "friendlyName").or_else(|| field(source, "resourceName")) {
         properties.insert("friendlyName".to_owned(), friendly.clone());

@@ -138,6 +138,9 @@ fn rule(given: &Value) -> Result<Value, Problem> {
         .pointer_mut("/trigger/taggingCriteria")
         .and_then(Value::as_array_mut);
     for criterion in criteria.into_iter().flatten() {
+        if !criterion.is_object() {
+            return Err(Problem::invalid_input("a tagging criterion is no object"));
+        }
         let name = criterion["tagInfo"]["tagName"].as_str().unwrap_or_default();
         let info = json!({"tagName": name, "id": format!("{name}_")});
         criterion["tagInfo"] = info;
@@ -150,6 +153,9 @@ fn rule(given: &Value) -> Result<Value, Problem> {
     }
     let lifecycles = rule.get_mut("lifecycles").and_then(Value::as_array_mut);
     for lifecycle in lifecycles.into_iter().flatten() {
+        if !lifecycle.is_object() {
+            return Err(Problem::invalid_input("a lifecycle is no object"));
+        }
         if let Some(object) = lifecycle.as_object() {
             *lifecycle = ordered(
                 object,

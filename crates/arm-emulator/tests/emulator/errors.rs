@@ -411,3 +411,30 @@ async fn a_vault_is_not_loosened_and_may_have_to_be_strict() {
         201
     );
 }
+
+#[tokio::test]
+async fn a_policy_of_the_wrong_shape_is_refused_not_fatal() {
+    let emulator = demo().await;
+    let target = format!("{VAULT}/backupPolicies/new?{VERSION}");
+    for rule in [
+        r#"1"#,
+        r#"{"name":"a","objectType":"Other"}"#,
+        r#"{"name":"a","objectType":"AzureBackupRule"}"#,
+        r#"{"name":"a","objectType":"AzureBackupRule","trigger":{"taggingCriteria":[1]},"dataStore":{}}"#,
+        r#"{"name":"a","objectType":"AzureRetentionRule","lifecycles":[1]}"#,
+    ] {
+        let body = format!(
+            r#"{{"properties":{{"objectType":"BackupPolicy","datasourceTypes":["Microsoft.Compute/disks"],"policyRules":[{rule}]}}}}"#
+        );
+        let reply = send(&emulator, "PUT", &target, Some(&body)).await;
+        assert_eq!(reply.code(), "BMSUserErrorInvalidInput", "{rule}");
+    }
+    let used = send(
+        &emulator,
+        "DELETE",
+        &format!("{VAULT}/backupPolicies/disk-gold?{VERSION}"),
+        None,
+    )
+    .await;
+    assert_eq!(used.code(), "UserErrorEmulatorPolicyInUse");
+}
