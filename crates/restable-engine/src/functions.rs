@@ -204,13 +204,17 @@ impl ScalarUDFImpl for Restable {
             arguments.number_rows
         };
         let array = self.evaluate(&arguments.args, rows, &arguments.return_field)?;
-        if all_scalars {
-            Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(
-                &array, 0,
-            )?))
-        } else {
-            Ok(ColumnarValue::Array(array))
+        if !all_scalars {
+            return Ok(ColumnarValue::Array(array));
         }
+        // A list keeps the metadata of its items only as it is; DataFusion's conversion would drop it.
+        let list = array
+            .as_list_opt::<i32>()
+            .map(|list| ScalarValue::List(Arc::new(list.clone())));
+        Ok(ColumnarValue::Scalar(match list {
+            Some(list) => list,
+            None => ScalarValue::try_from_array(&array, 0)?,
+        }))
     }
 }
 

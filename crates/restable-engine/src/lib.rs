@@ -34,3 +34,6 @@ pub use outcome::{Outcome, Report, Rows};
 pub use session::{Engine, Prepared, Session, collect};
 pub use settings::{Origin, Settings};
 pub use shared::Shared;
+
+#[cfg(test)]
+mod tests;

@@ -385,11 +385,14 @@ impl Pass<'_> {
         if let Some(scope) = self.scopes.last_mut() {
             scope.extend(factors.iter().cloned());
         }
-        let headings = select
+        let headings: Vec<Heading> = select
             .projection
             .iter()
             .map(|item| self.heading(item))
             .collect();
+        if self.outermost {
+            self.name_paths(&mut select.projection, &headings);
+        }
         let headings = self.wildcards(select, &factors, headings);
         if std::mem::replace(&mut self.outermost, false) {
             self.names.headings = headings;
@@ -404,6 +407,30 @@ impl Pass<'_> {
             self.ident(&mut window.0);
         }
         Ok(())
+    }
+
+    /// Two spellings of one path are one expression of a plan, which may stand in it once: each gets its heading as name.
+    fn name_paths(&self, items: &mut [SelectItem], headings: &[Heading]) {
+        for (item, heading) in items.iter_mut().zip(headings) {
+            let (SelectItem::UnnamedExpr(expr), Heading::Written(heading)) = (&*item, heading)
+            else {
+                continue;
+            };
+            let is_path = match expr {
+                Expr::CompoundFieldAccess { .. } => true,
+                Expr::CompoundIdentifier(parts) => {
+                    let folded: Vec<String> = parts.iter().map(|part| fold(&part.value)).collect();
+                    parts.len() > 1 + self.qualifier(&folded).map_or(0, |(_, taken)| taken)
+                }
+                _ => false,
+            };
+            if is_path {
+                *item = SelectItem::ExprWithAlias {
+                    expr: expr.clone(),
+                    alias: quoted(heading.clone()),
+                };
+            }
+        }
     }
 
     fn joins(

@@ -7,12 +7,9 @@ use std::sync::{Arc, Mutex, RwLock, Weak};
 use std::time::Instant;
 
 use arrow::array::RecordBatch;
-use datafusion::catalog::{
-    CatalogProvider, MemoryCatalogProvider, MemorySchemaProvider, TableProvider,
-};
+use datafusion::catalog::{CatalogProvider, MemoryCatalogProvider, MemorySchemaProvider};
 use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
-use datafusion::execution::runtime_env::RuntimeEnvBuilder;
-use datafusion::execution::session_state::SessionState;
+use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::{SessionStateBuilder, SessionStateDefaults};
 use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder};
 use datafusion::optimizer::Analyzer;
@@ -24,13 +21,11 @@ use restable_http::Client;
 use restable_spec::Registry;
 use restable_sql::{Diagnostic, Parsed};
 
-use crate::catalog::{
-    self, Current, Directory, InformationSchema, OWN_CATALOG, OWN_SCHEMA, ProviderCatalog,
-};
+use crate::catalog::{Current, InformationSchema, OWN_CATALOG, OWN_SCHEMA, ProviderCatalog};
 use crate::dialect::{Comparisons, JsonPlanner};
 use crate::identity::Spellings;
 use crate::locate::located;
-use crate::names::{self, KnownTable, Names, Resolver};
+use crate::names::{self, Names};
 use crate::outcome::{Outcome, Report, Rows};
 use crate::settings::{Origin, Settings};
 use crate::shared::Shared;
@@ -70,6 +65,7 @@ pub struct Session {
     engine: Engine,
     shared: Arc<Shared>,
     settings: RwLock<Settings>,
+    initial: Settings,
     spellings: Arc<Spellings>,
     variables: RwLock<HashMap<String, String>>,
     last: Mutex<Option<Arc<Statement>>>,
@@ -107,14 +103,6 @@ impl Session {
         config.options_mut().sql_parser.dialect = datafusion::common::config::Dialect::PostgreSQL;
         config.options_mut().explain.logical_plan_only = false;
         config.options_mut().explain.show_schema = false;
-        let mut runtime = RuntimeEnvBuilder::new();
-        if let Some(limit) = settings.memory_limit {
-            let consumers = std::num::NonZeroUsize::MIN.saturating_add(4);
-            runtime = runtime.with_memory_pool(Arc::new(TrackConsumersPool::new(
-                FairSpillPool::new(limit),
-                consumers,
-            )));
-        }
         let mut analyzer = Analyzer::new();
         // Before DataFusion's own rules: a literal keeps its type until the comparison is understood.
         analyzer.rules.insert(0, Arc::new(Comparisons));
@@ -126,7 +114,7 @@ impl Session {
         let own = Arc::new(MemorySchemaProvider::new());
         let mut state = SessionStateBuilder::new()
             .with_config(config)
-            .with_runtime_env(Arc::new(runtime.build()?))
+            .with_runtime_env(runtime(&settings)?)
             .with_default_features()
             .with_expr_planners(planners)
             .with_analyzer_rules(analyzer.rules)
@@ -162,6 +150,7 @@ impl Session {
         Ok(Session {
             engine,
             shared,
+            initial: settings.clone(),
             settings: RwLock::new(settings),
             spellings: Arc::default(),
             variables: RwLock::default(),
@@ -318,6 +307,37 @@ impl Session {
         }
     }
 
+    /// Sets one setting, or all, back to what the session began with.
+    fn reset(&self, key: Option<&str>) -> Result<()> {
+        {
+            let mut settings = self
+                .settings
+                .write()
+                .unwrap_or_else(std::sync::PoisonError::into_inner);
+            match key {
+                None => *settings = self.initial.clone(),
+                Some(key) => {
+                    settings.set(key, &self.initial.value(key)?, self.initial.origin(key))?
+                }
+            }
+        }
+        self.apply_memory_limit()
+    }
+
+    /// Gives the session the memory that its settings allow.
+    fn apply_memory_limit(&self) -> Result<()> {
+        let runtime = runtime(&self.settings())?;
+        let mut state = self
+            .shared
+            .state
+            .write()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        *state = SessionStateBuilder::new_from_existing(state.clone())
+            .with_runtime_env(runtime)
+            .build();
+        Ok(())
+    }
+
     fn variable(&self, name: &str) -> Result<String> {
         let variables = self
             .variables
@@ -400,24 +420,15 @@ impl Session {
             }
             Action::Set(key, value) => {
                 self.set(&key, &value, Origin::Statement)?;
+                self.apply_memory_limit()?;
                 return Ok(Outcome::Message(format!("{key} = {value}")));
             }
             Action::Reset(key) => {
-                let mut settings = self
-                    .settings
-                    .write()
-                    .unwrap_or_else(std::sync::PoisonError::into_inner);
-                match &key {
-                    None => *settings = Settings::default(),
-                    Some(key) => {
-                        let value = Settings::default().value(key)?;
-                        settings.set(key, &value, Origin::Default)?;
-                    }
-                }
-                return Ok(Outcome::Message(key.map_or_else(
-                    || "settings reset".to_owned(),
-                    |key| format!("{key} reset"),
-                )));
+                self.reset(key.as_deref())?;
+                let done = |key| format!("{key} reset");
+                return Ok(Outcome::Message(
+                    key.map_or_else(|| "settings reset".to_owned(), done),
+                ));
             }
         };
         *lock(&self.last) = Some(Arc::clone(&statement));
@@ -453,6 +464,19 @@ impl Session {
     pub fn records_calls(&self) -> bool {
         self.collect_calls.load(Ordering::Relaxed)
     }
+}
+
+/// The memory and files that DataFusion may use.
+fn runtime(settings: &Settings) -> Result<Arc<RuntimeEnv>> {
+    let mut runtime = RuntimeEnvBuilder::new();
+    if let Some(limit) = settings.memory_limit {
+        let consumers = std::num::NonZeroUsize::MIN.saturating_add(4);
+        runtime = runtime.with_memory_pool(Arc::new(TrackConsumersPool::new(
+            FairSpillPool::new(limit),
+            consumers,
+        )));
+    }
+    Ok(Arc::new(runtime.build()?))
 }
 
 /// Convenience for embedders: the whole answer of one statement, with its report.

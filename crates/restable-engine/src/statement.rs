@@ -33,6 +33,8 @@ pub struct Statement {
     pub deadline: Option<Instant>,
     /// Whether scopes that cannot be read are left out and listed, instead of failing the statement.
     pub partial: bool,
+    /// Limit of one attempt at one page.
+    pub page_timeout: std::time::Duration,
     /// Ceiling of calls in flight of one scan.
     pub concurrency: usize,
     /// Subscriptions that a walk is confined to; empty: all that the credential sees.
@@ -60,6 +62,7 @@ impl Statement {
                 .statement_timeout
                 .map(|limit| Instant::now() + limit),
             partial: settings.partial_results,
+            page_timeout: settings.page_timeout,
             concurrency: settings.max_concurrency,
             subscriptions: settings.subscriptions.clone(),
             registry,
@@ -77,6 +80,7 @@ impl Statement {
         CallContext {
             meter: Arc::clone(&self.meter),
             deadline: self.deadline,
+            page_timeout: Some(self.page_timeout),
         }
     }
 

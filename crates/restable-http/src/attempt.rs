@@ -64,9 +64,8 @@ impl Shared {
             None => return Outcome::Failed(deadline(ask, tally)),
         };
         let left = self.time_left(context);
-        let limit = left.map_or(self.config.page_timeout, |left| {
-            left.min(self.config.page_timeout)
-        });
+        let page_timeout = context.page_timeout.unwrap_or(self.config.page_timeout);
+        let limit = left.map_or(page_timeout, |left| left.min(page_timeout));
         let outcome = within(
             &*self.clock,
             limit,
@@ -76,16 +75,13 @@ impl Shared {
         drop(permit);
         match outcome {
             Some(outcome) => outcome,
-            None if left.is_some_and(|left| left <= self.config.page_timeout) => {
+            None if left.is_some_and(|left| left <= page_timeout) => {
                 Outcome::Failed(deadline(ask, tally))
             }
             None => timed_out(
                 ask,
                 tally,
-                format!(
-                    "the page did not come within {}",
-                    seconds(self.config.page_timeout)
-                ),
+                format!("the page did not come within {}", seconds(page_timeout)),
             ),
         }
     }

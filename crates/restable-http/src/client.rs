@@ -86,6 +86,8 @@ pub struct CallContext {
     pub meter: Arc<Meter>,
     /// When the statement ends, on the client's clock.
     pub deadline: Option<Instant>,
+    /// Limit of one attempt at one page, instead of the client's.
+    pub page_timeout: Option<Duration>,
 }
 
 impl CallContext {
@@ -94,6 +96,7 @@ impl CallContext {
         Self {
             meter,
             deadline: None,
+            page_timeout: None,
         }
     }
 }

@@ -79,6 +79,7 @@ impl Scene {
         CallContext {
             meter: Arc::clone(&self.meter),
             deadline: self.deadline.map(|deadline| self.clock.now() + deadline),
+            page_timeout: None,
         }
     }
 

@@ -1,0 +1,8 @@
+//! Unit tests of the engine: what needs no server. SQL behaviour from end to end stands in the whole-program tests.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod decode;
+mod functions;
+mod json;
+mod names;
+mod settings;
