@@ -5,7 +5,8 @@
 mod actions;
 mod client;
 mod control;
-mod errors;
+
 mod faults;
 mod lists;
+mod refusals;
 mod states;
