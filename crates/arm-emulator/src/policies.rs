@@ -129,6 +129,11 @@ fn rule(given: &Value) -> Result<Value, Problem> {
         _ => return Err(Problem::invalid_input("`objectType` of a rule is unknown")),
     };
     let mut rule = ordered(rule, order);
+    if let Some(parameters) = rule.get_mut("backupParameters")
+        && let Some(object) = parameters.as_object()
+    {
+        *parameters = ordered(object, &["backupType", "objectType"]);
+    }
     if let Some(trigger) = rule.get_mut("trigger")
         && let Some(object) = trigger.as_object()
     {

@@ -5,7 +5,6 @@
 mod actions;
 mod client;
 mod control;
-
 mod faults;
 mod lists;
 mod refusals;
