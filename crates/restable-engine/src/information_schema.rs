@@ -163,8 +163,11 @@ pub async fn columns_of(shared: &Arc<Shared>, full: &[String; 3]) -> Result<Vec<
     Ok(columns.collect())
 }
 
+/// Full name of a table, position, name and type of a column.
+type Listed = ([String; 3], i64, String, String);
+
 async fn all_columns(shared: &Arc<Shared>) -> Result<RecordBatch> {
-    let mut rows: Vec<([String; 3], i64, String, String)> = Vec::new();
+    let mut rows: Vec<Listed> = Vec::new();
     for resource in resources(shared)? {
         let full = [
             resource.provider.clone(),
@@ -198,7 +201,7 @@ async fn all_columns(shared: &Arc<Shared>) -> Result<RecordBatch> {
                 .map(|((name, kind), at)| (full.clone(), at, name, kind)),
         );
     }
-    let text = |of: &dyn Fn(&([String; 3], i64, String, String)) -> String| -> ArrayRef {
+    let text = |of: &dyn Fn(&Listed) -> String| -> ArrayRef {
         Arc::new(
             rows.iter()
                 .map(|row| Some(of(row)))

@@ -14,6 +14,7 @@ pub mod functions;
 pub mod identity;
 mod information_schema;
 pub mod json;
+mod listing;
 mod locate;
 pub mod names;
 pub mod outcome;

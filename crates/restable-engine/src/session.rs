@@ -302,7 +302,13 @@ impl Session {
             Sql::Replace(_) => unsupported("REPLACE"),
             Sql::Update(_) => unsupported("UPDATE"),
             Sql::Delete(_) => unsupported("DELETE"),
-            Sql::Exec(_) => unsupported("EXEC"),
+            Sql::Exec(exec) => {
+                // A name that is wrong is told as such, whatever can be done with a right one.
+                self.shared
+                    .directory()
+                    .method(&names::written(&exec.table), &exec.method.value)?;
+                unsupported("EXEC")
+            }
             Sql::Preview(_) => unsupported("PREVIEW"),
         }
     }

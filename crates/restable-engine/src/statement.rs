@@ -11,7 +11,7 @@ use restable_http::{CallContext, Client, Meter};
 use restable_spec::Registry;
 
 use crate::identity::Spellings;
-use crate::walk::Listing;
+use crate::listing::Listing;
 
 /// A scope that could not be read.
 #[derive(Debug, Clone, PartialEq, Eq)]

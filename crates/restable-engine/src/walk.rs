@@ -3,19 +3,18 @@
 //! the whole relation; bindings only narrow it.
 
 use std::collections::{BTreeMap, HashSet};
-use std::pin::Pin;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
-use arrow::array::{Array, AsArray, RecordBatch};
-use arrow::datatypes::{DataType, Field, Schema};
+use arrow::array::RecordBatch;
+use arrow::datatypes::Schema;
 use futures::stream::{self, BoxStream, StreamExt};
 use restable_spec::names::{fold, same};
 use restable_spec::{Arguments, Bound, BoundCall, Kind, Location, Method, Parent, Resource};
-use tokio::sync::watch;
 
 use crate::decode::{Column, Decoder, Source};
 use crate::identity::Identity;
-use crate::statement::{Missing, Statement, lock};
+use crate::listing::Listing;
+use crate::statement::{Missing, Statement};
 use crate::{Error, Result};
 
 /// The values that parameters are bound to, by folded name. An empty list is a contradiction: no row, no call.
@@ -45,11 +44,7 @@ pub fn calls(
         .iter()
         .map(|(name, values)| (name.clone(), values.len()))
         .collect();
-    let method = Arc::clone(
-        resource
-            .route(&bound)
-            .map_err(|problem| Error::route(problem))?,
-    );
+    let method = Arc::clone(resource.route(&bound).map_err(Error::route)?);
     if bindings.values().any(Vec::is_empty) {
         return Ok((method, stream::empty().boxed()));
     }
@@ -267,168 +262,6 @@ fn parents(
             futures::future::ready(scope.transpose())
         })
         .boxed())
-}
-
-type Row = Arc<[Option<Arc<str>>]>;
-
-/// The listing of a parent, made once in a statement and read by all who need it, from its first row on.
-#[derive(Debug)]
-pub struct Listing {
-    rows: Arc<Mutex<(Vec<Row>, Option<std::result::Result<(), Error>>)>>,
-    arrived: watch::Receiver<usize>,
-    task: tokio::task::JoinHandle<()>,
-}
-
-impl Drop for Listing {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
-}
-
-impl Listing {
-    fn of(
-        statement: &Arc<Statement>,
-        resource: &Arc<Resource>,
-        bindings: Bindings,
-        wanted: Vec<String>,
-    ) -> Arc<Listing> {
-        let key = format!(
-            "{}.{}.{} {wanted:?} {bindings:?}",
-            resource.provider, resource.service, resource.name
-        );
-        let mut listings = lock(&statement.listings);
-        if let Some(listing) = listings.get(&key) {
-            return Arc::clone(listing);
-        }
-        let rows = Arc::new(Mutex::new((Vec::new(), None)));
-        let (arrival, arrived) = watch::channel(0);
-        let shared = Arc::clone(&rows);
-        let (statement, resource) = (Arc::clone(statement), Arc::clone(resource));
-        let task = tokio::spawn(async move {
-            // Made in the task: it may list parents of its own, and the map of listings is locked here.
-            let source = read_texts(statement, resource, bindings, wanted);
-            let outcome = fill(source, &shared, &arrival).await;
-            lock(&shared).1 = Some(outcome);
-            arrival.send_modify(|count| *count += 1);
-        });
-        let listing = Arc::new(Listing {
-            rows,
-            arrived,
-            task,
-        });
-        listings.insert(key, Arc::clone(&listing));
-        listing
-    }
-
-    fn scopes(self: &Arc<Self>) -> BoxStream<'static, Result<Row>> {
-        let listing = Arc::clone(self);
-        let arrived = self.arrived.clone();
-        stream::unfold(
-            (listing, arrived, 0_usize),
-            |(listing, mut arrived, at)| async move {
-                if at == usize::MAX {
-                    return None;
-                }
-                loop {
-                    arrived.borrow_and_update();
-                    {
-                        let rows = lock(&listing.rows);
-                        if let Some(row) = rows.0.get(at) {
-                            let row = Arc::clone(row);
-                            drop(rows);
-                            return Some((Ok(row), (listing, arrived, at + 1)));
-                        }
-                        match &rows.1 {
-                            Some(Ok(())) => return None,
-                            Some(Err(problem)) => {
-                                let problem = problem.clone();
-                                drop(rows);
-                                return Some((Err(problem), (listing, arrived, usize::MAX)));
-                            }
-                            None => {}
-                        }
-                    }
-                    if arrived.changed().await.is_err() {
-                        return None;
-                    }
-                }
-            },
-        )
-        .boxed()
-    }
-}
-
-async fn fill(
-    source: Pin<Box<dyn futures::Stream<Item = Result<RecordBatch>> + Send>>,
-    rows: &Mutex<(Vec<Row>, Option<std::result::Result<(), Error>>)>,
-    arrival: &watch::Sender<usize>,
-) -> Result<()> {
-    let mut source = source;
-    while let Some(batch) = source.next().await {
-        let batch = batch?;
-        let columns: Vec<_> = batch
-            .columns()
-            .iter()
-            .map(|column| column.as_string::<i32>())
-            .collect();
-        let found = (0..batch.num_rows()).map(|row| {
-            columns
-                .iter()
-                .map(|column| column.is_valid(row).then(|| Arc::from(column.value(row))))
-                .collect()
-        });
-        lock(rows).0.extend(found);
-        arrival.send_modify(|count| *count += 1);
-    }
-    Ok(())
-}
-
-/// The rows of a parent as text columns: its parameters or fields by the names in `wanted`.
-fn read_texts(
-    statement: Arc<Statement>,
-    resource: Arc<Resource>,
-    bindings: Bindings,
-    wanted: Vec<String>,
-) -> BoxStream<'static, Result<RecordBatch>> {
-    let mut names: Vec<String> = wanted.clone();
-    let skip = resource.childless.clone();
-    names.extend(skip.iter().map(|childless| childless.field.clone()));
-    let columns: Vec<Asked> = names
-        .iter()
-        .map(|name| Asked {
-            name: name.clone(),
-            kind: Kind::Text,
-        })
-        .collect();
-    let schema = Arc::new(Schema::new(
-        names
-            .iter()
-            .enumerate()
-            .map(|(at, name)| Field::new(format!("{at}.{name}"), DataType::Utf8, true))
-            .collect::<Vec<_>>(),
-    ));
-    let batches = read(statement, resource, bindings, columns, Arc::clone(&schema));
-    batches
-        .map(move |batch| {
-            let batch = batch?;
-            let Some(childless) = &skip else {
-                return Ok(batch);
-            };
-            let state = batch.column(wanted.len()).as_string::<i32>();
-            let keep: arrow::array::BooleanArray = state
-                .iter()
-                .map(|state| {
-                    Some(state.is_none_or(|state| {
-                        !childless
-                            .values
-                            .iter()
-                            .any(|value| value.eq_ignore_ascii_case(state))
-                    }))
-                })
-                .collect();
-            Ok(arrow::compute::filter_record_batch(&batch, &keep)?)
-        })
-        .boxed()
 }
 
 /// A column that a read must deliver: a parameter or a field, by its name in the document.

@@ -42,8 +42,9 @@ impl Resolver for Tables {
 
 fn pass(sql: &str) -> (String, Vec<String>) {
     let mut parsed = restable_sql::parse(sql).unwrap();
-    let restable_sql::Statement::Query(mut statement) = parsed.remove(0).statement else {
-        panic!("no query: {sql}")
+    let mut statement = match parsed.remove(0).statement {
+        restable_sql::Statement::Query(statement) => statement,
+        other => unreachable!("no query: {other:?}"),
     };
     let names = rewrite(&mut statement, &Tables).unwrap();
     let headings = names.headings.iter().map(|heading| match heading {
