@@ -221,9 +221,18 @@ pub enum Level {
 impl ConnectionArguments {
     /// The flags that give a setting its value: the flag, the setting, the value.
     pub fn settings(&self) -> Vec<(&'static str, String, String)> {
-        let flags = [("--cloud", "cloud", &self.cloud), ("--tenant", "tenant", &self.tenant), ("--provider-specs", "provider_specs", &self.provider_specs)];
-        let given = flags.into_iter().filter_map(|(flag, key, value)| Some((flag, key.to_owned(), value.clone()?)));
-        let log = self.log.and_then(|level| level.to_possible_value()).map(|level| ("--log", "log".to_owned(), level.get_name().to_owned()));
+        let flags = [
+            ("--cloud", "cloud", &self.cloud),
+            ("--tenant", "tenant", &self.tenant),
+            ("--provider-specs", "provider_specs", &self.provider_specs),
+        ];
+        let given = flags
+            .into_iter()
+            .filter_map(|(flag, key, value)| Some((flag, key.to_owned(), value.clone()?)));
+        let log = self
+            .log
+            .and_then(|level| level.to_possible_value())
+            .map(|level| ("--log", "log".to_owned(), level.get_name().to_owned()));
         given.chain(log).collect()
     }
 }
@@ -231,22 +240,44 @@ impl ConnectionArguments {
 impl SessionArguments {
     /// As [`ConnectionArguments::settings`]; a flag of its own wins over `--set`.
     pub fn settings(&self) -> Vec<(&'static str, String, String)> {
-        let mut all: Vec<(&'static str, String, String)> = self.settings.iter().map(|(key, value)| ("--set", key.clone(), value.clone())).collect();
+        let mut all: Vec<(&'static str, String, String)> = self
+            .settings
+            .iter()
+            .map(|(key, value)| ("--set", key.clone(), value.clone()))
+            .collect();
         all.extend(self.connection.settings());
         let flags = [
-            ("--output", "output", self.output.map(|format| format.to_string())),
-            ("--subscription", "default_subscription", self.subscription.clone()),
+            (
+                "--output",
+                "output",
+                self.output.map(|format| format.to_string()),
+            ),
+            (
+                "--subscription",
+                "default_subscription",
+                self.subscription.clone(),
+            ),
             ("--timeout", "statement_timeout", self.timeout.clone()),
-            ("--partial", "partial_results", self.partial.then(|| "on".to_owned())),
+            (
+                "--partial",
+                "partial_results",
+                self.partial.then(|| "on".to_owned()),
+            ),
         ];
-        all.extend(flags.into_iter().filter_map(|(flag, key, value)| Some((flag, key.to_owned(), value?))));
+        all.extend(
+            flags
+                .into_iter()
+                .filter_map(|(flag, key, value)| Some((flag, key.to_owned(), value?))),
+        );
         all
     }
 }
 
 fn pair(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
-        Some((name, value)) if !name.trim().is_empty() => Ok((name.trim().to_owned(), value.to_owned())),
+        Some((name, value)) if !name.trim().is_empty() => {
+            Ok((name.trim().to_owned(), value.to_owned()))
+        }
         _ => Err("it is written `NAME=VALUE`".to_owned()),
     }
 }
@@ -278,7 +309,10 @@ mod tests {
 
     fn exec(flags: &[&str]) -> Result<ExecArguments, String> {
         let words = ["restable", "exec"].iter().chain(flags);
-        match Arguments::try_parse_from(words).map_err(|problem| problem.to_string())?.command {
+        match Arguments::try_parse_from(words)
+            .map_err(|problem| problem.to_string())?
+            .command
+        {
             Some(Command::Exec(arguments)) => Ok(arguments),
             other => Err(format!("{other:?}")),
         }
@@ -292,7 +326,13 @@ mod tests {
     #[test]
     fn the_estate_needs_an_equals_sign() {
         let arguments = exec(&["--emulator", "SELECT 1"]).unwrap();
-        assert_eq!((arguments.session.connection.emulator, arguments.sql.as_deref()), (Some(Estate::Demo), Some("SELECT 1")));
+        assert_eq!(
+            (
+                arguments.session.connection.emulator,
+                arguments.sql.as_deref()
+            ),
+            (Some(Estate::Demo), Some("SELECT 1"))
+        );
         let arguments = exec(&["--emulator=empty", "SELECT 1"]).unwrap();
         assert_eq!(arguments.session.connection.emulator, Some(Estate::Empty));
         assert!(exec(&["--emulator=1,2", "SELECT 1"]).is_err());
@@ -300,11 +340,37 @@ mod tests {
 
     #[test]
     fn pairs() {
-        let arguments = exec(&["x", "-v", "a=b=c", "--set", "k=", "--auth", "azure=bearer:TOKEN", "--endpoint", "azure=https://h/"]).unwrap();
-        assert_eq!(arguments.session.variables, [("a".to_owned(), "b=c".to_owned())]);
-        assert_eq!(arguments.session.settings, [("k".to_owned(), String::new())]);
-        assert_eq!(arguments.session.connection.auth, [("azure".to_owned(), Auth::Bearer("TOKEN".to_owned()))]);
-        for bad in [["-v", "=x"], ["-v", "x"], ["--endpoint", "azure"], ["--endpoint", "azure=nowhere"], ["--auth", "azure=bearer:"]] {
+        let arguments = exec(&[
+            "x",
+            "-v",
+            "a=b=c",
+            "--set",
+            "k=",
+            "--auth",
+            "azure=bearer:TOKEN",
+            "--endpoint",
+            "azure=https://h/",
+        ])
+        .unwrap();
+        assert_eq!(
+            arguments.session.variables,
+            [("a".to_owned(), "b=c".to_owned())]
+        );
+        assert_eq!(
+            arguments.session.settings,
+            [("k".to_owned(), String::new())]
+        );
+        assert_eq!(
+            arguments.session.connection.auth,
+            [("azure".to_owned(), Auth::Bearer("TOKEN".to_owned()))]
+        );
+        for bad in [
+            ["-v", "=x"],
+            ["-v", "x"],
+            ["--endpoint", "azure"],
+            ["--endpoint", "azure=nowhere"],
+            ["--auth", "azure=bearer:"],
+        ] {
             assert!(exec(&["x", bad[0], bad[1]]).is_err(), "{bad:?}");
         }
         let shown = exec(&["x", "--auth", "azure=secrettoken"]).unwrap_err();

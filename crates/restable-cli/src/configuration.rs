@@ -55,22 +55,32 @@ pub struct ConfigurationFile {
 }
 
 /// The settings of flags, environment and file.
-pub fn resolve(flags: &[(&'static str, String, String)], environment: &Environment, file: Option<&ConfigurationFile>) -> Result<Configuration> {
+pub fn resolve(
+    flags: &[(&'static str, String, String)],
+    environment: &Environment,
+    file: Option<&ConfigurationFile>,
+) -> Result<Configuration> {
     let mut configuration = Configuration::default();
     if let Some(file) = file {
         let directory = file.path.parent().unwrap_or(Path::new(""));
         for (key, value) in &file.entries {
             let place = || format!("`{}`, key `{key}`", file.path.display());
-            configuration.set(key, value, Origin::File, directory).map_err(|fault| fault.at(place()))?;
+            configuration
+                .set(key, value, Origin::File, directory)
+                .map_err(|fault| fault.at(place()))?;
         }
     }
     for (variable, key) in environment::SETTINGS {
         if let Some(value) = environment.var(variable) {
-            configuration.set(key, value, Origin::Environment, Path::new("")).map_err(|fault| fault.at(format!("`{variable}`")))?;
+            configuration
+                .set(key, value, Origin::Environment, Path::new(""))
+                .map_err(|fault| fault.at(format!("`{variable}`")))?;
         }
     }
     for (flag, key, value) in flags {
-        configuration.set(key, value, Origin::Flag, Path::new("")).map_err(|fault| fault.at(format!("`{flag}`")))?;
+        configuration
+            .set(key, value, Origin::Flag, Path::new(""))
+            .map_err(|fault| fault.at(format!("`{flag}`")))?;
     }
     Ok(configuration)
 }
@@ -83,20 +93,44 @@ struct Fault {
 
 impl Fault {
     fn at(self, place: String) -> Error {
-        Error::Setting { place, message: self.message, hint: self.hint }
+        Error::Setting {
+            place,
+            message: self.message,
+            hint: self.hint,
+        }
     }
 }
 
 impl Configuration {
     /// Gives one setting its value. A relative path is meant from `directory`.
-    fn set(&mut self, key: &str, value: &str, origin: Origin, directory: &Path) -> Result<(), Fault> {
-        let takes = |what: &str| Fault { message: format!("`{key}` takes {what}, not `{value}`"), hint: None };
+    fn set(
+        &mut self,
+        key: &str,
+        value: &str,
+        origin: Origin,
+        directory: &Path,
+    ) -> Result<(), Fault> {
+        let takes = |what: &str| Fault {
+            message: format!("`{key}` takes {what}, not `{value}`"),
+            hint: None,
+        };
         match fold(key).as_str() {
-            "output" => self.output = Some(Format::from_str(value, true).map_err(|_| takes(&words::<Format>()))?),
-            "cloud" => self.cloud = value.parse().map_err(|_| takes("`public`, `china` or `usgov`"))?,
+            "output" => {
+                self.output =
+                    Some(Format::from_str(value, true).map_err(|_| takes(&words::<Format>()))?)
+            }
+            "cloud" => {
+                self.cloud = value
+                    .parse()
+                    .map_err(|_| takes("`public`, `china` or `usgov`"))?
+            }
             "tenant" => self.tenant = (!value.is_empty()).then(|| value.to_owned()),
-            "providerspecs" => self.provider_specs = (!value.is_empty()).then(|| directory.join(value)),
-            "log" => self.log = Some(Level::from_str(value, true).map_err(|_| takes(&words::<Level>()))?),
+            "providerspecs" => {
+                self.provider_specs = (!value.is_empty()).then(|| directory.join(value))
+            }
+            "log" => {
+                self.log = Some(Level::from_str(value, true).map_err(|_| takes(&words::<Level>()))?)
+            }
             "history" => {
                 self.history = match value {
                     "off" => History::Off,
@@ -104,10 +138,15 @@ impl Configuration {
                     path => History::File(directory.join(path)),
                 }
             }
-            _ if key.starts_with("datafusion.") => self.engine_options.push((key.to_owned(), value.to_owned())),
+            _ if key.starts_with("datafusion.") => {
+                self.engine_options.push((key.to_owned(), value.to_owned()))
+            }
             _ => {
                 let set = self.settings.set(key, value, origin);
-                set.map_err(|diagnostic| Fault { message: diagnostic.message, hint: diagnostic.help })?;
+                set.map_err(|diagnostic| Fault {
+                    message: diagnostic.message,
+                    hint: diagnostic.help,
+                })?;
             }
         }
         Ok(())
@@ -116,7 +155,10 @@ impl Configuration {
 
 /// The words of a type, for a message.
 fn words<T: clap::ValueEnum>() -> String {
-    let words = T::value_variants().iter().filter_map(T::to_possible_value).map(|word| format!("`{}`", word.get_name()));
+    let words = T::value_variants()
+        .iter()
+        .filter_map(T::to_possible_value)
+        .map(|word| format!("`{}`", word.get_name()));
     words.collect::<Vec<_>>().join(", ")
 }
 
@@ -127,8 +169,13 @@ impl ConfigurationFile {
             return ConfigurationFile::read(Path::new(path)).map(Some);
         }
         use etcetera::BaseStrategy as _;
-        let Ok(directories) = etcetera::choose_base_strategy() else { return Ok(None) };
-        let path = directories.config_dir().join("restable").join("config.toml");
+        let Ok(directories) = etcetera::choose_base_strategy() else {
+            return Ok(None);
+        };
+        let path = directories
+            .config_dir()
+            .join("restable")
+            .join("config.toml");
         match path.try_exists() {
             Ok(false) => Ok(None),
             _ => ConfigurationFile::read(&path).map(Some),
@@ -137,15 +184,24 @@ impl ConfigurationFile {
 
     /// Reads a file.
     pub fn read(path: &Path) -> Result<ConfigurationFile> {
-        let text = std::fs::read_to_string(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
+        let text = std::fs::read_to_string(path).map_err(|source| Error::Read {
+            path: path.to_owned(),
+            source,
+        })?;
         ConfigurationFile::parse(path, &text)
     }
 
     fn parse(path: &Path, text: &str) -> Result<ConfigurationFile> {
         let place = format!("`{}`", path.display());
         let table: toml::Table = text.parse().map_err(|problem: toml::de::Error| {
-            let line = problem.span().map_or(1, |span| text[..span.start.min(text.len())].matches('\n').count() + 1);
-            Error::Setting { place: place.clone(), message: format!("line {line}: {}", problem.message()), hint: None }
+            let line = problem.span().map_or(1, |span| {
+                text[..span.start.min(text.len())].matches('\n').count() + 1
+            });
+            Error::Setting {
+                place: place.clone(),
+                message: format!("line {line}: {}", problem.message()),
+                hint: None,
+            }
         })?;
         let mut entries = Vec::new();
         flatten("", table, &mut entries).map_err(|key| Error::Setting {
@@ -153,14 +209,25 @@ impl ConfigurationFile {
             message: format!("`{key}` takes a text, a number, `true`, `false` or a list of texts"),
             hint: None,
         })?;
-        Ok(ConfigurationFile { path: path.to_owned(), entries })
+        Ok(ConfigurationFile {
+            path: path.to_owned(),
+            entries,
+        })
     }
 }
 
 /// The values with dotted keys; `Err` is a key whose value no setting could have.
-fn flatten(prefix: &str, table: toml::Table, entries: &mut Vec<(String, String)>) -> Result<(), String> {
+fn flatten(
+    prefix: &str,
+    table: toml::Table,
+    entries: &mut Vec<(String, String)>,
+) -> Result<(), String> {
     for (name, value) in table {
-        let key = if prefix.is_empty() { name } else { format!("{prefix}.{name}") };
+        let key = if prefix.is_empty() {
+            name
+        } else {
+            format!("{prefix}.{name}")
+        };
         let text = match value {
             toml::Value::Table(table) => {
                 flatten(&key, table, entries)?;
@@ -191,57 +258,149 @@ mod tests {
     }
 
     fn flags(flags: &[(&'static str, &str, &str)]) -> Vec<(&'static str, String, String)> {
-        flags.iter().map(|(flag, key, value)| (*flag, (*key).to_owned(), (*value).to_owned())).collect()
+        flags
+            .iter()
+            .map(|(flag, key, value)| (*flag, (*key).to_owned(), (*value).to_owned()))
+            .collect()
     }
 
     #[test]
     fn flags_win_over_environment_over_file_over_default() {
         let file = file("max_concurrency = 1\npage_timeout = 1\npartial_results = true\noutput = 'csv'\nsubscriptions = ['a', 'b']").unwrap();
-        let environment = Environment::of([("RESTABLE_MAX_CONCURRENCY", "2"), ("RESTABLE_PAGE_TIMEOUT", "2"), ("RESTABLE_OUTPUT", "tsv")]);
-        let flags = flags(&[("--set", "max-concurrency", "3"), ("--output", "output", "json")]);
+        let environment = Environment::of([
+            ("RESTABLE_MAX_CONCURRENCY", "2"),
+            ("RESTABLE_PAGE_TIMEOUT", "2"),
+            ("RESTABLE_OUTPUT", "tsv"),
+        ]);
+        let flags = flags(&[
+            ("--set", "max-concurrency", "3"),
+            ("--output", "output", "json"),
+        ]);
         let resolved = resolve(&flags, &environment, Some(&file)).unwrap();
-        let seen = ["max_concurrency", "page_timeout", "partial_results", "subscriptions", "memory_limit"]
-            .map(|key| (resolved.settings.value(key).unwrap(), resolved.settings.origin(key)));
-        let expected = [("3", Origin::Flag), ("2", Origin::Environment), ("on", Origin::File), ("a,b", Origin::File), ("0", Origin::Default)];
-        assert_eq!(seen, expected.map(|(value, origin)| (value.to_owned(), origin)));
+        let seen = [
+            "max_concurrency",
+            "page_timeout",
+            "partial_results",
+            "subscriptions",
+            "memory_limit",
+        ]
+        .map(|key| {
+            (
+                resolved.settings.value(key).unwrap(),
+                resolved.settings.origin(key),
+            )
+        });
+        let expected = [
+            ("3", Origin::Flag),
+            ("2", Origin::Environment),
+            ("on", Origin::File),
+            ("a,b", Origin::File),
+            ("0", Origin::Default),
+        ];
+        assert_eq!(
+            seen,
+            expected.map(|(value, origin)| (value.to_owned(), origin))
+        );
         assert_eq!(resolved.output, Some(Format::Json));
     }
 
     #[test]
     fn the_subscription_of_azures_tools_is_the_last_choice() {
-        let both = Environment::of([("AZURE_SUBSCRIPTION_ID", "a"), ("RESTABLE_DEFAULT_SUBSCRIPTION", "b")]);
-        assert_eq!(resolve(&[], &both, None).unwrap().settings.default_subscription.as_deref(), Some("b"));
+        let both = Environment::of([
+            ("AZURE_SUBSCRIPTION_ID", "a"),
+            ("RESTABLE_DEFAULT_SUBSCRIPTION", "b"),
+        ]);
+        assert_eq!(
+            resolve(&[], &both, None)
+                .unwrap()
+                .settings
+                .default_subscription
+                .as_deref(),
+            Some("b")
+        );
         let one = Environment::of([("AZURE_SUBSCRIPTION_ID", "a")]);
-        assert_eq!(resolve(&[], &one, None).unwrap().settings.default_subscription.as_deref(), Some("a"));
+        assert_eq!(
+            resolve(&[], &one, None)
+                .unwrap()
+                .settings
+                .default_subscription
+                .as_deref(),
+            Some("a")
+        );
     }
 
     #[test]
     fn faults_name_their_place() {
         let cases = [
-            ("colour = 'red'", "`/etc/restable/config.toml`, key `colour`: there is no setting `colour`"),
-            ("max_concurrency = 0", "`/etc/restable/config.toml`, key `max_concurrency`: `max_concurrency` takes a whole number from 1 to 1024, not `0`"),
-            ("output = 'xml'", "`/etc/restable/config.toml`, key `output`: `output` takes `table`, `json`, `jsonl`, `csv`, `tsv`, `markdown`, not `xml`"),
-            ("tenant = 1979-05-27", "`/etc/restable/config.toml`: `tenant` takes a text, a number, `true`, `false` or a list of texts"),
-            ("\n[server]\nport = 1", "`/etc/restable/config.toml`, key `server.port`: there is no setting `server.port`"),
+            (
+                "colour = 'red'",
+                "`/etc/restable/config.toml`, key `colour`: there is no setting `colour`",
+            ),
+            (
+                "max_concurrency = 0",
+                "`/etc/restable/config.toml`, key `max_concurrency`: `max_concurrency` takes a whole number from 1 to 1024, not `0`",
+            ),
+            (
+                "output = 'xml'",
+                "`/etc/restable/config.toml`, key `output`: `output` takes `table`, `json`, `jsonl`, `csv`, `tsv`, `markdown`, not `xml`",
+            ),
+            (
+                "tenant = 1979-05-27",
+                "`/etc/restable/config.toml`: `tenant` takes a text, a number, `true`, `false` or a list of texts",
+            ),
+            (
+                "\n[server]\nport = 1",
+                "`/etc/restable/config.toml`, key `server.port`: there is no setting `server.port`",
+            ),
         ];
         for (text, expected) in cases {
-            let told = file(text).and_then(|file| resolve(&[], &Environment::default(), Some(&file)));
+            let told =
+                file(text).and_then(|file| resolve(&[], &Environment::default(), Some(&file)));
             assert_eq!(told.unwrap_err().to_string(), expected);
         }
         let told = file("a = 1\nb = = 2").unwrap_err().to_string();
-        assert!(told.starts_with("`/etc/restable/config.toml`: line 2: "), "{told}");
-        let told = resolve(&[], &Environment::of([("RESTABLE_CLOUD", "mars")]), None).unwrap_err().to_string();
-        assert_eq!(told, "`RESTABLE_CLOUD`: `cloud` takes `public`, `china` or `usgov`, not `mars`");
-        let told = resolve(&flags(&[("--timeout", "statement_timeout", "soon")]), &Environment::default(), None).unwrap_err().to_string();
-        assert_eq!(told, "`--timeout`: `statement_timeout` takes seconds, like `30` or `1.5`, not `soon`");
+        assert!(
+            told.starts_with("`/etc/restable/config.toml`: line 2: "),
+            "{told}"
+        );
+        let told = resolve(&[], &Environment::of([("RESTABLE_CLOUD", "mars")]), None)
+            .unwrap_err()
+            .to_string();
+        assert_eq!(
+            told,
+            "`RESTABLE_CLOUD`: `cloud` takes `public`, `china` or `usgov`, not `mars`"
+        );
+        let told = resolve(
+            &flags(&[("--timeout", "statement_timeout", "soon")]),
+            &Environment::default(),
+            None,
+        )
+        .unwrap_err()
+        .to_string();
+        assert_eq!(
+            told,
+            "`--timeout`: `statement_timeout` takes seconds, like `30` or `1.5`, not `soon`"
+        );
     }
 
     #[test]
     fn datafusions_settings_and_paths() {
-        let file = file("provider_specs = 'specs'\nhistory = 'off'\n[datafusion.execution]\nbatch_size = 10").unwrap();
+        let file = file(
+            "provider_specs = 'specs'\nhistory = 'off'\n[datafusion.execution]\nbatch_size = 10",
+        )
+        .unwrap();
         let resolved = resolve(&[], &Environment::default(), Some(&file)).unwrap();
-        assert_eq!(resolved.engine_options, [("datafusion.execution.batch_size".to_owned(), "10".to_owned())]);
-        assert_eq!(resolved.provider_specs, Some(PathBuf::from("/etc/restable/specs")));
+        assert_eq!(
+            resolved.engine_options,
+            [(
+                "datafusion.execution.batch_size".to_owned(),
+                "10".to_owned()
+            )]
+        );
+        assert_eq!(
+            resolved.provider_specs,
+            Some(PathBuf::from("/etc/restable/specs"))
+        );
         assert_eq!(resolved.history, History::Off);
     }
 }

@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use arm_emulator::{Emulator, Options};
 use restable_engine::{Engine, Session};
-use restable_http::{AzureCredential, Client, ClientConfig, Cloud, Credential, Environment, Secret, Trust};
+use restable_http::{
+    AzureCredential, Client, ClientConfig, Cloud, Credential, Environment, Secret, Trust,
+};
 use restable_spec::names::same;
 use restable_spec::{Builtin, Directory, Provider, Registry, SpecSource};
 use url::{Host, Url};
@@ -51,7 +53,11 @@ pub struct Route {
 
 impl Connection {
     /// A session with these settings and values for placeholders.
-    pub async fn session(&self, configuration: &Configuration, variables: &[(String, String)]) -> Result<Session> {
+    pub async fn session(
+        &self,
+        configuration: &Configuration,
+        variables: &[(String, String)],
+    ) -> Result<Session> {
         let session = self.engine.session(configuration.settings.clone())?;
         for (name, value) in variables {
             session.set_variable(name, value);
@@ -60,8 +66,12 @@ impl Connection {
             // DataFusion's settings are known to the session only, which takes them as statements.
             let script = format!("SET {key} = '{}'", value.replace('\'', "''"));
             for parsed in restable_sql::parse(&script)? {
-                let prepared = session.prepare(&parsed).await?;
-                session.run(prepared).await?;
+                let set = async { session.run(session.prepare(&parsed).await?).await };
+                set.await.map_err(|problem| Error::Setting {
+                    place: format!("`{key}`"),
+                    message: problem.diagnostic().message,
+                    hint: None,
+                })?;
             }
         }
         Ok(session)
@@ -69,85 +79,184 @@ impl Connection {
 }
 
 /// Opens the documents, starts the emulator if one is asked for, and sets up a client for each provider. Sends nothing.
-pub async fn open(arguments: &ConnectionArguments, configuration: &Configuration, environment: &Environment) -> Result<Connection> {
+pub async fn open(
+    arguments: &ConnectionArguments,
+    configuration: &Configuration,
+    environment: &Environment,
+) -> Result<Connection> {
     let mut sources: Vec<Arc<dyn SpecSource>> = vec![Arc::new(Builtin)];
     if let Some(directory) = &configuration.provider_specs {
         // A tree that cannot be listed would otherwise be told under a name inside it.
-        std::fs::read_dir(directory).map_err(|source| Error::Read { path: directory.clone(), source })?;
+        std::fs::read_dir(directory).map_err(|source| Error::Read {
+            path: directory.clone(),
+            source,
+        })?;
         sources.push(Arc::new(Directory::new(directory)));
     }
     let registry = Registry::open(sources)?;
     let emulator = match &arguments.emulator {
-        Some(estate) => Some(Emulator::start(Options { estate: estate.clone(), require_token: false, ..Options::default() }).await?),
+        Some(estate) => Some(
+            Emulator::start(Options {
+                estate: estate.clone(),
+                require_token: false,
+                ..Options::default()
+            })
+            .await?,
+        ),
         None => None,
     };
     let providers: Vec<&Arc<Provider>> = registry.providers().collect();
-    let routes = plan(&providers, arguments, configuration.cloud, emulator.as_ref().map(Emulator::url).as_deref())?;
+    let routes = plan(
+        &providers,
+        arguments,
+        configuration.cloud,
+        emulator.as_ref().map(Emulator::url).as_deref(),
+    )?;
     let mut clients = HashMap::new();
     for route in &routes {
         if let Some(client) = client(route, configuration, environment)? {
             clients.insert(route.provider.clone(), client);
         }
     }
-    Ok(Connection { engine: Engine::new(registry, clients.clone()), routes, clients, emulator })
+    Ok(Connection {
+        engine: Engine::new(registry, clients.clone()),
+        routes,
+        clients,
+        emulator,
+    })
 }
 
 /// How each provider is called.
-fn plan(providers: &[&Arc<Provider>], arguments: &ConnectionArguments, cloud: Cloud, emulator: Option<&str>) -> Result<Vec<Route>> {
-    let named = arguments.endpoint.iter().map(|(name, _)| ("--endpoint", name));
+fn plan(
+    providers: &[&Arc<Provider>],
+    arguments: &ConnectionArguments,
+    cloud: Cloud,
+    emulator: Option<&str>,
+) -> Result<Vec<Route>> {
+    let named = arguments
+        .endpoint
+        .iter()
+        .map(|(name, _)| ("--endpoint", name));
     for (flag, name) in named.chain(arguments.auth.iter().map(|(name, _)| ("--auth", name))) {
         if !providers.iter().any(|provider| same(&provider.name, name)) {
-            let known: Vec<String> = providers.iter().map(|provider| format!("`{}`", provider.name)).collect();
+            let known: Vec<String> = providers
+                .iter()
+                .map(|provider| format!("`{}`", provider.name))
+                .collect();
             let hint = Some(format!("the providers are {}", known.join(", ")));
-            return Err(Error::Setting { place: format!("`{flag}`"), message: format!("there is no provider `{name}`"), hint });
+            return Err(Error::Setting {
+                place: format!("`{flag}`"),
+                message: format!("there is no provider `{name}`"),
+                hint,
+            });
         }
     }
-    providers.iter().map(|provider| route(provider, arguments, cloud, emulator)).collect()
+    providers
+        .iter()
+        .map(|provider| route(provider, arguments, cloud, emulator))
+        .collect()
 }
 
-fn route(provider: &Provider, arguments: &ConnectionArguments, cloud: Cloud, emulator: Option<&str>) -> Result<Route> {
+fn route(
+    provider: &Provider,
+    arguments: &ConnectionArguments,
+    cloud: Cloud,
+    emulator: Option<&str>,
+) -> Result<Route> {
     let is_azure = same(&provider.name, AZURE);
     let takes_azure = is_azure || provider.auth.as_deref() == Some(AZURE_AUTH);
     // The last one given wins.
-    let endpoint = arguments.endpoint.iter().rev().find(|(name, _)| same(name, &provider.name)).map(|(_, url)| url);
-    let auth = arguments.auth.iter().rev().find(|(name, _)| same(name, &provider.name)).map(|(_, auth)| auth.clone());
+    let endpoint = arguments
+        .endpoint
+        .iter()
+        .rev()
+        .find(|(name, _)| same(name, &provider.name))
+        .map(|(_, url)| url);
+    let auth = arguments
+        .auth
+        .iter()
+        .rev()
+        .find(|(name, _)| same(name, &provider.name))
+        .map(|(_, auth)| auth.clone());
     if let Some(endpoint) = endpoint {
         check(&provider.name, endpoint)?;
     }
     let emulated = emulator.filter(|_| is_azure);
     if let (Some(_), Some(_)) = (endpoint, emulated) {
-        let message = format!("it is the endpoint of `{AZURE}`, and `--endpoint {AZURE}=…` names another one");
-        return Err(Error::Setting { place: "`--emulator`".to_owned(), message, hint: Some("give one of the two".to_owned()) });
+        let message = format!(
+            "it is the endpoint of `{AZURE}`, and `--endpoint {AZURE}=…` names another one"
+        );
+        return Err(Error::Setting {
+            place: "`--emulator`".to_owned(),
+            message,
+            hint: Some("give one of the two".to_owned()),
+        });
     }
-    let parse = |url: &str| Url::parse(url).map_err(|problem| Error::Internal(format!("`{url}` is no URL: {problem}")));
+    let parse = |url: &str| {
+        Url::parse(url).map_err(|problem| Error::Internal(format!("`{url}` is no URL: {problem}")))
+    };
     let (instead, default, reason) = match (endpoint, emulated) {
-        (Some(url), _) => (Some(url.clone()), Some(Auth::None), "the default with `--endpoint`"),
-        (None, Some(url)) => (Some(parse(url)?), Some(Auth::None), "the default with `--emulator`"),
+        (Some(url), _) => (
+            Some(url.clone()),
+            Some(Auth::None),
+            "the default with `--endpoint`",
+        ),
+        (None, Some(url)) => (
+            Some(parse(url)?),
+            Some(Auth::None),
+            "the default with `--emulator`",
+        ),
         (None, None) if takes_azure => {
-            let elsewhere = (is_azure && cloud != Cloud::Public).then(|| parse(cloud.resource_manager())).transpose()?;
+            let elsewhere = (is_azure && cloud != Cloud::Public)
+                .then(|| parse(cloud.resource_manager()))
+                .transpose()?;
             (elsewhere, Some(Auth::Azure), "the default of this provider")
         }
-        (None, None) => (None, None, "no `--auth` and no `--endpoint` names this provider"),
+        (None, None) => (
+            None,
+            None,
+            "no `--auth` and no `--endpoint` names this provider",
+        ),
     };
-    let reason = if auth.is_some() { "given by `--auth`" } else { reason };
+    let reason = if auth.is_some() {
+        "given by `--auth`"
+    } else {
+        reason
+    };
     let chosen = auth.clone().or(default);
     if let (Some(url), Some(Auth::Azure | Auth::Bearer(_))) = (&instead, &chosen)
         && url.scheme() == "http"
     {
         return Err(Error::Setting {
             place: "`--auth`".to_owned(),
-            message: format!("a credential never goes over plain http, and `{}` is", url.origin().ascii_serialization()),
-            hint: Some(format!("`--auth {}=none` is the default there; an https endpoint takes credentials", provider.name)),
+            message: format!(
+                "a credential never goes over plain http, and `{}` is",
+                url.origin().ascii_serialization()
+            ),
+            hint: Some(format!(
+                "`--auth {}=none` is the default there; an https endpoint takes credentials",
+                provider.name
+            )),
         });
     }
     let trusted = auth == Some(Auth::Azure) && endpoint.is_some();
-    Ok(Route { provider: provider.name.clone(), endpoint: instead, auth: chosen, trusted, reason })
+    Ok(Route {
+        provider: provider.name.clone(),
+        endpoint: instead,
+        auth: chosen,
+        trusted,
+        reason,
+    })
 }
 
 /// An endpoint is https, or http on this machine, and nothing but an origin and a path.
 fn check(provider: &str, url: &Url) -> Result<()> {
     let refuse = |message: String, hint: &str| {
-        Err(Error::Setting { place: format!("`--endpoint {provider}=…`"), message, hint: Some(hint.to_owned()) })
+        Err(Error::Setting {
+            place: format!("`--endpoint {provider}=…`"),
+            message,
+            hint: Some(hint.to_owned()),
+        })
     };
     let loopback = match url.host() {
         Some(Host::Domain(name)) => name.eq_ignore_ascii_case("localhost"),
@@ -156,27 +265,41 @@ fn check(provider: &str, url: &Url) -> Result<()> {
         None => false,
     };
     if !url.username().is_empty() || url.password().is_some() {
-        return refuse("a user name or password in a URL is not used".to_owned(), "`--auth` names the credential");
+        return refuse(
+            "a user name or password in a URL is not used".to_owned(),
+            "`--auth` names the credential",
+        );
     }
     match url.scheme() {
-        "https" | "http" if url.query().is_some() || url.fragment().is_some() => {
-            refuse("it is an origin and perhaps a path, without `?` and `#`".to_owned(), "the calls bring their own query")
-        }
+        "https" | "http" if url.query().is_some() || url.fragment().is_some() => refuse(
+            "it is an origin and perhaps a path, without `?` and `#`".to_owned(),
+            "the calls bring their own query",
+        ),
         "https" => Ok(()),
         "http" if loopback => Ok(()),
         "http" => refuse(
-            format!("plain http to `{}`, which is not this machine", url.origin().ascii_serialization()),
+            format!(
+                "plain http to `{}`, which is not this machine",
+                url.origin().ascii_serialization()
+            ),
             "use https, or a loopback address like `http://127.0.0.1:8420`",
         ),
         other => refuse(format!("the scheme `{other}` is not used"), "use https"),
     }
 }
 
-fn client(route: &Route, configuration: &Configuration, environment: &Environment) -> Result<Option<Client>> {
+fn client(
+    route: &Route,
+    configuration: &Configuration,
+    environment: &Environment,
+) -> Result<Option<Client>> {
     let credential = match &route.auth {
         None => return Ok(None),
         Some(Auth::None) => Credential::None,
-        Some(Auth::Azure) => Credential::Azure(AzureCredential { cloud: configuration.cloud, tenant: configuration.tenant.clone() }),
+        Some(Auth::Azure) => Credential::Azure(AzureCredential {
+            cloud: configuration.cloud,
+            tenant: configuration.tenant.clone(),
+        }),
         Some(Auth::Bearer(variable)) => match environment.var(variable) {
             Some(token) => Credential::Bearer(Secret::new(token.trim())),
             None => {
@@ -191,7 +314,11 @@ fn client(route: &Route, configuration: &Configuration, environment: &Environmen
     let config = ClientConfig {
         endpoint: route.endpoint.clone(),
         credential,
-        trust: if route.trusted { Trust::Endpoint } else { Trust::Cloud },
+        trust: if route.trusted {
+            Trust::Endpoint
+        } else {
+            Trust::Cloud
+        },
         page_timeout: configuration.settings.page_timeout,
         max_concurrency: configuration.settings.max_concurrency,
         environment: environment.clone(),
@@ -210,16 +337,30 @@ mod tests {
 
     fn planned(flags: &[&str], cloud: Cloud, emulator: Option<&str>) -> Result<Vec<Route>> {
         let words = ["restable", "exec", "x"].iter().chain(flags);
-        let Some(Command::Exec(arguments)) = Arguments::try_parse_from(words).unwrap().command else { return Ok(Vec::new()) };
+        let Some(Command::Exec(arguments)) = Arguments::try_parse_from(words).unwrap().command
+        else {
+            return Ok(Vec::new());
+        };
         let registry = Registry::open(vec![Arc::new(Builtin)]).unwrap();
         let providers: Vec<&Arc<Provider>> = registry.providers().collect();
         plan(&providers, &arguments.session.connection, cloud, emulator)
     }
 
-    fn azure(flags: &[&str], cloud: Cloud, emulator: Option<&str>) -> (Option<String>, Option<Auth>, bool) {
+    fn azure(
+        flags: &[&str],
+        cloud: Cloud,
+        emulator: Option<&str>,
+    ) -> (Option<String>, Option<Auth>, bool) {
         let routes = planned(flags, cloud, emulator).unwrap();
-        let route = routes.iter().find(|route| route.provider == "azure").unwrap();
-        (route.endpoint.as_ref().map(Url::to_string), route.auth.clone(), route.trusted)
+        let route = routes
+            .iter()
+            .find(|route| route.provider == "azure")
+            .unwrap();
+        (
+            route.endpoint.as_ref().map(Url::to_string),
+            route.auth.clone(),
+            route.trusted,
+        )
     }
 
     #[test]
@@ -227,34 +368,105 @@ mod tests {
         let local = "http://127.0.0.1:8420/";
         let there = Some(local.to_owned());
         let https = Some("https://proxy.example/".to_owned());
-        assert_eq!(azure(&[], Cloud::Public, None), (None, Some(Auth::Azure), false));
+        assert_eq!(
+            azure(&[], Cloud::Public, None),
+            (None, Some(Auth::Azure), false)
+        );
         let china = Some("https://management.chinacloudapi.cn/".to_owned());
-        assert_eq!(azure(&[], Cloud::China, None), (china, Some(Auth::Azure), false));
-        assert_eq!(azure(&["--emulator"], Cloud::Public, Some(local)), (there.clone(), Some(Auth::None), false));
-        assert_eq!(azure(&["--endpoint", "azure=http://127.0.0.1:8420"], Cloud::China, None), (there, Some(Auth::None), false));
+        assert_eq!(
+            azure(&[], Cloud::China, None),
+            (china, Some(Auth::Azure), false)
+        );
+        assert_eq!(
+            azure(&["--emulator"], Cloud::Public, Some(local)),
+            (there.clone(), Some(Auth::None), false)
+        );
+        assert_eq!(
+            azure(
+                &["--endpoint", "azure=http://127.0.0.1:8420"],
+                Cloud::China,
+                None
+            ),
+            (there, Some(Auth::None), false)
+        );
         let flags = ["--endpoint", "AZURE=https://proxy.example"];
-        assert_eq!(azure(&flags, Cloud::Public, None), (https.clone(), Some(Auth::None), false));
-        let flags = ["--endpoint", "azure=https://proxy.example", "--auth", "azure=azure"];
-        assert_eq!(azure(&flags, Cloud::Public, None), (https, Some(Auth::Azure), true));
-        assert_eq!(azure(&["--auth", "azure=none"], Cloud::Public, None), (None, Some(Auth::None), false));
+        assert_eq!(
+            azure(&flags, Cloud::Public, None),
+            (https.clone(), Some(Auth::None), false)
+        );
+        let flags = [
+            "--endpoint",
+            "azure=https://proxy.example",
+            "--auth",
+            "azure=azure",
+        ];
+        assert_eq!(
+            azure(&flags, Cloud::Public, None),
+            (https, Some(Auth::Azure), true)
+        );
+        assert_eq!(
+            azure(&["--auth", "azure=none"], Cloud::Public, None),
+            (None, Some(Auth::None), false)
+        );
     }
 
     #[test]
     fn what_is_refused() {
         let cases = [
-            (&["--endpoint", "azure=http://10.0.0.1"][..], "`--endpoint azure=…`: plain http to `http://10.0.0.1`, which is not this machine"),
-            (&["--endpoint", "azure=http://localhost.evil.example"], "`--endpoint azure=…`: plain http to `http://localhost.evil.example`, which is not this machine"),
-            (&["--endpoint", "azure=ftp://127.0.0.1"], "`--endpoint azure=…`: the scheme `ftp` is not used"),
-            (&["--endpoint", "azure=https://u:p@h"], "`--endpoint azure=…`: a user name or password in a URL is not used"),
-            (&["--endpoint", "azure=https://h?x=1"], "`--endpoint azure=…`: it is an origin and perhaps a path, without `?` and `#`"),
-            (&["--endpoint", "aws=https://h"], "`--endpoint`: there is no provider `aws`"),
-            (&["--endpoint", "azure=http://localhost:1", "--auth", "azure=azure"], "`--auth`: a credential never goes over plain http, and `http://localhost:1` is"),
-            (&["--endpoint", "azure=http://[::1]:1", "--auth", "azure=bearer:T"], "`--auth`: a credential never goes over plain http, and `http://[::1]:1` is"),
+            (
+                &["--endpoint", "azure=http://10.0.0.1"][..],
+                "`--endpoint azure=…`: plain http to `http://10.0.0.1`, which is not this machine",
+            ),
+            (
+                &["--endpoint", "azure=http://localhost.evil.example"],
+                "`--endpoint azure=…`: plain http to `http://localhost.evil.example`, which is not this machine",
+            ),
+            (
+                &["--endpoint", "azure=ftp://127.0.0.1"],
+                "`--endpoint azure=…`: the scheme `ftp` is not used",
+            ),
+            (
+                &["--endpoint", "azure=https://u:p@h"],
+                "`--endpoint azure=…`: a user name or password in a URL is not used",
+            ),
+            (
+                &["--endpoint", "azure=https://h?x=1"],
+                "`--endpoint azure=…`: it is an origin and perhaps a path, without `?` and `#`",
+            ),
+            (
+                &["--endpoint", "aws=https://h"],
+                "`--endpoint`: there is no provider `aws`",
+            ),
+            (
+                &[
+                    "--endpoint",
+                    "azure=http://localhost:1",
+                    "--auth",
+                    "azure=azure",
+                ],
+                "`--auth`: a credential never goes over plain http, and `http://localhost:1` is",
+            ),
+            (
+                &[
+                    "--endpoint",
+                    "azure=http://[::1]:1",
+                    "--auth",
+                    "azure=bearer:T",
+                ],
+                "`--auth`: a credential never goes over plain http, and `http://[::1]:1` is",
+            ),
         ];
         for (flags, expected) in cases {
-            assert_eq!(planned(flags, Cloud::Public, None).unwrap_err().to_string(), expected);
+            assert_eq!(
+                planned(flags, Cloud::Public, None).unwrap_err().to_string(),
+                expected
+            );
         }
-        let both = planned(&["--endpoint", "azure=https://h", "--emulator"], Cloud::Public, Some("http://127.0.0.1:1"));
+        let both = planned(
+            &["--endpoint", "azure=https://h", "--emulator"],
+            Cloud::Public,
+            Some("http://127.0.0.1:1"),
+        );
         assert!(both.unwrap_err().to_string().starts_with("`--emulator`"));
     }
 }

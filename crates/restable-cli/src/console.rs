@@ -47,7 +47,11 @@ impl Console {
     pub fn standard(environment: &Environment) -> Console {
         let stdout = io::stdout();
         let dumb = environment.var(environment::TERM) == Some("dumb");
-        let target = if stdout.is_terminal() && !dumb { Target::Terminal(width()) } else { Target::Stream };
+        let target = if stdout.is_terminal() && !dumb {
+            Target::Terminal(width())
+        } else {
+            Target::Stream
+        };
         Console {
             rows: BufWriter::with_capacity(64 << 10, Box::new(stdout)),
             talk: Box::new(io::stderr()),
@@ -62,7 +66,14 @@ impl Console {
     #[cfg(test)]
     pub fn over(rows: Box<dyn Write + Send>, talk: Box<dyn Write + Send>) -> Console {
         let rows = BufWriter::new(rows);
-        Console { rows, talk, side: Side::Apart, volume: Talk::Usual, target: Target::Stream, styled: false }
+        Console {
+            rows,
+            talk,
+            side: Side::Apart,
+            volume: Talk::Usual,
+            target: Target::Stream,
+            styled: false,
+        }
     }
 
     /// Says no more than `talk` asks for.
@@ -82,7 +93,10 @@ impl Console {
 
     /// Writes the rows into a file, which is emptied first.
     pub fn into_file(mut self, path: &Path) -> Result<Console> {
-        let file = File::create(path).map_err(|source| Error::Write { path: path.to_owned(), source })?;
+        let file = File::create(path).map_err(|source| Error::Write {
+            path: path.to_owned(),
+            source,
+        })?;
         self.rows = BufWriter::with_capacity(64 << 10, Box::new(file));
         self.target = Target::Stream;
         Ok(self)
@@ -145,5 +159,9 @@ impl Console {
 }
 
 fn width() -> usize {
-    terminal_size::terminal_size().map_or(USUAL_WIDTH, |(terminal_size::Width(columns), _)| usize::from(columns)).max(20)
+    terminal_size::terminal_size()
+        .map_or(USUAL_WIDTH, |(terminal_size::Width(columns), _)| {
+            usize::from(columns)
+        })
+        .max(20)
 }

@@ -63,7 +63,10 @@ mod tests {
     fn every_setting_of_the_engine_has_a_variable() {
         for setting in restable_engine::settings::ALL {
             let name = format!("RESTABLE_{}", setting.name.to_ascii_uppercase());
-            assert!(SETTINGS.contains(&(name.as_str(), setting.name)), "{name} is missing");
+            assert!(
+                SETTINGS.contains(&(name.as_str(), setting.name)),
+                "{name} is missing"
+            );
         }
     }
 }

@@ -68,6 +68,14 @@ pub enum Error {
         /// What to do.
         hint: Option<String>,
     },
+    /// The shell does not know what was typed behind a backslash.
+    #[error("{message}")]
+    Command {
+        /// What is wrong.
+        message: String,
+        /// What to do.
+        hint: String,
+    },
     /// A file of the user cannot be read.
     #[error("cannot read `{}`: {}", path.display(), reason(source))]
     Read {
@@ -77,7 +85,7 @@ pub enum Error {
         source: io::Error,
     },
     /// A file of the user cannot be written.
-    #[error("cannot write `{}`: {}", path.display(), reason(source))]
+    #[error("cannot write `{}`: {}", path.display(), reason(source).replace("file", "directory"))]
     Write {
         /// The file.
         path: PathBuf,
@@ -136,6 +144,7 @@ impl Error {
             Error::Placed { exit, .. } => *exit,
             Error::Parse(_)
             | Error::Setting { .. }
+            | Error::Command { .. }
             | Error::Read { .. }
             | Error::Write { .. }
             | Error::NotText { .. }
@@ -156,12 +165,19 @@ impl Error {
     fn hint(&self) -> Option<String> {
         let text = match self {
             Error::Setting { hint, .. } => return hint.clone(),
+            Error::Command { hint, .. } => hint,
             Error::Connection(problem) => return problem.hint(),
-            Error::Nothing => "`restable exec \"SELECT …\"`, `restable exec -f FILE`, or `restable exec -f -` for standard input",
+            Error::Nothing => {
+                "`restable exec \"SELECT …\"`, `restable exec -f FILE`, or `restable exec -f -` for standard input"
+            }
             Error::Empty { .. } => "a script is one statement or several, separated by `;`",
             Error::NotText { .. } => "save it as UTF-8",
-            Error::Emulator(arm_emulator::Error::Listen { .. }) => "`--listen 127.0.0.1:0` takes a free port",
-            Error::Internal(_) => "this is a defect of restable: report it with the command and the output of `restable --version`",
+            Error::Emulator(arm_emulator::Error::Listen { .. }) => {
+                "`--listen 127.0.0.1:0` takes a free port"
+            }
+            Error::Internal(_) => {
+                "this is a defect of restable: report it with the command and the output of `restable --version`"
+            }
             _ => return None,
         };
         Some(text.to_owned())
@@ -184,7 +200,10 @@ impl Error {
         }
         let message = crate::output::value::printable(&self.to_string()).into_owned();
         match self.hint() {
-            Some(hint) => format!("error: {message}\n\nhint: {}", crate::output::value::printable(&hint)),
+            Some(hint) => format!(
+                "error: {message}\n\nhint: {}",
+                crate::output::value::printable(&hint)
+            ),
             None => format!("error: {message}"),
         }
     }
@@ -214,7 +233,10 @@ fn reason(problem: &io::Error) -> String {
         io::ErrorKind::IsADirectory => "it is a directory".to_owned(),
         _ => {
             let text = problem.to_string();
-            text.split(" (os error").next().unwrap_or_default().to_lowercase()
+            text.split(" (os error")
+                .next()
+                .unwrap_or_default()
+                .to_lowercase()
         }
     }
 }

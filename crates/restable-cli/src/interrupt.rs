@@ -1,6 +1,7 @@
 //! Ctrl-C. Owns the signal: work that may be interrupted is awaited through [`Interrupt::or`], and is dropped when the signal comes, which
 //! ends its calls.
 
+use std::io;
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -19,6 +20,16 @@ pub enum Patience {
     Long,
 }
 
+#[cfg(unix)]
+fn signal() -> io::Result<tokio::signal::unix::Signal> {
+    tokio::signal::unix::signal(tokio::signal::unix::SignalKind::interrupt())
+}
+
+#[cfg(windows)]
+fn signal() -> io::Result<tokio::signal::windows::CtrlC> {
+    tokio::signal::windows::ctrl_c()
+}
+
 /// Whether Ctrl-C was pressed.
 #[derive(Debug)]
 pub struct Interrupt {
@@ -26,15 +37,24 @@ pub struct Interrupt {
 }
 
 impl Interrupt {
-    /// Takes the signal from now on. It has a thread of its own, so that work which keeps all others busy cannot hold it up.
+    /// Takes the signal as soon as this returns. It has a thread of its own, so that work which keeps all others busy cannot hold it up.
     pub fn listen(patience: Patience) -> Result<Interrupt> {
         let (pressed, _) = watch::channel(false);
         let sender = pressed.clone();
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let runtime = runtime.map_err(|problem| Error::Internal(format!("no runtime for signals: {problem}")))?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build();
+        let runtime = runtime
+            .map_err(|problem| Error::Internal(format!("no runtime for signals: {problem}")))?;
+        let refused = |problem: io::Error| Error::Internal(format!("no signals: {problem}"));
+        // Here and not in the thread: a terminal's line editor puts back whatever handler it finds at its own start.
+        let mut signal = {
+            let _in_runtime = runtime.enter();
+            signal().map_err(refused)?
+        };
         let listen = move || {
             runtime.block_on(async {
-                while tokio::signal::ctrl_c().await.is_ok() {
+                while signal.recv().await.is_some() {
                     sender.send_replace(true);
                     if patience == Patience::Short {
                         tokio::time::sleep(GRACE).await;
@@ -43,7 +63,9 @@ impl Interrupt {
                 }
             });
         };
-        let thread = std::thread::Builder::new().name("interrupt".to_owned()).spawn(listen);
+        let thread = std::thread::Builder::new()
+            .name("interrupt".to_owned())
+            .spawn(listen);
         thread.map_err(|problem| Error::Internal(format!("no thread for signals: {problem}")))?;
         Ok(Interrupt { pressed })
     }
@@ -51,7 +73,9 @@ impl Interrupt {
     /// One that is never pressed.
     #[cfg(test)]
     pub fn never() -> Interrupt {
-        Interrupt { pressed: watch::channel(false).0 }
+        Interrupt {
+            pressed: watch::channel(false).0,
+        }
     }
 
     /// Waits for the signal.

@@ -24,7 +24,10 @@ pub fn start(level: Option<Level>) {
         Some(Level::Trace) => LevelFilter::TRACE,
     };
     let targets = Targets::new().with_targets(OURS.map(|target| (target, level)));
-    let layer = tracing_subscriber::fmt::layer().with_writer(io::stderr).with_ansi(false).with_filter(targets);
+    let layer = tracing_subscriber::fmt::layer()
+        .with_writer(io::stderr)
+        .with_ansi(false)
+        .with_filter(targets);
     // A second call finds the first one's log, which is the same.
     let _ = tracing_subscriber::registry().with(layer).try_init();
 }

@@ -49,7 +49,9 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: Arguments, environment: &Environment) -> Result<Exit> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build();
     let runtime = runtime.map_err(|problem| Error::Internal(format!("no runtime: {problem}")))?;
     let exit = runtime.block_on(async {
         match arguments.command {
@@ -62,8 +64,12 @@ fn run(arguments: Arguments, environment: &Environment) -> Result<Exit> {
             Some(Command::Demo(arguments)) => commands::demo::run(&arguments, environment).await,
             Some(Command::Shell(arguments)) => commands::shell::run(&arguments, environment).await,
             Some(Command::Exec(arguments)) => commands::exec::run(&arguments, environment).await,
-            Some(Command::Emulator(arguments)) => commands::emulator::run(arguments, environment).await,
-            Some(Command::Auth { command: AuthCommand::Status(arguments) }) => commands::auth::status(&arguments, environment).await,
+            Some(Command::Emulator(arguments)) => {
+                commands::emulator::run(arguments, environment).await
+            }
+            Some(Command::Auth {
+                command: AuthCommand::Status(arguments),
+            }) => commands::auth::status(&arguments, environment).await,
             Some(Command::Completions { shell }) => commands::completions::run(shell, environment),
         }
     });

@@ -53,7 +53,12 @@ pub struct Runner<'a> {
 
 impl<'a> Runner<'a> {
     /// A runner that has run nothing.
-    pub fn new(session: &'a Session, console: &'a mut Console, interrupt: &'a Interrupt, format: Format) -> Runner<'a> {
+    pub fn new(
+        session: &'a Session,
+        console: &'a mut Console,
+        interrupt: &'a Interrupt,
+        format: Format,
+    ) -> Runner<'a> {
         Runner {
             session,
             console,
@@ -105,7 +110,12 @@ impl<'a> Runner<'a> {
     pub async fn script(&mut self, script: &str, name: &str, on_failure: OnFailure) -> Result<()> {
         let pieces = match split(script) {
             Ok(pieces) if pieces.is_empty() => {
-                self.fail(&Error::Empty { name: name.to_owned() }, script);
+                self.fail(
+                    &Error::Empty {
+                        name: name.to_owned(),
+                    },
+                    script,
+                );
                 return Ok(());
             }
             Ok(pieces) => pieces,
@@ -122,7 +132,8 @@ impl<'a> Runner<'a> {
             };
             let started = Instant::now();
             let (report, outcome) = self.statement(script, piece, place).await;
-            let summary = StatementSummary::new(piece.text(script), report.as_ref(), outcome.as_ref().err());
+            let summary =
+                StatementSummary::new(piece.text(script), report.as_ref(), outcome.as_ref().err());
             self.summary.statements.push(summary);
             if self.timing == Timing::On {
                 let milliseconds = started.elapsed().as_secs_f64() * 1e3;
@@ -130,7 +141,9 @@ impl<'a> Runner<'a> {
             }
             match outcome {
                 Ok(()) => {}
-                Err(failure @ (Error::Interrupted | Error::Closed | Error::Output(_))) => return Err(failure),
+                Err(failure @ (Error::Interrupted | Error::Closed | Error::Output(_))) => {
+                    return Err(failure);
+                }
                 Err(failure) => {
                     self.fail(&placed(failure, script, piece, at, pieces.len()), script);
                     if on_failure == OnFailure::Stop {
@@ -142,7 +155,12 @@ impl<'a> Runner<'a> {
         Ok(())
     }
 
-    async fn statement(&mut self, script: &str, piece: &Piece, place: Place) -> (Option<Report>, Result<()>) {
+    async fn statement(
+        &mut self,
+        script: &str,
+        piece: &Piece,
+        place: Place,
+    ) -> (Option<Report>, Result<()>) {
         let outcome = async {
             let parsed = parse_piece(script, piece)?;
             let prepared = self.session.prepare(&parsed).await?;
@@ -160,7 +178,11 @@ impl<'a> Runner<'a> {
 
     async fn rows(&mut self, mut rows: Rows, place: Place) -> (Option<Report>, Result<()>) {
         self.results += 1;
-        let look = Look { format: self.format, target: self.console.target(), records: self.records };
+        let look = Look {
+            format: self.format,
+            target: self.console.target(),
+            records: self.records,
+        };
         let mut printer = output::printer(look, place, rows.schema());
         let outcome = loop {
             match self.interrupt.or(rows.next()).await {
@@ -203,11 +225,17 @@ impl<'a> Runner<'a> {
         self.incomplete = true;
         self.console.warn(&report.line());
         for missing in report.missing.iter().take(NAMED) {
-            let told = format!("missing: `{}`: {}: {}", missing.scope, missing.code, missing.message);
+            let told = format!(
+                "missing: `{}`: {}: {}",
+                missing.scope, missing.code, missing.message
+            );
             self.console.warn(&printable(&told));
         }
         if report.missing.len() > NAMED {
-            self.console.warn(&format!("… and {} more; `SHOW WARNINGS` lists all", report.missing.len() - NAMED));
+            self.console.warn(&format!(
+                "… and {} more; `SHOW WARNINGS` lists all",
+                report.missing.len() - NAMED
+            ));
         }
     }
 }
@@ -216,13 +244,181 @@ impl<'a> Runner<'a> {
 fn placed(failure: Error, script: &str, piece: &Piece, at: usize, of: usize) -> Error {
     match failure.diagnostic() {
         Some(diagnostic) if diagnostic.span.is_none() && of > 1 => {
-            let line = script[..piece.range.start.min(script.len())].matches('\n').count() + 1;
+            let line = script[..piece.range.start.min(script.len())]
+                .matches('\n')
+                .count()
+                + 1;
             let note = format!("in statement {} of {of}, line {line}", at + 1);
             match failure {
                 Error::Parse(diagnostic) => Error::Parse(diagnostic.note(note)),
-                failure => Error::Placed { diagnostic: Box::new(diagnostic.note(note)), exit: failure.exit() },
+                failure => Error::Placed {
+                    diagnostic: Box::new(diagnostic.note(note)),
+                    exit: failure.exit(),
+                },
             }
         }
         _ => failure,
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use std::collections::HashMap;
+    use std::io::{self, Write};
+    use std::sync::{Arc, Mutex};
+
+    use restable_engine::{Engine, Settings};
+    use restable_spec::{Builtin, Registry};
+
+    use super::*;
+    use crate::console::Talk;
+
+    #[derive(Clone, Default)]
+    struct Kept(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Kept {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl Kept {
+        fn text(&self) -> String {
+            String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+        }
+    }
+
+    struct Gone;
+
+    impl Write for Gone {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(io::ErrorKind::BrokenPipe.into())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn session() -> Session {
+        let registry = Registry::open(vec![Arc::new(Builtin)]).unwrap();
+        Engine::new(registry, HashMap::new())
+            .session(Settings::default())
+            .unwrap()
+    }
+
+    /// The rows, the talk, the exit and how many statements the summary has.
+    async fn ran(script: &str, on_failure: OnFailure, talk: Talk) -> (String, String, Exit, usize) {
+        let (rows, said) = (Kept::default(), Kept::default());
+        let mut console =
+            Console::over(Box::new(rows.clone()), Box::new(said.clone())).with_talk(talk);
+        let (session, interrupt) = (session(), Interrupt::never());
+        let mut runner = Runner::new(&session, &mut console, &interrupt, Format::Json);
+        runner
+            .script(script, "the argument", on_failure)
+            .await
+            .unwrap();
+        let (exit, count) = (runner.exit(), runner.summary().statements.len());
+        drop(console);
+        (rows.text(), said.text(), exit, count)
+    }
+
+    #[tokio::test]
+    async fn one_statement_or_several() {
+        let (rows, said, exit, _) =
+            ran("SELECT 1 AS a, 'x' AS b;", OnFailure::Stop, Talk::Usual).await;
+        assert_eq!(
+            (rows.as_str(), said.as_str(), exit),
+            ("[\n{\"a\":1,\"b\":\"x\"}\n]\n", "", Exit::Done)
+        );
+        let (rows, said, exit, count) = ran(
+            "USE azure.data_protection; SELECT 1 AS a; SELECT 2 AS a",
+            OnFailure::Stop,
+            Talk::Usual,
+        )
+        .await;
+        assert_eq!(
+            (rows.as_str(), said.as_str(), exit, count),
+            (
+                "[{\"a\":1}]\n[{\"a\":2}]\n",
+                "using azure.data_protection\n",
+                Exit::Done,
+                3
+            )
+        );
+        let (_, said, ..) = ran("USE azure.data_protection", OnFailure::Stop, Talk::Quiet).await;
+        assert_eq!(said, "");
+    }
+
+    #[tokio::test]
+    async fn the_first_failure_ends_a_script_and_decides() {
+        let script = "SELECT 1 AS a; SELECT * FROM nope; SELECT 2 AS a";
+        let (rows, said, exit, count) = ran(script, OnFailure::Stop, Talk::Quiet).await;
+        assert_eq!(
+            (rows.as_str(), exit, count),
+            ("[{\"a\":1}]\n", Exit::Statement, 2)
+        );
+        assert!(
+            said.starts_with("error[R0202]: there is no table `nope`"),
+            "{said}"
+        );
+        let (rows, _, exit, count) = ran(script, OnFailure::GoOn, Talk::Quiet).await;
+        assert_eq!(
+            (rows.as_str(), exit, count),
+            ("[{\"a\":1}]\n[{\"a\":2}]\n", Exit::Statement, 3)
+        );
+        let (rows, said, exit, _) = ran("-- nothing\n;", OnFailure::Stop, Talk::Usual).await;
+        assert_eq!((rows.as_str(), exit), ("", Exit::Statement));
+        assert!(
+            said.starts_with("error: the argument holds no statement"),
+            "{said}"
+        );
+    }
+
+    #[test]
+    fn a_fault_without_a_place_names_its_statement() {
+        let script = "SELECT 1;\nSELECT 2";
+        let pieces = split(script).unwrap();
+        let timeout = || {
+            Error::Engine(restable_engine::Error::Timeout(
+                std::time::Duration::from_secs(1),
+            ))
+        };
+        let told = placed(timeout(), script, &pieces[1], 1, 2);
+        assert_eq!(told.exit(), Exit::Provider);
+        assert!(
+            told.render(script)
+                .contains("\n   = in statement 2 of 2, line 2\n"),
+            "{}",
+            told.render(script)
+        );
+        assert!(
+            !placed(timeout(), script, &pieces[0], 0, 1)
+                .render(script)
+                .contains("statement 1")
+        );
+    }
+
+    #[tokio::test]
+    async fn a_reader_that_goes_away_ends_the_run_without_a_word() {
+        let said = Kept::default();
+        let mut console = Console::over(Box::new(Gone), Box::new(said.clone()));
+        let (session, interrupt) = (session(), Interrupt::never());
+        let mut runner = Runner::new(&session, &mut console, &interrupt, Format::Jsonl);
+        let ended = runner
+            .script("SELECT 1; SELECT 2", "the argument", OnFailure::GoOn)
+            .await;
+        assert!(matches!(ended, Err(Error::Closed)), "{ended:?}");
+        assert_eq!(
+            (
+                runner.exit(),
+                runner.summary().statements.len(),
+                said.text()
+            ),
+            (Exit::Done, 1, String::new())
+        );
     }
 }

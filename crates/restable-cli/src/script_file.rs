@@ -23,8 +23,14 @@ pub fn read(path: &Path) -> Result<Script> {
     } else {
         (format!("`{}`", path.display()), std::fs::read(path))
     };
-    let bytes = bytes.map_err(|source| Error::Read { path: path.to_owned(), source })?;
-    let text = decode(bytes).map_err(|problem| Error::NotText { name: name.clone(), problem })?;
+    let bytes = bytes.map_err(|source| Error::Read {
+        path: path.to_owned(),
+        source,
+    })?;
+    let text = decode(bytes).map_err(|problem| Error::NotText {
+        name: name.clone(),
+        problem,
+    })?;
     Ok(Script { text, name })
 }
 
@@ -35,10 +41,17 @@ fn decode(bytes: Vec<u8>) -> Result<String, String> {
     }
     let text = String::from_utf8(bytes).map_err(|problem| {
         let at = problem.utf8_error().valid_up_to();
-        let line = problem.as_bytes()[..at].iter().filter(|byte| **byte == b'\n').count() + 1;
+        let line = problem.as_bytes()[..at]
+            .iter()
+            .filter(|byte| **byte == b'\n')
+            .count()
+            + 1;
         format!("byte 0x{:02x} in line {line}", problem.as_bytes()[at])
     })?;
-    Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))
+    Ok(text
+        .strip_prefix('\u{feff}')
+        .map(str::to_owned)
+        .unwrap_or(text))
 }
 
 #[cfg(test)]
@@ -55,7 +68,10 @@ mod tests {
             ("'ü'".as_bytes(), Ok("'ü'")),
         ];
         for (bytes, expected) in cases {
-            assert_eq!(decode(bytes.to_vec()), expected.map(str::to_owned).map_err(str::to_owned));
+            assert_eq!(
+                decode(bytes.to_vec()),
+                expected.map(str::to_owned).map_err(str::to_owned)
+            );
         }
     }
 }

@@ -50,12 +50,23 @@ impl StatementSummary {
     /// A statement with what it cost; without a report nothing ran.
     pub fn new(sql: &str, report: Option<&Report>, failure: Option<&Error>) -> StatementSummary {
         let error = failure.map(|failure| match failure.diagnostic() {
-            Some(diagnostic) => Failure { code: Some(diagnostic.code), message: diagnostic.message },
-            None => Failure { code: None, message: failure.to_string() },
+            Some(diagnostic) => Failure {
+                code: Some(diagnostic.code),
+                message: diagnostic.message,
+            },
+            None => Failure {
+                code: None,
+                message: failure.to_string(),
+            },
         });
         let sql = restable_http::show_text(sql);
         let Some(report) = report else {
-            return StatementSummary { sql, complete: error.is_none(), error, ..StatementSummary::default() };
+            return StatementSummary {
+                sql,
+                complete: error.is_none(),
+                error,
+                ..StatementSummary::default()
+            };
         };
         let missing = report.missing.iter().map(|missing| MissingScope {
             scope: missing.scope.clone(),
@@ -86,9 +97,13 @@ fn rounded(time: Duration) -> f64 {
 impl Summary {
     /// Writes the file.
     pub fn write(&self, path: &Path) -> Result<()> {
-        let mut text = serde_json::to_string_pretty(self).map_err(|problem| Error::Internal(format!("the summary: {problem}")))?;
+        let mut text = serde_json::to_string_pretty(self)
+            .map_err(|problem| Error::Internal(format!("the summary: {problem}")))?;
         text.push('\n');
-        std::fs::write(path, text).map_err(|source| Error::Write { path: path.to_owned(), source })
+        std::fs::write(path, text).map_err(|source| Error::Write {
+            path: path.to_owned(),
+            source,
+        })
     }
 }
 
@@ -99,7 +114,13 @@ mod tests {
 
     #[test]
     fn has_the_keys_of_the_contract() {
-        let report = Report { rows: 3, calls: 2, elapsed: Duration::from_micros(1_234_567), scopes: [("vaults".to_owned(), 2)].into(), ..Report::default() };
+        let report = Report {
+            rows: 3,
+            calls: 2,
+            elapsed: Duration::from_micros(1_234_567),
+            scopes: [("vaults".to_owned(), 2)].into(),
+            ..Report::default()
+        };
         let failure = Error::Interrupted;
         let summary = Summary {
             statements: vec![

@@ -13,12 +13,16 @@ use crate::console::Console;
 use crate::error::{Error, Exit, Result};
 use crate::output::{self, Format, Look, Place, Records, Target};
 
-const HEADINGS: [&str; 6] = ["provider", "endpoint", "credential", "step", "state", "reason"];
+const HEADINGS: [&str; 5] = ["provider", "credential", "state", "reason", "endpoint"];
+
+/// The texts under the headings.
+type Row = [Option<String>; 5];
 
 /// Runs the command.
 pub async fn status(arguments: &StatusArguments, environment: &Environment) -> Result<Exit> {
     let file = ConfigurationFile::find(environment)?;
-    let mut configuration = configuration::resolve(&arguments.connection.settings(), environment, file.as_ref())?;
+    let mut configuration =
+        configuration::resolve(&arguments.connection.settings(), environment, file.as_ref())?;
     configuration.output = arguments.output.or(configuration.output);
     crate::log::start(configuration.log);
     let connection = connection::open(&arguments.connection, &configuration, environment).await?;
@@ -37,7 +41,11 @@ pub async fn status(arguments: &StatusArguments, environment: &Environment) -> R
     }
 }
 
-async fn steps(connection: &Connection, route: &Route, probe: bool) -> (Vec<ChainStep>, Option<Error>) {
+async fn steps(
+    connection: &Connection,
+    route: &Route,
+    probe: bool,
+) -> (Vec<ChainStep>, Option<Error>) {
     match connection.clients.get(&route.provider) {
         None => (Vec::new(), None),
         Some(client) if probe => {
@@ -48,37 +56,81 @@ async fn steps(connection: &Connection, route: &Route, probe: bool) -> (Vec<Chai
     }
 }
 
-/// The rows of a provider: one for each step of its credential, one at least.
-fn described(route: &Route, steps: Vec<ChainStep>) -> Vec<[Option<String>; 6]> {
+/// The rows of a provider: one for each member of the Azure credential, else one.
+fn described(route: &Route, steps: Vec<ChainStep>) -> Vec<Row> {
     let endpoint = route.endpoint.as_ref().map(restable_http::redact_url);
-    let credential = match &route.auth {
-        None => None,
-        Some(Auth::None) => Some("none".to_owned()),
-        Some(Auth::Azure) => Some("azure".to_owned()),
-        Some(Auth::Bearer(variable)) => Some(format!("bearer:{variable}")),
+    let row = |credential: Option<String>, state: Option<&str>, reason: String| {
+        [
+            Some(route.provider.clone()),
+            credential,
+            state.map(str::to_owned),
+            Some(reason),
+            endpoint.clone(),
+        ]
     };
-    let row = |step: Option<String>, state: Option<&str>, reason: String| {
-        [Some(route.provider.clone()), endpoint.clone(), credential.clone(), step, state.map(str::to_owned), Some(reason)]
-    };
-    if steps.is_empty() {
-        return vec![row(None, None, route.reason.to_owned())];
-    }
     let state = |state: StepState| match state {
         StepState::Ready => "ready",
         StepState::Skipped => "skipped",
         StepState::Used => "used",
         StepState::Failed => "failed",
     };
-    steps.into_iter().map(|step| row(Some(step.name.to_owned()), Some(state(step.state)), step.reason)).collect()
+    match &route.auth {
+        None => vec![row(None, None, route.reason.to_owned())],
+        Some(Auth::None) => vec![row(
+            Some("none".to_owned()),
+            Some("ready"),
+            route.reason.to_owned(),
+        )],
+        Some(Auth::Bearer(variable)) => vec![row(
+            Some(format!("bearer:{variable}")),
+            Some("ready"),
+            route.reason.to_owned(),
+        )],
+        Some(Auth::Azure) => steps
+            .into_iter()
+            .map(|step| {
+                row(
+                    Some(step.name.to_owned()),
+                    Some(state(step.state)),
+                    step.reason,
+                )
+            })
+            .collect(),
+    }
 }
 
-fn print(rows: &[[Option<String>; 6]], format: Option<Format>, console: &mut Console) -> Result<()> {
-    let schema = Arc::new(Schema::new(HEADINGS.map(|name| Field::new(name, DataType::Utf8, true)).to_vec()));
-    let column = |at: usize| -> ArrayRef { Arc::new(rows.iter().map(|row| row[at].as_deref()).collect::<StringArray>()) };
-    let batch = RecordBatch::try_new(Arc::clone(&schema), (0..HEADINGS.len()).map(column).collect())?;
+fn print(rows: &[Row], format: Option<Format>, console: &mut Console) -> Result<()> {
+    let schema = Arc::new(Schema::new(
+        HEADINGS
+            .map(|name| Field::new(name, DataType::Utf8, true))
+            .to_vec(),
+    ));
+    let column = |at: usize| -> ArrayRef {
+        Arc::new(
+            rows.iter()
+                .map(|row| row[at].as_deref())
+                .collect::<StringArray>(),
+        )
+    };
+    let batch = RecordBatch::try_new(
+        Arc::clone(&schema),
+        (0..HEADINGS.len()).map(column).collect(),
+    )?;
     let target = console.target();
-    let format = format.unwrap_or(if target == Target::Stream { Format::Json } else { Format::Table });
-    let mut printer = output::printer(Look { format, target, records: Records::Auto }, Place::Only, &schema);
+    let format = format.unwrap_or(if target == Target::Stream {
+        Format::Json
+    } else {
+        Format::Table
+    });
+    let mut printer = output::printer(
+        Look {
+            format,
+            target,
+            records: Records::Auto,
+        },
+        Place::Only,
+        &schema,
+    );
     printer.rows(&batch, console.rows())?;
     printer.end(console.rows())?;
     console.flush()

@@ -20,9 +20,10 @@ struct Stop {
 }
 
 const WELCOME: &str = "\
-restable turns REST APIs into SQL tables. This tour runs against a built-in emulator of
-Azure Resource Manager: the tenant of a company called Contoso, whose backups are in
-Azure Backup vaults. Nothing leaves this machine, and no account is needed.";
+restable turns REST APIs into SQL tables. This tour runs against a built-in
+emulator of Azure Resource Manager: the tenant of a company called Contoso,
+whose backups are in Azure Backup vaults. Nothing leaves this machine, and no
+account is needed.";
 
 const STOPS: &[Stop] = &[
     Stop {
@@ -38,10 +39,10 @@ DESCRIBE azure.data_protection.backup_instances;",
     Stop {
         title: "The whole estate",
         words: "\
-No subscription and no vault is named, so the table is everything that the credential
-can see: subscriptions are walked, then vaults, then instances, every page of them.
-The last line says what was covered and what it cost. A scope that cannot be read
-fails the statement; there is no silent gap.",
+No subscription and no vault is named, so the table is everything that the
+credential can see: subscriptions are walked, then vaults, then instances, every
+page of them. The last line says what was covered and what it cost. A scope that
+cannot be read fails the statement; there is no silent gap.",
         sql: "\
 USE azure.data_protection;
 SELECT vaultName,
@@ -62,65 +63,73 @@ ORDER BY instances DESC, state;",
     },
     Stop {
         title: "What is unhealthy, and why?",
-        words: "",
+        words: "Azure's own codes and words:",
         sql: "\
-SELECT vault_name, friendly_name, error_code
+SELECT friendly_name, error_code, error_message
 FROM vw_backup_instances
 WHERE error_code IS NOT NULL
-ORDER BY vault_name;",
+ORDER BY friendly_name;",
     },
     Stop {
         title: "What went wrong last night?",
         words: "\
 Jobs are a table, too.",
         sql: "\
-SELECT friendly_name, date_trunc('second', start_time) AS started, error_code
+SELECT friendly_name, start_time::date AS day, error_code
 FROM vw_jobs
 WHERE status = 'Failed'
-ORDER BY started;",
+ORDER BY friendly_name;",
     },
     Stop {
         title: "Only one vault",
         words: "\
-A condition never makes a query possible, it only makes it cheaper: compare the number
-of calls with those above. JSON columns are read with dots.",
+A condition never makes a query possible, it only makes it cheaper: compare the
+calls with those above.",
         sql: "\
-SELECT properties.friendlyName AS item,
-       properties.dataSourceInfo.resourceLocation AS location,
-       arm_id(properties.policyInfo.policyId, 'backupPolicyName') AS policy
-FROM backup_instances
-WHERE vaultName = 'bv-data-disks-eus2';",
+SELECT friendly_name, datasource_type, policy_name
+FROM vw_backup_instances
+WHERE vault_name = 'bv-data-disks-eus2';",
     },
 ];
 
 const FAREWELL: &str = "
-  restable shell --emulator          go on here: `\\?` lists what the shell knows
+  restable shell --emulator    go on here: `\\?` lists what the shell knows
   restable exec --emulator -o csv \\
       \"SELECT name, location FROM azure.data_protection.backup_vaults\"
-  restable emulator                  the emulator alone, for other tools
-  restable auth status               which credential would be used against Azure
-  restable shell                     your own estate, for example after `az login`";
+  restable emulator            the emulator alone, for other tools
+  restable auth status         which credential would be used against Azure
+  restable shell               your own estate, for example after `az login`";
 
 /// Runs the command.
 pub async fn run(_: &DemoArguments, environment: &Environment) -> Result<Exit> {
     let interrupt = Interrupt::listen(Patience::Short)?;
     // The tour is the same on every machine: no settings but its own.
     let configuration = Configuration::default();
-    let arguments = ConnectionArguments { emulator: Some(Estate::Demo), ..ConnectionArguments::default() };
+    let arguments = ConnectionArguments {
+        emulator: Some(Estate::Demo),
+        ..ConnectionArguments::default()
+    };
     let connection = connection::open(&arguments, &configuration, environment).await?;
     let session = connection.session(&configuration, &[]).await?;
     let mut console = Console::standard(environment).together();
     console.say(WELCOME);
     let mut runner = Runner::new(&session, &mut console, &interrupt, Format::Table);
     for (at, stop) in STOPS.iter().enumerate() {
-        runner.console.title(&format!("\n{}. {}", at + 1, stop.title));
-        if !stop.words.is_empty() {
-            runner.console.say(&format!("\n{}", stop.words));
-        }
-        runner.console.say("");
+        runner
+            .console
+            .title(&format!("\n{}. {}", at + 1, stop.title));
+        runner.console.say(&format!("\n{}\n", stop.words));
         for (number, line) in stop.sql.lines().enumerate() {
-            let prompt = if number == 0 || stop.sql.lines().nth(number - 1).is_some_and(|line| line.ends_with(';')) { "restable> " } else { "      ... " };
-            runner.console.say(&format!("{prompt}{line}"));
+            let begins = number == 0
+                || stop
+                    .sql
+                    .lines()
+                    .nth(number - 1)
+                    .is_some_and(|line| line.ends_with(';'));
+            runner.console.say(&format!(
+                "{}{line}",
+                if begins { "restable> " } else { "       -> " }
+            ));
         }
         runner.begin();
         runner.script(stop.sql, stop.title, OnFailure::Stop).await?;

@@ -18,7 +18,10 @@ use crate::script_file::{self, Script};
 pub async fn run(arguments: &ExecArguments, environment: &Environment) -> Result<Exit> {
     let configuration = configure(&arguments.session, environment)?;
     let script = match (&arguments.sql, &arguments.file) {
-        (Some(sql), _) => Script { text: sql.clone(), name: "the statement".to_owned() },
+        (Some(sql), _) => Script {
+            text: sql.clone(),
+            name: "the argument".to_owned(),
+        },
         (None, Some(file)) => script_file::read(file)?,
         (None, None) => return Err(Error::Nothing),
     };
@@ -28,10 +31,15 @@ pub async fn run(arguments: &ExecArguments, environment: &Environment) -> Result
         Target::Stream => Format::Json,
     });
     let interrupt = Interrupt::listen(Patience::Short)?;
-    let connection = connection::open(&arguments.session.connection, &configuration, environment).await?;
-    let session = connection.session(&configuration, &arguments.session.variables).await?;
+    let connection =
+        connection::open(&arguments.session.connection, &configuration, environment).await?;
+    let session = connection
+        .session(&configuration, &arguments.session.variables)
+        .await?;
     let mut runner = Runner::new(&session, &mut console, &interrupt, format);
-    let ended = runner.script(&script.text, &script.name, on_failure(&arguments.session)).await;
+    let ended = runner
+        .script(&script.text, &script.name, on_failure(&arguments.session))
+        .await;
     finish(&runner, arguments.session.summary.as_deref(), ended)
 }
 
@@ -45,7 +53,11 @@ pub fn configure(arguments: &SessionArguments, environment: &Environment) -> Res
 
 /// The console that the flags ask for.
 pub fn console(arguments: &SessionArguments, environment: &Environment) -> Result<Console> {
-    let talk = if arguments.quiet { Talk::Quiet } else { Talk::Usual };
+    let talk = if arguments.quiet {
+        Talk::Quiet
+    } else {
+        Talk::Usual
+    };
     let console = Console::standard(environment).with_talk(talk);
     match &arguments.outfile {
         Some(path) => console.into_file(path),
@@ -55,7 +67,11 @@ pub fn console(arguments: &SessionArguments, environment: &Environment) -> Resul
 
 /// What `--continue` says.
 pub fn on_failure(arguments: &SessionArguments) -> OnFailure {
-    if arguments.go_on { OnFailure::GoOn } else { OnFailure::Stop }
+    if arguments.go_on {
+        OnFailure::GoOn
+    } else {
+        OnFailure::Stop
+    }
 }
 
 /// Writes the summary and tells how the process ends. What was run is told even if the run was cut off.

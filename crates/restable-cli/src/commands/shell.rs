@@ -25,32 +25,61 @@ pub async fn run(arguments: &ShellArguments, environment: &Environment) -> Resul
     let arguments = &arguments.session;
     let configuration = exec::configure(arguments, environment)?;
     let connection = connection::open(&arguments.connection, &configuration, environment).await?;
-    let session = connection.session(&configuration, &arguments.variables).await?;
+    let session = connection
+        .session(&configuration, &arguments.variables)
+        .await?;
     let mut console = exec::console(arguments, environment)?;
     let mut input = Input::open(session.registry(), &configuration.history)?;
-    let interrupt = Interrupt::listen(if input.is_terminal() { Patience::Long } else { Patience::Short })?;
+    let interrupt = Interrupt::listen(if input.is_terminal() {
+        Patience::Long
+    } else {
+        Patience::Short
+    })?;
     if input.is_terminal() {
         greet(&mut console, &connection);
     }
     let format = configuration.output.unwrap_or(Format::Table);
     let mut runner = Runner::new(&session, &mut console, &interrupt, format);
     // At a terminal a person decides after each failure; a script of lines ends at the first, like one of `exec`.
-    let on_failure = if input.is_terminal() { OnFailure::GoOn } else { exec::on_failure(arguments) };
+    let on_failure = if input.is_terminal() {
+        OnFailure::GoOn
+    } else {
+        exec::on_failure(arguments)
+    };
     let ended = talk(&mut runner, &mut input, &interrupt, on_failure).await;
     let exit = exec::finish(&runner, arguments.summary.as_deref(), ended)?;
-    Ok(if input.is_terminal() { Exit::Done } else { exit })
+    Ok(if input.is_terminal() {
+        Exit::Done
+    } else {
+        exit
+    })
 }
 
 fn greet(console: &mut Console, connection: &connection::Connection) {
-    console.say(&format!("restable {} · `\\?` for help, `\\q` or Ctrl-D to leave", env!("CARGO_PKG_VERSION")));
-    for route in connection.routes.iter().filter(|route| route.auth.is_some()) {
-        let endpoint = route.endpoint.as_ref().map_or_else(|| "its own server".to_owned(), restable_http::redact_url);
+    console.say(&format!(
+        "restable {} · `\\?` for help, `\\q` or Ctrl-D to leave",
+        env!("CARGO_PKG_VERSION")
+    ));
+    for route in connection
+        .routes
+        .iter()
+        .filter(|route| route.auth.is_some())
+    {
+        let endpoint = route
+            .endpoint
+            .as_ref()
+            .map_or_else(|| "its own server".to_owned(), restable_http::redact_url);
         console.aside(&format!("{}: {endpoint}", route.provider));
     }
 }
 
 /// Reads and runs until the end of the input.
-async fn talk(runner: &mut Runner<'_>, input: &mut Input, interrupt: &Interrupt, on_failure: OnFailure) -> Result<()> {
+async fn talk(
+    runner: &mut Runner<'_>,
+    input: &mut Input,
+    interrupt: &Interrupt,
+    on_failure: OnFailure,
+) -> Result<()> {
     let mut text = String::new();
     loop {
         let current = runner.session().current();
@@ -73,7 +102,8 @@ async fn talk(runner: &mut Runner<'_>, input: &mut Input, interrupt: &Interrupt,
             }
             Line::Text(line) => {
                 let word = line.trim();
-                let between = text.is_empty() || matches!(open, Some(Open::Statement | Open::Parenthesis));
+                let between =
+                    text.is_empty() || matches!(open, Some(Open::Statement | Open::Parenthesis));
                 if between && word.starts_with('\\') {
                     input.remember(&line);
                     interrupt.clear();
@@ -81,7 +111,10 @@ async fn talk(runner: &mut Runner<'_>, input: &mut Input, interrupt: &Interrupt,
                         Next::Leave => return Ok(()),
                         Next::Stay => {}
                     }
-                } else if text.is_empty() && ["exit", "quit", "exit;", "quit;"].contains(&word.to_ascii_lowercase().as_str()) {
+                } else if text.is_empty()
+                    && ["exit", "quit", "exit;", "quit;"]
+                        .contains(&word.to_ascii_lowercase().as_str())
+                {
                     return Ok(());
                 } else {
                     text.push_str(&line);
@@ -93,13 +126,20 @@ async fn talk(runner: &mut Runner<'_>, input: &mut Input, interrupt: &Interrupt,
                 }
             }
         }
-        if on_failure == OnFailure::Stop && !matches!(runner.exit(), Exit::Done | Exit::Incomplete) {
+        if on_failure == OnFailure::Stop && !matches!(runner.exit(), Exit::Done | Exit::Incomplete)
+        {
             return Ok(());
         }
     }
 }
 
-async fn run_text(runner: &mut Runner<'_>, input: &mut Input, interrupt: &Interrupt, script: &str, on_failure: OnFailure) -> Result<()> {
+async fn run_text(
+    runner: &mut Runner<'_>,
+    input: &mut Input,
+    interrupt: &Interrupt,
+    script: &str,
+    on_failure: OnFailure,
+) -> Result<()> {
     if blank(script) {
         return Ok(());
     }
@@ -159,7 +199,10 @@ mod tests {
         current.provider = Some("azure".to_owned());
         current.service = Some("data_protection".to_owned());
         assert_eq!(prompt(&current, None), "azure.data_protection> ");
-        assert_eq!(prompt(&current, Some(Open::Statement)), "                    -> ");
+        assert_eq!(
+            prompt(&current, Some(Open::Statement)),
+            "                    -> "
+        );
     }
 
     #[test]

@@ -27,13 +27,23 @@ impl Objects {
             text.push(':');
             text
         });
-        Objects { schema: SchemaRef::clone(schema), keys: keys.collect(), line: String::new() }
+        Objects {
+            schema: SchemaRef::clone(schema),
+            keys: keys.collect(),
+            line: String::new(),
+        }
     }
 
     /// Calls `write` with each row as an object.
-    fn each(&mut self, batch: &RecordBatch, mut write: impl FnMut(&str) -> std::io::Result<()>) -> Result<()> {
+    fn each(
+        &mut self,
+        batch: &RecordBatch,
+        mut write: impl FnMut(&str) -> std::io::Result<()>,
+    ) -> Result<()> {
         let fields = self.schema.fields().iter().zip(batch.columns());
-        let columns = fields.map(|(field, array)| Column::new(field, array)).collect::<Result<Vec<_>>>()?;
+        let columns = fields
+            .map(|(field, array)| Column::new(field, array))
+            .collect::<Result<Vec<_>>>()?;
         for row in 0..batch.num_rows() {
             self.line.clear();
             self.line.push('{');
@@ -57,8 +67,13 @@ fn keys(schema: &Schema) -> Vec<String> {
     let written: HashSet<&String> = schema.fields().iter().map(|field| field.name()).collect();
     let unique = schema.fields().iter().map(|field| {
         let name = field.name();
-        let numbered = (2..).map(|number| format!("{name}_{number}")).filter(|candidate| !written.contains(candidate));
-        let key = std::iter::once(name.clone()).chain(numbered).find(|candidate| !taken.contains(candidate)).unwrap_or_default();
+        let numbered = (2..)
+            .map(|number| format!("{name}_{number}"))
+            .filter(|candidate| !written.contains(candidate));
+        let key = std::iter::once(name.clone())
+            .chain(numbered)
+            .find(|candidate| !taken.contains(candidate))
+            .unwrap_or_default();
         taken.insert(key.clone());
         key
     });
@@ -74,7 +89,11 @@ pub struct Array {
 
 impl Array {
     pub fn new(place: Place, schema: &SchemaRef) -> Array {
-        Array { objects: Objects::new(schema), place, begun: false }
+        Array {
+            objects: Objects::new(schema),
+            place,
+            begun: false,
+        }
     }
 }
 

@@ -102,9 +102,24 @@ pub fn printer(look: Look, place: Place, schema: &SchemaRef) -> Box<dyn Printer>
         Format::Table => Box::new(table::Table::new(look, place, schema)),
         Format::Json => Box::new(json::Array::new(place, schema)),
         Format::Jsonl => Box::new(json::Lines::new(schema)),
-        Format::Csv => Box::new(text::Text::new(text::Syntax::Csv, look.target, place, schema)),
-        Format::Tsv => Box::new(text::Text::new(text::Syntax::Tsv, look.target, place, schema)),
-        Format::Markdown => Box::new(text::Text::new(text::Syntax::Markdown, look.target, place, schema)),
+        Format::Csv => Box::new(text::Text::new(
+            text::Syntax::Csv,
+            look.target,
+            place,
+            schema,
+        )),
+        Format::Tsv => Box::new(text::Text::new(
+            text::Syntax::Tsv,
+            look.target,
+            place,
+            schema,
+        )),
+        Format::Markdown => Box::new(text::Text::new(
+            text::Syntax::Markdown,
+            look.target,
+            place,
+            schema,
+        )),
     }
 }
 

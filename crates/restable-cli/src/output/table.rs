@@ -7,7 +7,7 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
-use super::value::{Column, is_number, shown};
+use super::value::{Column, indented, is_json, is_number, shown};
 use super::{Look, Place, Printer, Records, Target};
 use crate::error::Result;
 
@@ -16,7 +16,7 @@ const MEASURED: usize = 1_000;
 /// Below this many columns a wrapped cell is no longer readable, and records stand below each other.
 const NARROWEST: usize = 12;
 /// Lines of a wrapped cell on a terminal; the whole value is in every other format.
-const TALLEST: usize = 4;
+const TALLEST: usize = 6;
 /// Lines of a cell that has line ends of its own, on a terminal.
 const TALLEST_TEXT: usize = 200;
 
@@ -29,8 +29,20 @@ struct Frame {
     bar: char,
 }
 
-const LINES: Frame = Frame { top: ['┌', '┬', '┐'], middle: ['├', '┼', '┤'], bottom: ['└', '┴', '┘'], line: '─', bar: '│' };
-const ASCII: Frame = Frame { top: ['+', '+', '+'], middle: ['+', '+', '+'], bottom: ['+', '+', '+'], line: '-', bar: '|' };
+const LINES: Frame = Frame {
+    top: ['┌', '┬', '┐'],
+    middle: ['├', '┼', '┤'],
+    bottom: ['└', '┴', '┘'],
+    line: '─',
+    bar: '│',
+};
+const ASCII: Frame = Frame {
+    top: ['+', '+', '+'],
+    middle: ['+', '+', '+'],
+    bottom: ['+', '+', '+'],
+    line: '-',
+    bar: '|',
+};
 
 enum Layout {
     /// Side by side, with these widths.
@@ -44,6 +56,7 @@ pub struct Table {
     schema: SchemaRef,
     headings: Vec<String>,
     right: Vec<bool>,
+    json: Vec<bool>,
     look: Look,
     place: Place,
     pending: Vec<Vec<String>>,
@@ -56,8 +69,12 @@ impl Table {
         let fields = schema.fields();
         Table {
             schema: SchemaRef::clone(schema),
-            headings: fields.iter().map(|field| shown(field.name(), |_| false).into_owned()).collect(),
+            headings: fields
+                .iter()
+                .map(|field| shown(field.name(), |_| false).into_owned())
+                .collect(),
             right: fields.iter().map(|field| is_number(field)).collect(),
+            json: fields.iter().map(|field| is_json(field)).collect(),
             look,
             place,
             pending: Vec::new(),
@@ -94,11 +111,21 @@ impl Table {
     }
 
     fn decide(&self) -> Layout {
-        let records = Layout::Records(self.headings.iter().map(|heading| heading.width()).max().unwrap_or(0));
+        let records = Layout::Records(
+            self.headings
+                .iter()
+                .map(|heading| heading.width())
+                .max()
+                .unwrap_or(0),
+        );
         if self.look.records == Records::Expanded || self.headings.is_empty() {
             return records;
         }
-        let mut widths: Vec<usize> = self.headings.iter().map(|heading| heading.width()).collect();
+        let mut widths: Vec<usize> = self
+            .headings
+            .iter()
+            .map(|heading| heading.width())
+            .collect();
         for row in &self.pending {
             for (width, cell) in widths.iter_mut().zip(row) {
                 *width = (*width).max(cell.split('\n').map(|line| line.width()).max().unwrap_or(0));
@@ -121,7 +148,9 @@ impl Table {
     fn row(&mut self, cells: &[String], out: &mut dyn Write) -> Result<()> {
         self.count += 1;
         match &self.layout {
-            Some(Layout::Grid(widths)) => lines(self.frame(), cells, widths, &self.right, self.limit(), out),
+            Some(Layout::Grid(widths)) => {
+                lines(self.frame(), cells, widths, &self.right, self.limit(), out)
+            }
             Some(Layout::Records(names)) => record(self, *names, cells, out),
             None => Ok(()),
         }
@@ -164,8 +193,19 @@ fn rule(frame: &Frame, ends: [char; 3], widths: &[usize], out: &mut dyn Write) -
 }
 
 /// One row of a grid, as many lines as its tallest cell.
-fn lines(frame: &Frame, cells: &[String], widths: &[usize], right: &[bool], limit: Option<usize>, out: &mut dyn Write) -> Result<()> {
-    let wrapped: Vec<Vec<String>> = cells.iter().zip(widths).map(|(cell, width)| wrap(cell, *width, limit)).collect();
+fn lines(
+    frame: &Frame,
+    cells: &[String],
+    widths: &[usize],
+    right: &[bool],
+    limit: Option<usize>,
+    out: &mut dyn Write,
+) -> Result<()> {
+    let wrapped: Vec<Vec<String>> = cells
+        .iter()
+        .zip(widths)
+        .map(|(cell, width)| wrap(cell, *width, limit))
+        .collect();
     let height = wrapped.iter().map(Vec::len).max().unwrap_or(0);
     let mut text = String::new();
     for line in 0..height {
@@ -173,7 +213,11 @@ fn lines(frame: &Frame, cells: &[String], widths: &[usize], right: &[bool], limi
         for ((cell, width), right) in wrapped.iter().zip(widths).zip(right) {
             let part = cell.get(line).map_or("", String::as_str);
             let space = " ".repeat(width.saturating_sub(part.width()));
-            let (before, after) = if *right { (space.as_str(), "") } else { ("", space.as_str()) };
+            let (before, after) = if *right {
+                (space.as_str(), "")
+            } else {
+                ("", space.as_str())
+            };
             text.extend([" ", before, part, after, " "]);
             text.push(frame.bar);
         }
@@ -192,9 +236,17 @@ fn record(table: &Table, names: usize, cells: &[String], out: &mut dyn Write) ->
     };
     let length = room.map_or(names + 20, |room| names + 3 + room.min(60));
     let mut text = title.clone();
-    text.extend(std::iter::repeat_n(frame.line, length.saturating_sub(title.width())));
+    text.extend(std::iter::repeat_n(
+        frame.line,
+        length.saturating_sub(title.width()),
+    ));
     text.push('\n');
-    for (name, cell) in table.headings.iter().zip(cells) {
+    for ((name, cell), json) in table.headings.iter().zip(cells).zip(&table.json) {
+        let cell = if *json && room.is_some() {
+            &indented(cell)
+        } else {
+            cell
+        };
         let parts = wrap(cell, room.unwrap_or(usize::MAX), room.map(|_| usize::MAX));
         for (at, part) in parts.iter().enumerate() {
             let name = if at == 0 { name.as_str() } else { "" };
@@ -233,8 +285,11 @@ fn wrap(cell: &str, width: usize, limit: Option<usize>) -> Vec<String> {
             }
             let end = end_of(rest, width);
             // At a space if that leaves at least half of the line filled.
-            let space = rest[..end].rfind(' ').filter(|at| rest[..*at].width() * 2 >= width);
+            let space = rest[..end]
+                .rfind(' ')
+                .filter(|at| rest[..*at].width() * 2 >= width);
             let (part, next) = match space {
+                _ if rest[end..].starts_with(' ') => (&rest[..end], &rest[end + 1..]),
                 Some(at) => (&rest[..at], &rest[at + 1..]),
                 None => (&rest[..end], &rest[end..]),
             };
@@ -261,11 +316,16 @@ impl Printer for Table {
     fn rows(&mut self, batch: &RecordBatch, out: &mut dyn Write) -> Result<()> {
         let schema = SchemaRef::clone(&self.schema);
         let fields = schema.fields().iter().zip(batch.columns());
-        let columns = fields.map(|(field, array)| Column::new(field, array)).collect::<Result<Vec<_>>>()?;
+        let columns = fields
+            .map(|(field, array)| Column::new(field, array))
+            .collect::<Result<Vec<_>>>()?;
         for row in 0..batch.num_rows() {
             let cell = |column: &Column<'_>| {
                 let text = column.text(row)?;
-                Ok(text.map_or_else(|| "NULL".to_owned(), |text| shown(&text, |character| character == '\n').into_owned()))
+                Ok(text.map_or_else(
+                    || "NULL".to_owned(),
+                    |text| shown(&text, |character| character == '\n').into_owned(),
+                ))
             };
             let cells = columns.iter().map(cell).collect::<Result<Vec<String>>>()?;
             if self.layout.is_some() {

@@ -6,8 +6,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, BinaryArray, BooleanArray, Date32Array, Decimal128Array, Float32Array, Float64Array, Int64Array, ListArray, NullArray, RecordBatch,
-    StringArray, StringViewArray, StructArray, TimestampMicrosecondArray, UInt64Array,
+    ArrayRef, BinaryArray, BooleanArray, Date32Array, Decimal128Array, Float32Array, Float64Array,
+    Int64Array, ListArray, NullArray, RecordBatch, StringArray, StringViewArray, StructArray,
+    TimestampMicrosecondArray, UInt64Array,
 };
 use arrow::datatypes::{DataType, Field, Fields, Int64Type, Schema};
 
@@ -22,16 +23,35 @@ fn plain() -> RecordBatch {
         Field::new("tags", DataType::Utf8, true).with_metadata(json),
     ]);
     let columns: Vec<ArrayRef> = vec![
-        Arc::new(StringArray::from(vec![Some("a, \"b\" | c"), Some(""), None, Some("x\ty\nz\u{1b}[31m\u{202e}")])),
-        Arc::new(Int64Array::from(vec![Some(1), Some(-20), None, Some(i64::MAX)])),
-        Arc::new(StringArray::from(vec![Some("{\"k\": [1, null]}"), Some("{\n  \"k\": 1\n}"), None, Some("no json")])),
+        Arc::new(StringArray::from(vec![
+            Some("a, \"b\" | c"),
+            Some(""),
+            None,
+            Some("x\ty\nz\u{1b}[31m\u{202e}"),
+        ])),
+        Arc::new(Int64Array::from(vec![
+            Some(1),
+            Some(-20),
+            None,
+            Some(i64::MAX),
+        ])),
+        Arc::new(StringArray::from(vec![
+            Some("{\"k\": [1, null]}"),
+            Some("{\n  \"k\": 1\n}"),
+            None,
+            Some("no json"),
+        ])),
     ];
     RecordBatch::try_new(Arc::new(schema), columns).unwrap()
 }
 
 fn shown(format: Format, target: Target, place: Place, batches: &[RecordBatch]) -> String {
     let mut out = Vec::new();
-    let look = Look { format, target, records: Records::Auto };
+    let look = Look {
+        format,
+        target,
+        records: Records::Auto,
+    };
     let mut printer = printer(look, place, &batches[0].schema());
     for batch in batches {
         printer.rows(batch, &mut out).unwrap();
@@ -103,16 +123,40 @@ fn json_lines_and_arrays_of_several_batches() {
     let batches = [plain().slice(0, 1), plain().slice(1, 1)];
     let first = r#"{"name":"a, \"b\" | c","calls":1,"tags":{"k": [1, null]}}"#;
     let second = r#"{"name":"","calls":-20,"tags":{  "k": 1}}"#;
-    assert_eq!(shown(Format::Jsonl, Target::Stream, Place::Later, &batches), format!("{first}\n{second}\n"));
-    assert_eq!(shown(Format::Json, Target::Stream, Place::First, &batches), format!("[{first},{second}]\n"));
-    assert_eq!(shown(Format::Json, Target::Stream, Place::Only, &[plain().slice(0, 0)]), "[]\n");
-    serde_json::from_str::<serde_json::Value>(&shown(Format::Json, Target::Stream, Place::Only, &batches)).unwrap();
+    assert_eq!(
+        shown(Format::Jsonl, Target::Stream, Place::Later, &batches),
+        format!("{first}\n{second}\n")
+    );
+    assert_eq!(
+        shown(Format::Json, Target::Stream, Place::First, &batches),
+        format!("[{first},{second}]\n")
+    );
+    assert_eq!(
+        shown(
+            Format::Json,
+            Target::Stream,
+            Place::Only,
+            &[plain().slice(0, 0)]
+        ),
+        "[]\n"
+    );
+    serde_json::from_str::<serde_json::Value>(&shown(
+        Format::Json,
+        Target::Stream,
+        Place::Only,
+        &batches,
+    ))
+    .unwrap();
 }
 
 #[test]
 fn half_an_answer_is_no_json() {
     let mut out = Vec::new();
-    let look = Look { format: Format::Json, target: Target::Stream, records: Records::Auto };
+    let look = Look {
+        format: Format::Json,
+        target: Target::Stream,
+        records: Records::Auto,
+    };
     let mut printer = printer(look, Place::Only, &plain().schema());
     printer.rows(&plain(), &mut out).unwrap();
     printer.cut(&mut out).unwrap();
@@ -121,58 +165,138 @@ fn half_an_answer_is_no_json() {
 
 #[test]
 fn equal_headings_are_told_apart() {
-    let schema = Schema::new(["id", "id_2", "id", "id"].map(|name| Field::new(name, DataType::Int64, true)).to_vec());
+    let schema = Schema::new(
+        ["id", "id_2", "id", "id"]
+            .map(|name| Field::new(name, DataType::Int64, true))
+            .to_vec(),
+    );
     let column: ArrayRef = Arc::new(Int64Array::from(vec![7]));
     let batch = RecordBatch::try_new(Arc::new(schema), vec![column; 4]).unwrap();
-    assert_eq!(shown(Format::Jsonl, Target::Stream, Place::Only, &[batch]), "{\"id\":7,\"id_2\":7,\"id_3\":7,\"id_4\":7}\n");
+    assert_eq!(
+        shown(Format::Jsonl, Target::Stream, Place::Only, &[batch]),
+        "{\"id\":7,\"id_2\":7,\"id_3\":7,\"id_4\":7}\n"
+    );
 }
 
 #[test]
 fn types() {
     let list = ListArray::from_iter_primitive::<Int64Type, _, _>([Some(vec![Some(1), None])]);
-    let fields: Fields = vec![Field::new("a", DataType::Utf8, true), Field::new("b", DataType::Boolean, true)].into();
-    let structs = StructArray::new(fields, vec![Arc::new(StringArray::from(vec!["x"])) as ArrayRef, Arc::new(BooleanArray::from(vec![true]))], None);
+    let fields: Fields = vec![
+        Field::new("a", DataType::Utf8, true),
+        Field::new("b", DataType::Boolean, true),
+    ]
+    .into();
+    let structs = StructArray::new(
+        fields,
+        vec![
+            Arc::new(StringArray::from(vec!["x"])) as ArrayRef,
+            Arc::new(BooleanArray::from(vec![true])),
+        ],
+        None,
+    );
     let cases: Vec<(ArrayRef, &str, &str)> = vec![
         (Arc::new(Float64Array::from(vec![14.0])), "14.0", "14.0"),
         (Arc::new(Float64Array::from(vec![0.1])), "0.1", "0.1"),
         (Arc::new(Float64Array::from(vec![1e300])), "1e300", "1e300"),
         (Arc::new(Float64Array::from(vec![f64::NAN])), "null", "NaN"),
-        (Arc::new(Float64Array::from(vec![f64::NEG_INFINITY])), "null", "-inf"),
+        (
+            Arc::new(Float64Array::from(vec![f64::NEG_INFINITY])),
+            "null",
+            "-inf",
+        ),
         (Arc::new(Float32Array::from(vec![0.1])), "0.1", "0.1"),
-        (Arc::new(UInt64Array::from(vec![u64::MAX])), "18446744073709551615", "18446744073709551615"),
-        (Arc::new(Decimal128Array::from(vec![-1230]).with_precision_and_scale(10, 2).unwrap()), "-12.30", "-12.30"),
+        (
+            Arc::new(UInt64Array::from(vec![u64::MAX])),
+            "18446744073709551615",
+            "18446744073709551615",
+        ),
+        (
+            Arc::new(
+                Decimal128Array::from(vec![-1230])
+                    .with_precision_and_scale(10, 2)
+                    .unwrap(),
+            ),
+            "-12.30",
+            "-12.30",
+        ),
         (Arc::new(BooleanArray::from(vec![false])), "false", "false"),
-        (Arc::new(TimestampMicrosecondArray::from(vec![1_500_000]).with_timezone("+00:00")), "\"1970-01-01T00:00:01.500Z\"", "1970-01-01T00:00:01.500Z"),
-        (Arc::new(TimestampMicrosecondArray::from(vec![0])), "\"1970-01-01T00:00:00\"", "1970-01-01T00:00:00"),
-        (Arc::new(Date32Array::from(vec![1])), "\"1970-01-02\"", "1970-01-02"),
-        (Arc::new(BinaryArray::from(vec![&[0u8, 255][..]])), "\"00ff\"", "00ff"),
+        (
+            Arc::new(TimestampMicrosecondArray::from(vec![1_500_000]).with_timezone("+00:00")),
+            "\"1970-01-01T00:00:01.500Z\"",
+            "1970-01-01T00:00:01.500Z",
+        ),
+        (
+            Arc::new(TimestampMicrosecondArray::from(vec![0])),
+            "\"1970-01-01T00:00:00\"",
+            "1970-01-01T00:00:00",
+        ),
+        (
+            Arc::new(Date32Array::from(vec![1])),
+            "\"1970-01-02\"",
+            "1970-01-02",
+        ),
+        (
+            Arc::new(BinaryArray::from(vec![&[0u8, 255][..]])),
+            "\"00ff\"",
+            "00ff",
+        ),
         (Arc::new(StringViewArray::from(vec!["é"])), "\"é\"", "é"),
         (Arc::new(NullArray::new(1)), "null", ""),
         (Arc::new(list), "[1,null]", "[1,null]"),
-        (Arc::new(structs), r#"{"a":"x","b":true}"#, r#"{"a":"x","b":true}"#),
+        (
+            Arc::new(structs),
+            r#"{"a":"x","b":true}"#,
+            r#"{"a":"x","b":true}"#,
+        ),
     ];
     for (array, json, text) in cases {
         let schema = Schema::new(vec![Field::new("v", array.data_type().clone(), true)]);
         let batch = RecordBatch::try_new(Arc::new(schema), vec![array]).unwrap();
-        assert_eq!(shown(Format::Jsonl, Target::Stream, Place::Only, std::slice::from_ref(&batch)), format!("{{\"v\":{json}}}\n"));
-        assert_eq!(shown(Format::Tsv, Target::Stream, Place::Only, &[batch]), format!("v\n{text}\n"));
+        assert_eq!(
+            shown(
+                Format::Jsonl,
+                Target::Stream,
+                Place::Only,
+                std::slice::from_ref(&batch)
+            ),
+            format!("{{\"v\":{json}}}\n")
+        );
+        assert_eq!(
+            shown(Format::Tsv, Target::Stream, Place::Only, &[batch]),
+            format!("v\n{text}\n")
+        );
     }
 }
 
 fn texts(headings: &[&str], cells: &[&str]) -> RecordBatch {
-    let schema = Schema::new(headings.iter().map(|name| Field::new(*name, DataType::Utf8, true)).collect::<Vec<_>>());
-    let columns = cells.iter().map(|cell| Arc::new(StringArray::from(vec![*cell])) as ArrayRef).collect();
+    let schema = Schema::new(
+        headings
+            .iter()
+            .map(|name| Field::new(*name, DataType::Utf8, true))
+            .collect::<Vec<_>>(),
+    );
+    let columns = cells
+        .iter()
+        .map(|cell| Arc::new(StringArray::from(vec![*cell])) as ArrayRef)
+        .collect();
     RecordBatch::try_new(Arc::new(schema), columns).unwrap()
 }
 
 #[test]
 fn a_terminal_gets_what_fits() {
-    let narrow = shown(Format::Table, Target::Terminal(40), Place::Only, &[texts(&["id", "text"], &["1", &"word ".repeat(40)])]);
+    let narrow = shown(
+        Format::Table,
+        Target::Terminal(40),
+        Place::Only,
+        &[texts(&["id", "text"], &["1", &"word ".repeat(40)])],
+    );
     let expected = "\
 ┌────┬─────────────────────────────────┐
 │ id │ text                            │
 ├────┼─────────────────────────────────┤
 │ 1  │ word word word word word word   │
+│    │ word word word word word word   │
+│    │ word word word word word word   │
 │    │ word word word word word word   │
 │    │ word word word word word word   │
 │    │ word word word word word word … │
@@ -182,9 +306,19 @@ fn a_terminal_gets_what_fits() {
     .replace("(1 rows)", "(1 row)");
     assert_eq!(narrow, expected, "{narrow}");
     let wide = "日本語".repeat(10);
-    let records = shown(Format::Table, Target::Terminal(40), Place::Only, &[texts(&["a", "bb", "c"], &[&wide, &wide, &wide])]);
+    let records = shown(
+        Format::Table,
+        Target::Terminal(40),
+        Place::Only,
+        &[texts(&["a", "bb", "c"], &[&wide, &wide, &wide])],
+    );
     assert!(records.starts_with("─[ 1 ]─"), "{records}");
-    assert!(records.lines().all(|line| unicode_width::UnicodeWidthStr::width(line) <= 40), "{records}");
+    assert!(
+        records
+            .lines()
+            .all(|line| unicode_width::UnicodeWidthStr::width(line) <= 40),
+        "{records}"
+    );
     assert_eq!(records.matches('日').count(), 30, "{records}");
 }
 
@@ -192,7 +326,11 @@ fn a_terminal_gets_what_fits() {
 fn nothing_is_cut_in_a_stream_and_memory_is_bounded() {
     let long = "x".repeat(500);
     let mut out = Vec::new();
-    let look = Look { format: Format::Table, target: Target::Stream, records: Records::Auto };
+    let look = Look {
+        format: Format::Table,
+        target: Target::Stream,
+        records: Records::Auto,
+    };
     let batch = texts(&["a"], &["short"]);
     let mut printer = printer(look, Place::Only, &batch.schema());
     for _ in 0..999 {
@@ -206,4 +344,34 @@ fn nothing_is_cut_in_a_stream_and_memory_is_bounded() {
     assert!(String::from_utf8_lossy(&out[before..]).contains(&long));
     printer.end(&mut out).unwrap();
     assert!(String::from_utf8_lossy(&out).ends_with("(1001 rows)\n"));
+}
+
+#[test]
+fn json_is_indented_in_records_on_a_terminal() {
+    let cases = [
+        (
+            r#"{"a":[1, {"b":"x:{,\\\""}],"c":{ }}"#,
+            "{\n  \"a\": [\n    1,\n    {\n      \"b\": \"x:{,\\\\\\\"\"\n    }\n  ],\n  \"c\": {}\n}",
+        ),
+        ("1.10", "1.10"),
+        ("]{", "\n]{\n  "),
+    ];
+    for (json, expected) in cases {
+        assert_eq!(value::indented(json), expected);
+    }
+    let look = Look {
+        format: Format::Table,
+        target: Target::Terminal(60),
+        records: Records::Expanded,
+    };
+    let mut out = Vec::new();
+    let batch = plain().slice(0, 1);
+    let mut printer = printer(look, Place::Only, &batch.schema());
+    printer.rows(&batch, &mut out).unwrap();
+    printer.end(&mut out).unwrap();
+    let found = String::from_utf8(out).unwrap();
+    assert!(
+        found.contains("tags  │ {\n      │   \"k\": [\n      │     1,\n"),
+        "{found}"
+    );
 }

@@ -29,7 +29,13 @@ pub struct Text {
 
 impl Text {
     pub fn new(syntax: Syntax, target: Target, place: Place, schema: &SchemaRef) -> Text {
-        Text { syntax, target, place, schema: SchemaRef::clone(schema), begun: false }
+        Text {
+            syntax,
+            target,
+            place,
+            schema: SchemaRef::clone(schema),
+            begun: false,
+        }
     }
 
     fn begin(&mut self, out: &mut dyn Write) -> Result<()> {
@@ -41,15 +47,27 @@ impl Text {
             out.write_all(b"\n")?;
         }
         let fields = self.schema.fields();
-        self.line(fields.iter().map(|field| Some(Cow::Borrowed(field.name().as_str()))), out)?;
+        self.line(
+            fields
+                .iter()
+                .map(|field| Some(Cow::Borrowed(field.name().as_str()))),
+            out,
+        )?;
         if self.syntax == Syntax::Markdown {
-            let rule: Vec<&str> = fields.iter().map(|field| if is_number(field) { "---:" } else { "---" }).collect();
+            let rule: Vec<&str> = fields
+                .iter()
+                .map(|field| if is_number(field) { "---:" } else { "---" })
+                .collect();
             writeln!(out, "| {} |", rule.join(" | "))?;
         }
         Ok(())
     }
 
-    fn line<'v>(&self, values: impl Iterator<Item = Option<Cow<'v, str>>>, out: &mut dyn Write) -> Result<()> {
+    fn line<'v>(
+        &self,
+        values: impl Iterator<Item = Option<Cow<'v, str>>>,
+        out: &mut dyn Write,
+    ) -> Result<()> {
         let (open, between, close) = match self.syntax {
             Syntax::Csv => ("", ",", "\n"),
             Syntax::Tsv => ("", "\t", "\n"),
@@ -78,7 +96,11 @@ impl Text {
             }
             Syntax::Tsv => {
                 let escaped = match value.contains(['\\', '\t', '\n', '\r']) {
-                    true => value.replace('\\', "\\\\").replace('\t', "\\t").replace('\n', "\\n").replace('\r', "\\r"),
+                    true => value
+                        .replace('\\', "\\\\")
+                        .replace('\t', "\\t")
+                        .replace('\n', "\\n")
+                        .replace('\r', "\\r"),
                     false => return self.for_target(value, &[]),
                 };
                 Cow::Owned(self.for_target(&escaped, &[]).into_owned())
@@ -107,9 +129,14 @@ impl Printer for Text {
     fn rows(&mut self, batch: &RecordBatch, out: &mut dyn Write) -> Result<()> {
         self.begin(out)?;
         let fields = self.schema.fields().iter().zip(batch.columns());
-        let columns = fields.map(|(field, array)| Column::new(field, array)).collect::<Result<Vec<_>>>()?;
+        let columns = fields
+            .map(|(field, array)| Column::new(field, array))
+            .collect::<Result<Vec<_>>>()?;
         for row in 0..batch.num_rows() {
-            let values = columns.iter().map(|column| column.text(row)).collect::<Result<Vec<_>>>()?;
+            let values = columns
+                .iter()
+                .map(|column| column.text(row))
+                .collect::<Result<Vec<_>>>()?;
             self.line(values.into_iter(), out)?;
         }
         Ok(())

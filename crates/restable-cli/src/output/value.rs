@@ -35,13 +35,19 @@ enum Kind {
 }
 
 fn options() -> FormatOptions<'static> {
-    FormatOptions::new().with_display_error(false).with_duration_format(DurationFormat::ISO8601)
+    FormatOptions::new()
+        .with_display_error(false)
+        .with_duration_format(DurationFormat::ISO8601)
 }
 
 fn kind(field: &Field) -> Kind {
     match field.data_type() {
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => {
-            if field.metadata().get(EXTENSION.0).is_some_and(|name| name == EXTENSION.1) {
+            if field
+                .metadata()
+                .get(EXTENSION.0)
+                .is_some_and(|name| name == EXTENSION.1)
+            {
                 Kind::JsonText
             } else {
                 Kind::Text
@@ -52,7 +58,11 @@ fn kind(field: &Field) -> Kind {
         DataType::Float64 => Kind::Float64,
         DataType::Null => Kind::Null,
         data_type if data_type.is_numeric() => Kind::Number,
-        DataType::Dictionary(_, value) if matches!(**value, DataType::Utf8 | DataType::LargeUtf8) => Kind::Other,
+        DataType::Dictionary(_, value)
+            if matches!(**value, DataType::Utf8 | DataType::LargeUtf8) =>
+        {
+            Kind::Other
+        }
         data_type if data_type.is_nested() => Kind::Nested,
         _ => Kind::Other,
     }
@@ -63,10 +73,75 @@ pub fn is_number(field: &Field) -> bool {
     matches!(kind(field), Kind::Number | Kind::Float32 | Kind::Float64)
 }
 
+/// Whether the texts of this field are JSON.
+pub fn is_json(field: &Field) -> bool {
+    kind(field) == Kind::JsonText
+}
+
+/// JSON text with a line for each member; what is no JSON stays readable as far as it goes.
+pub fn indented(json: &str) -> String {
+    let mut out = String::with_capacity(json.len() * 2);
+    let mut depth = 0_usize;
+    let mut in_text = false;
+    let mut characters = json.chars().peekable();
+    let line = |out: &mut String, depth: usize| {
+        out.push('\n');
+        out.extend(std::iter::repeat_n("  ", depth));
+    };
+    while let Some(character) = characters.next() {
+        if in_text {
+            out.push(character);
+            match character {
+                '\\' => out.extend(characters.next()),
+                '"' => in_text = false,
+                _ => {}
+            }
+            continue;
+        }
+        match character {
+            '"' => {
+                in_text = true;
+                out.push('"');
+            }
+            '{' | '[' => {
+                out.push(character);
+                while characters
+                    .next_if(|next| next.is_ascii_whitespace())
+                    .is_some()
+                {}
+                match characters.next_if(|next| matches!(next, '}' | ']')) {
+                    Some(close) => out.push(close),
+                    None => {
+                        depth += 1;
+                        line(&mut out, depth);
+                    }
+                }
+            }
+            '}' | ']' => {
+                depth = depth.saturating_sub(1);
+                line(&mut out, depth);
+                out.push(character);
+            }
+            ',' => {
+                out.push(',');
+                line(&mut out, depth);
+            }
+            ':' => out.push_str(": "),
+            character if character.is_ascii_whitespace() => {}
+            character => out.push(character),
+        }
+    }
+    out
+}
+
 impl<'a> Column<'a> {
     /// The column of a field.
     pub fn new(field: &Field, array: &'a ArrayRef) -> Result<Column<'a>> {
-        Ok(Column { array, kind: kind(field), formatter: ArrayFormatter::try_new(array.as_ref(), &options())? })
+        Ok(Column {
+            array,
+            kind: kind(field),
+            formatter: ArrayFormatter::try_new(array.as_ref(), &options())?,
+        })
     }
 
     /// The value as text; `None` for NULL.
@@ -104,7 +179,11 @@ impl<'a> Column<'a> {
                     out.push_str("null");
                 }
             }
-            Kind::Boolean => out.push_str(if self.array.as_boolean().value(row) { "true" } else { "false" }),
+            Kind::Boolean => out.push_str(if self.array.as_boolean().value(row) {
+                "true"
+            } else {
+                "false"
+            }),
             Kind::Number => out.push_str(&self.formatter.value(row).try_to_string()?),
             Kind::Nested => nested(self.array, row, out)?,
             Kind::Null | Kind::Other => quote(&self.formatter.value(row).try_to_string()?, out),
@@ -166,12 +245,19 @@ fn nested(array: &ArrayRef, row: usize, out: &mut String) -> Result<()> {
             return Ok(());
         }
         _ => {
-            quote(&ArrayFormatter::try_new(array.as_ref(), &options())?.value(row).try_to_string()?, out);
+            quote(
+                &ArrayFormatter::try_new(array.as_ref(), &options())?
+                    .value(row)
+                    .try_to_string()?,
+                out,
+            );
             return Ok(());
         }
     };
     let field = match array.data_type() {
-        DataType::List(field) | DataType::LargeList(field) | DataType::FixedSizeList(field, _) => field,
+        DataType::List(field) | DataType::LargeList(field) | DataType::FixedSizeList(field, _) => {
+            field
+        }
         _ => return Ok(()),
     };
     let column = Column::new(field, &items)?;
@@ -193,7 +279,7 @@ fn embed(json: &str, out: &mut String) {
         return quote(json, out);
     }
     // A raw line end in JSON is always space between tokens; characters that a terminal obeys are always in strings.
-    if json.bytes().all(|byte| byte.is_ascii() && byte != b'\n' && byte != b'\r' && byte != 0x7f) {
+    if is_plain(json) {
         return out.push_str(json);
     }
     for character in json.chars() {
@@ -208,6 +294,11 @@ fn embed(json: &str, out: &mut String) {
 /// Appends a JSON string. What a terminal might obey is escaped, which changes nothing for a program.
 pub fn quote(text: &str, out: &mut String) {
     out.push('"');
+    if is_plain(text) && !text.contains(['"', '\\']) {
+        out.push_str(text);
+        out.push('"');
+        return;
+    }
     let mut plain = 0;
     for (at, character) in text.char_indices() {
         let escape = match character {
@@ -247,6 +338,11 @@ fn is_disturbing(character: char) -> bool {
         )
 }
 
+/// Whether there is nothing but printable ASCII, which most texts are; told without looking at characters.
+fn is_plain(text: &str) -> bool {
+    text.bytes().all(|byte| (0x20..0x7f).contains(&byte))
+}
+
 /// The text with everything escaped that a terminal would obey, line ends included.
 pub fn printable(text: &str) -> Cow<'_, str> {
     shown(text, |_| false)
@@ -255,7 +351,7 @@ pub fn printable(text: &str) -> Cow<'_, str> {
 /// The text with everything escaped that a terminal would obey, but for the characters that `keep` names.
 pub fn shown(text: &str, keep: impl Fn(char) -> bool) -> Cow<'_, str> {
     let disturbs = |character: char| is_disturbing(character) && !keep(character);
-    if !text.chars().any(disturbs) {
+    if is_plain(text) || !text.chars().any(disturbs) {
         return Cow::Borrowed(text);
     }
     let mut out = String::with_capacity(text.len() + 16);

@@ -63,7 +63,10 @@ impl Input {
             History::Usual => usual(),
         };
         if let Some(path) = &history {
-            prepare(path).map_err(|source| Error::Write { path: path.clone(), source })?;
+            prepare(path).map_err(|source| Error::Write {
+                path: path.clone(),
+                source,
+            })?;
             editor.load_history(path).map_err(broken)?;
         }
         Ok(Input::Terminal(Box::new(Terminal { editor, history })))
@@ -80,11 +83,21 @@ impl Input {
             let mut line = String::new();
             return match io::stdin().lock().read_line(&mut line) {
                 Ok(0) => Ok(Line::End),
-                Ok(_) => Ok(Line::Text(line.trim_end_matches(['\n', '\r']).trim_start_matches('\u{feff}').to_owned())),
+                Ok(_) => Ok(Line::Text(
+                    line.trim_end_matches(['\n', '\r'])
+                        .trim_start_matches('\u{feff}')
+                        .to_owned(),
+                )),
                 Err(problem) if problem.kind() == io::ErrorKind::InvalidData => {
-                    Err(Error::NotText { name: "standard input".to_owned(), problem: "a line is not".to_owned() })
+                    Err(Error::NotText {
+                        name: "standard input".to_owned(),
+                        problem: "a line is not".to_owned(),
+                    })
                 }
-                Err(source) => Err(Error::Read { path: PathBuf::from("-"), source }),
+                Err(source) => Err(Error::Read {
+                    path: PathBuf::from("-"),
+                    source,
+                }),
             };
         };
         if let Some(names) = terminal.editor.helper_mut() {
@@ -114,13 +127,18 @@ impl Input {
 fn usual() -> Option<PathBuf> {
     use etcetera::BaseStrategy as _;
     let directories = etcetera::choose_base_strategy().ok()?;
-    let state = directories.state_dir().unwrap_or_else(|| directories.data_dir());
+    let state = directories
+        .state_dir()
+        .unwrap_or_else(|| directories.data_dir());
     Some(state.join("restable").join("history"))
 }
 
 /// Makes the file, for its owner's eyes only.
 fn prepare(path: &Path) -> io::Result<()> {
-    if let Some(directory) = path.parent().filter(|directory| !directory.as_os_str().is_empty()) {
+    if let Some(directory) = path
+        .parent()
+        .filter(|directory| !directory.as_os_str().is_empty())
+    {
         std::fs::create_dir_all(directory)?;
     }
     let mut options = std::fs::OpenOptions::new();
