@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::rig::{Answer, Rig, ask, demo, options, run};
+use crate::rig::{Answer, Rig, ask, demo, options, report, run};
 
 const INSTANCES: &str = "azure.data_protection.backup_instances";
 const POLICIES: &str = "azure.data_protection.backup_policies";
@@ -22,8 +22,16 @@ async fn some_instance(rig: &Rig) -> [String; 4] {
 fn the_whole_relation_costs_one_list_a_scope() {
     run(async {
         // 3 subscriptions, 7 vaults, 700 instances, a page of 40: 3 pages a vault.
-        let rig = Rig::with(arm_emulator::Options { page_size: 40, ..options("3,7,700") }, builtin()).await;
-        let sql = format!("SELECT name, properties.policyInfo.policyId, vaultName FROM {INSTANCES}");
+        let rig = Rig::with(
+            arm_emulator::Options {
+                page_size: 40,
+                ..options("3,7,700")
+            },
+            builtin(),
+        )
+        .await;
+        let sql =
+            format!("SELECT name, properties.policyInfo.policyId, vaultName FROM {INSTANCES}");
         let answer = rig.rows(&sql).await;
         let calls = rig.calls();
         assert_eq!(answer.rows.len(), 700);
@@ -41,7 +49,11 @@ fn builtin() -> Vec<std::sync::Arc<dyn restable_spec::SpecSource>> {
 }
 
 fn distinct(answer: &Answer, column: &str) -> usize {
-    answer.column(column).into_iter().collect::<BTreeSet<_>>().len()
+    answer
+        .column(column)
+        .into_iter()
+        .collect::<BTreeSet<_>>()
+        .len()
 }
 
 #[test]
@@ -58,7 +70,10 @@ fn ten_thousand_instances_of_one_vault_are_fifty_pages() {
              AND resourceGroupName = '{group}' AND vaultName = '{vault}'"
         );
         assert_eq!(rig.rows(&keyed).await.value(), "10000");
-        assert_eq!((rig.calls().of("BackupInstances_List"), rig.calls().count()), (50, 50));
+        assert_eq!(
+            (rig.calls().of("BackupInstances_List"), rig.calls().count()),
+            (50, 50)
+        );
     });
 }
 
@@ -68,8 +83,16 @@ fn a_deleted_subscription_is_never_asked() {
         let rig = Rig::start("demo").await;
         let answer = rig.rows(&format!("SELECT count(*) FROM {INSTANCES}")).await;
         assert_eq!(answer.value(), demo::INSTANCES.to_string());
-        let asked: BTreeSet<_> = rig.calls().0.into_iter().filter_map(|entry| entry.subscription).collect();
-        assert!(!asked.contains(demo::LEGACY) && asked.contains(demo::PRODUCTION), "{asked:?}");
+        let asked: BTreeSet<_> = rig
+            .calls()
+            .0
+            .into_iter()
+            .filter_map(|entry| entry.subscription)
+            .collect();
+        assert!(
+            !asked.contains(demo::LEGACY) && asked.contains(demo::PRODUCTION),
+            "{asked:?}"
+        );
         // 1 list of subscriptions, 4 that can be asked, 7 vaults.
         assert_eq!(rig.calls().count(), 1 + 4 + 7, "{}", rig.calls().summary());
     });
@@ -84,16 +107,30 @@ fn a_vault_by_name_narrows_the_walk() {
         let count = rig.rows(&of_vault).await.value().to_owned();
         let calls = rig.calls();
         assert_eq!(calls.of("Subscriptions_List"), 1, "{}", calls.summary());
-        assert_eq!(calls.of("BackupVaults_GetInSubscription"), 3, "{}", calls.summary());
+        assert_eq!(
+            calls.of("BackupVaults_GetInSubscription"),
+            3,
+            "{}",
+            calls.summary()
+        );
         // Vaults of that name in whatever subscription; the others are not asked for their instances.
-        assert!(calls.of("BackupInstances_List") >= 1 && calls.count() < 1 + 3 + 9, "{}", calls.summary());
+        assert!(
+            calls.of("BackupInstances_List") >= 1 && calls.count() < 1 + 3 + 9,
+            "{}",
+            calls.summary()
+        );
 
         // Another case is the same vault.
-        let upper = format!("SELECT count(*) FROM {INSTANCES} WHERE VAULT_NAME = '{}'", vault.to_uppercase());
+        let upper = format!(
+            "SELECT count(*) FROM {INSTANCES} WHERE VAULT_NAME = '{}'",
+            vault.to_uppercase()
+        );
         assert_eq!(rig.rows(&upper).await.value(), count);
         assert_eq!(rig.calls().count(), calls.count());
 
-        let two = format!("SELECT count(*) FROM {INSTANCES} WHERE vaultName IN ('{vault}', 'no-such-vault')");
+        let two = format!(
+            "SELECT count(*) FROM {INSTANCES} WHERE vaultName IN ('{vault}', 'no-such-vault')"
+        );
         assert_eq!(rig.rows(&two).await.value(), count);
         assert_eq!(rig.calls().summary(), calls.summary());
 
@@ -102,7 +139,8 @@ fn a_vault_by_name_narrows_the_walk() {
         assert_eq!(rig.calls().of("Subscriptions_List"), 0);
         assert_eq!(rig.calls().count(), 2, "{}", rig.calls().summary());
 
-        rig.rows(&format!("{sql} AND resourceGroupName = '{group}'")).await;
+        rig.rows(&format!("{sql} AND resourceGroupName = '{group}'"))
+            .await;
         assert_eq!(rig.calls().summary(), "1 BackupInstances_List");
     });
 }
@@ -112,9 +150,16 @@ fn a_subscription_narrows_the_walk() {
     run(async {
         let rig = Rig::start("3,9,90").await;
         let [subscription, ..] = some_instance(&rig).await;
-        let one = rig.rows(&format!("SELECT count(*) FROM {INSTANCES} WHERE subscriptionId = '{subscription}'")).await;
+        let one = rig
+            .rows(&format!(
+                "SELECT count(*) FROM {INSTANCES} WHERE subscriptionId = '{subscription}'"
+            ))
+            .await;
         assert_eq!(one.value(), "30");
-        assert_eq!(rig.calls().summary(), "3 BackupInstances_List, 1 BackupVaults_GetInSubscription");
+        assert_eq!(
+            rig.calls().summary(),
+            "3 BackupInstances_List, 1 BackupVaults_GetInSubscription"
+        );
         let sql = format!(
             "SELECT count(*) FROM {INSTANCES} WHERE subscriptionId IN (SELECT subscriptionId \
              FROM azure.resource.subscriptions WHERE displayName LIKE '%')"
@@ -131,20 +176,34 @@ fn a_full_key_is_one_get() {
         let scope = format!(
             "subscriptionId = '{subscription}' AND resourceGroupName = '{group}' AND vaultName = '{vault}'"
         );
-        let sql = format!("SELECT name FROM {INSTANCES} WHERE {scope} AND backupInstanceName = '{name}'");
+        let sql =
+            format!("SELECT name FROM {INSTANCES} WHERE {scope} AND backupInstanceName = '{name}'");
         assert_eq!(rig.rows(&sql).await.value(), name);
         assert_eq!(rig.calls().summary(), "1 BackupInstances_Get");
         // Up to four keys of one parent are single reads, more are one list.
-        let names = rig.rows(&format!("SELECT name FROM {INSTANCES} WHERE {scope} ORDER BY name")).await;
-        let quoted: Vec<String> = names.column("name").iter().map(|name| format!("'{}'", name.unwrap())).collect();
+        let names = rig
+            .rows(&format!(
+                "SELECT name FROM {INSTANCES} WHERE {scope} ORDER BY name"
+            ))
+            .await;
+        let quoted: Vec<String> = names
+            .column("name")
+            .iter()
+            .map(|name| format!("'{}'", name.unwrap()))
+            .collect();
         let among = |count: usize| {
-            format!("SELECT name FROM {INSTANCES} WHERE {scope} AND backupInstanceName IN ({})", quoted[..count].join(", "))
+            format!(
+                "SELECT name FROM {INSTANCES} WHERE {scope} AND backupInstanceName IN ({})",
+                quoted[..count].join(", ")
+            )
         };
         assert_eq!(rig.rows(&among(3)).await.rows.len(), 3);
         assert_eq!(rig.calls().summary(), "3 BackupInstances_Get");
         assert_eq!(rig.rows(&among(6)).await.rows.len(), 6);
         assert_eq!(rig.calls().summary(), "1 BackupInstances_List");
-        let absent = format!("SELECT name FROM {INSTANCES} WHERE {scope} AND backupInstanceName = 'no-such-instance'");
+        let absent = format!(
+            "SELECT name FROM {INSTANCES} WHERE {scope} AND backupInstanceName = 'no-such-instance'"
+        );
         assert_eq!(rig.rows(&absent).await.rows.len(), 0);
         assert_eq!(rig.calls().summary(), "1 BackupInstances_Get");
     });
@@ -164,7 +223,12 @@ fn a_join_reads_each_table_once() {
         assert_eq!(calls.of("BackupPolicies_List"), 4, "{}", calls.summary());
         // The vaults are enumerated once for both.
         assert_eq!(calls.of("Subscriptions_List"), 1, "{}", calls.summary());
-        assert_eq!(calls.of("BackupVaults_GetInSubscription"), 2, "{}", calls.summary());
+        assert_eq!(
+            calls.of("BackupVaults_GetInSubscription"),
+            2,
+            "{}",
+            calls.summary()
+        );
         assert_eq!(calls.count(), 1 + 2 + 4 + 4, "{}", calls.summary());
     });
 }
@@ -173,11 +237,19 @@ fn a_join_reads_each_table_once() {
 fn limit_stops_the_paging() {
     run(async {
         let rig = Rig::start("1,1,10000").await;
-        let answer = rig.rows(&format!("SELECT name FROM {INSTANCES} LIMIT 250")).await;
+        let answer = rig
+            .rows(&format!("SELECT name FROM {INSTANCES} LIMIT 250"))
+            .await;
         assert_eq!(answer.rows.len(), 250);
         let pages = rig.calls().of("BackupInstances_List");
         assert!((2..=3).contains(&pages), "{}", rig.calls().summary());
-        assert_eq!(rig.rows(&format!("SELECT name FROM {INSTANCES} LIMIT 0")).await.rows.len(), 0);
+        assert_eq!(
+            rig.rows(&format!("SELECT name FROM {INSTANCES} LIMIT 0"))
+                .await
+                .rows
+                .len(),
+            0
+        );
         assert_eq!(rig.calls().count(), 0, "{}", rig.calls().summary());
     });
 }
@@ -212,7 +284,9 @@ fn what_the_documents_answer_costs_nothing() {
         let session = rig.session();
         for sql in [
             format!("SELECT * FROM {INSTANCES}"),
-            format!("SELECT i.name FROM {INSTANCES} i JOIN {POLICIES} p ON i.vaultName = p.vaultName"),
+            format!(
+                "SELECT i.name FROM {INSTANCES} i JOIN {POLICIES} p ON i.vaultName = p.vaultName"
+            ),
         ] {
             let parsed = restable_sql::parse(&sql).unwrap();
             session.prepare(&parsed[0]).await.unwrap();
@@ -239,7 +313,11 @@ fn an_api_version_reaches_the_calls_of_its_own_table_only() {
         for entry in rig.calls().0 {
             let chosen = entry.query.contains("api-version=2025-07-01");
             let own = entry.operation.as_deref() == Some("BackupInstances_List");
-            assert_eq!(chosen, own, "{} {}?{}", entry.method, entry.path, entry.query);
+            assert_eq!(
+                chosen, own,
+                "{} {}?{}",
+                entry.method, entry.path, entry.query
+            );
         }
     });
 }
@@ -251,7 +329,9 @@ fn a_session_asks_again_each_time() {
         let session = rig.session();
         for _ in 0..2 {
             rig.emulator.clear_journal();
-            ask(&session, &format!("SELECT count(*) FROM {INSTANCES}")).await.unwrap();
+            ask(&session, &format!("SELECT count(*) FROM {INSTANCES}"))
+                .await
+                .unwrap();
             assert_eq!(rig.calls().count(), 1 + 2 + 4, "{}", rig.calls().summary());
         }
     });
@@ -279,7 +359,10 @@ fn every_readable_table_is_read_whole_or_names_what_must_be_bound() {
         let mut read = 0;
         for table in tables.column("name") {
             let table = table.unwrap();
-            match rig.ask(&format!("SELECT * FROM azure.data_protection.{table}")).await {
+            match rig
+                .ask(&format!("SELECT * FROM azure.data_protection.{table}"))
+                .await
+            {
                 Ok(answer) => {
                     read += 1;
                     assert!(answer.report.missing.is_empty(), "{table}");
@@ -291,7 +374,10 @@ fn every_readable_table_is_read_whole_or_names_what_must_be_bound() {
                 }
             }
         }
-        println!("{read} tables of {} are read without a predicate", tables.rows.len());
+        report(&format!(
+            "{read} tables of {} are read without a predicate",
+            tables.rows.len()
+        ));
         assert!(read >= 15);
     });
 }

@@ -12,11 +12,21 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("restable-sql", &[]),
     ("restable-spec", &[]),
     ("restable-http", &["restable-spec"]),
-    ("restable-engine", &["restable-sql", "restable-spec", "restable-http"]),
+    (
+        "restable-engine",
+        &["restable-sql", "restable-spec", "restable-http"],
+    ),
     ("restable-server", &["restable-engine"]),
     (
         "restable-cli",
-        &["restable-engine", "restable-server", "restable-sql", "restable-spec", "restable-http", "arm-emulator"],
+        &[
+            "restable-engine",
+            "restable-server",
+            "restable-sql",
+            "restable-spec",
+            "restable-http",
+            "arm-emulator",
+        ],
     ),
     ("arm-emulator", &[]),
 ];
@@ -24,7 +34,8 @@ const ARROWS: &[(&str, &[&str])] = &[
 /// Who alone may name these crates, in code that is shipped.
 const OWNED: &[(&str, &[&str])] = &[
     ("datafusion", &["restable-engine"]),
-    ("sqlparser", &["restable-sql"]),
+    // The engine hands on the tree that restable-sql made.
+    ("sqlparser", &["restable-sql", "restable-engine"]),
     ("reqwest", &["restable-http"]),
     ("rusqlite", &["restable-engine"]),
     ("axum", &["arm-emulator"]),
@@ -33,31 +44,66 @@ const OWNED: &[(&str, &[&str])] = &[
 ];
 
 /// Of these there is one version, since their types cross our crates.
-const SINGLE: &[&str] = &["arrow", "datafusion", "sqlparser", "reqwest", "tokio", "rustls", "http"];
+const SINGLE: &[&str] = &[
+    "arrow",
+    "datafusion",
+    "sqlparser",
+    "reqwest",
+    "tokio",
+    "rustls",
+    "http",
+];
 
 /// These are not in the build at all: they tie the binary to a machine, or take minutes of C.
-const BANNED: &[&str] = &["openssl-sys", "native-tls", "aws-lc-sys", "aws-lc-rs", "serde_yaml"];
+const BANNED: &[&str] = &[
+    "openssl-sys",
+    "native-tls",
+    "aws-lc-sys",
+    "aws-lc-rs",
+    "serde_yaml",
+];
 
 const LONGEST_FILE: usize = 1000;
-const VAGUE_MODULES: &[&str] = &["common", "core", "util", "utils", "base", "types", "helper", "helpers", "misc"];
+const VAGUE_MODULES: &[&str] = &[
+    "common", "core", "util", "utils", "base", "types", "helper", "helpers", "misc",
+];
 const VAGUE_TYPES: &[&str] = &["Manager", "Helper", "Util", "Utils"];
 
 fn metadata() -> serde_json::Value {
     let output = Command::new(env!("CARGO"))
-        .args(["metadata", "--format-version", "1", "--no-deps", "--offline"])
+        .args([
+            "metadata",
+            "--format-version",
+            "1",
+            "--no-deps",
+            "--offline",
+        ])
         .current_dir(root())
         .output()
         .unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
 /// The files of the repository that exist, as git lists them; without git, all but build output.
 fn files() -> Vec<String> {
-    let listed = Command::new("git").args(["ls-files"]).current_dir(root()).output();
-    let text = listed.ok().filter(|output| output.status.success()).map(|output| output.stdout);
+    let listed = Command::new("git")
+        .args(["ls-files"])
+        .current_dir(root())
+        .output();
+    let text = listed
+        .ok()
+        .filter(|output| output.status.success())
+        .map(|output| output.stdout);
     let text = String::from_utf8(text.expect("the sources are in a git repository")).unwrap();
-    text.lines().filter(|file| root().join(file).is_file()).map(str::to_owned).collect()
+    text.lines()
+        .filter(|file| root().join(file).is_file())
+        .map(str::to_owned)
+        .collect()
 }
 
 fn read(file: &str) -> String {
@@ -65,7 +111,11 @@ fn read(file: &str) -> String {
 }
 
 fn none(rule: &str, offenders: Vec<String>) {
-    assert!(offenders.is_empty(), "{rule}:\n  {}", offenders.join("\n  "));
+    assert!(
+        offenders.is_empty(),
+        "{rule}:\n  {}",
+        offenders.join("\n  ")
+    );
 }
 
 #[test]
@@ -73,7 +123,10 @@ fn no_crate_imports_what_the_map_does_not_allow() {
     let metadata = metadata();
     let packages = metadata["packages"].as_array().unwrap();
     let known: BTreeSet<&str> = ARROWS.iter().map(|(name, _)| *name).collect();
-    let found: BTreeSet<&str> = packages.iter().map(|package| package["name"].as_str().unwrap()).collect();
+    let found: BTreeSet<&str> = packages
+        .iter()
+        .map(|package| package["name"].as_str().unwrap())
+        .collect();
     assert_eq!(found, known, "the crates of the workspace");
     let allowed: BTreeMap<&str, &[&str]> = ARROWS.iter().copied().collect();
     let mut offenders = Vec::new();
@@ -88,7 +141,10 @@ fn no_crate_imports_what_the_map_does_not_allow() {
             }
             for (owned, owners) in OWNED {
                 if shipped && target == *owned && !owners.contains(&name) {
-                    offenders.push(format!("{name} -> {target}, which belongs to {}", owners.join(", ")));
+                    offenders.push(format!(
+                        "{name} -> {target}, which belongs to {}",
+                        owners.join(", ")
+                    ));
                 }
             }
         }
@@ -102,12 +158,25 @@ fn there_is_one_version_of_what_must_be_one() {
     let mut versions = BTreeMap::<&str, Vec<&str>>::new();
     for package in lock["package"].as_array().unwrap() {
         let version = package["version"].as_str().unwrap();
-        versions.entry(package["name"].as_str().unwrap()).or_default().push(version);
+        versions
+            .entry(package["name"].as_str().unwrap())
+            .or_default()
+            .push(version);
     }
-    let several = SINGLE.iter().filter(|name| versions.get(*name).is_none_or(|found| found.len() != 1));
-    none("one version each", several.map(|name| format!("{name} {:?}", versions.get(name))).collect());
+    let several = SINGLE
+        .iter()
+        .filter(|name| versions.get(*name).is_none_or(|found| found.len() != 1));
+    none(
+        "one version each",
+        several
+            .map(|name| format!("{name} {:?}", versions.get(name)))
+            .collect(),
+    );
     let banned = BANNED.iter().filter(|name| versions.contains_key(*name));
-    none("not in the build", banned.map(|name| (*name).to_owned()).collect());
+    none(
+        "not in the build",
+        banned.map(|name| (*name).to_owned()).collect(),
+    );
 }
 
 #[test]
@@ -132,17 +201,28 @@ fn names_say_what_things_are() {
     for file in files().iter().filter(|file| file.ends_with(".rs")) {
         let path = Path::new(file);
         let stem = path.file_stem().unwrap().to_string_lossy().into_owned();
-        let folder = path.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy().into_owned();
+        let folder = path
+            .parent()
+            .and_then(Path::file_name)
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
         if VAGUE_MODULES.contains(&stem.as_str()) || VAGUE_MODULES.contains(&folder.as_str()) {
             offenders.push(format!("{file}: the name of the module"));
         }
         for (number, line) in read(file).lines().enumerate() {
             let code = line.trim_start();
             let at = format!("{file}:{}", number + 1);
-            let defined = ["struct ", "enum ", "trait ", "type "].iter().find_map(|keyword| {
-                let rest = code.trim_start_matches("pub ").trim_start_matches("pub(crate) ");
-                rest.strip_prefix(keyword)?.split(|c: char| !c.is_alphanumeric()).next()
-            });
+            let defined = ["struct ", "enum ", "trait ", "type "]
+                .iter()
+                .find_map(|keyword| {
+                    let rest = code
+                        .trim_start_matches("pub ")
+                        .trim_start_matches("pub(crate) ");
+                    rest.strip_prefix(keyword)?
+                        .split(|c: char| !c.is_alphanumeric())
+                        .next()
+                });
             if defined.is_some_and(|name| VAGUE_TYPES.iter().any(|word| name.ends_with(word))) {
                 offenders.push(format!("{at}: {code}"));
             }
@@ -160,19 +240,37 @@ fn names_say_what_things_are() {
 
 #[test]
 fn each_crate_has_one_file_of_errors() {
-    let errors = files().into_iter().filter(|file| file.ends_with("/error.rs") || file.ends_with("/errors.rs"));
+    let errors = files()
+        .into_iter()
+        .filter(|file| file.ends_with("/error.rs") || file.ends_with("/errors.rs"));
     let mut by_crate = BTreeMap::<String, Vec<String>>::new();
     for file in errors.filter(|file| file.starts_with("crates/")) {
-        by_crate.entry(file.split('/').nth(1).unwrap().to_owned()).or_default().push(file);
+        by_crate
+            .entry(file.split('/').nth(1).unwrap().to_owned())
+            .or_default()
+            .push(file);
     }
-    none("one `error.rs` a crate", by_crate.into_values().filter(|found| found.len() > 1).flatten().collect());
+    none(
+        "one `error.rs` a crate",
+        by_crate
+            .into_values()
+            .filter(|found| found.len() > 1)
+            .flatten()
+            .collect(),
+    );
 }
 
 #[test]
 fn nothing_names_a_machine_or_a_tool_of_its_makers() {
     // Put together here, so that this file does not name them either.
     let folders = ["work", "farm", "home/user", "Users"].map(|folder| format!("/{folder}/"));
-    let tools = [["cla", "ude"], ["co", "dex"], ["anthro", "pic"], ["open", "ai"]].map(|halves| halves.concat());
+    let tools = [
+        ["cla", "ude"],
+        ["co", "dex"],
+        ["anthro", "pic"],
+        ["open", "ai"],
+    ]
+    .map(|halves| halves.concat());
     let mut offenders = Vec::new();
     for file in files() {
         if file == "Cargo.lock" {
@@ -183,7 +281,9 @@ fn nothing_names_a_machine_or_a_tool_of_its_makers() {
             let path = folders.iter().any(|folder| {
                 line.match_indices(folder.as_str()).any(|(at, _)| {
                     // A path begins here: it is not the middle of a URL or of a longer path.
-                    !line[..at].ends_with(|c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '}' | '.' | '~'))
+                    !line[..at].ends_with(|c: char| {
+                        c.is_alphanumeric() || matches!(c, '-' | '_' | '}' | '.' | '~')
+                    })
                 })
             });
             if path || tools.iter().any(|tool| lower.contains(tool.as_str())) {
@@ -197,28 +297,55 @@ fn nothing_names_a_machine_or_a_tool_of_its_makers() {
 #[test]
 fn the_map_names_every_crate() {
     let map = read("crates/README.md");
-    let missing = ARROWS.iter().filter(|(name, _)| !map.contains(&format!("`{name}`")));
-    none("missing in crates/README.md", missing.map(|(name, _)| (*name).to_owned()).collect());
-    let gone = map.split('`').skip(1).step_by(2).filter(|word| word.contains("/src/") && !word.contains(' ')).filter(
-        |word| !root().join("crates").join(word.trim_end_matches('/')).exists(),
+    let missing = ARROWS
+        .iter()
+        .filter(|(name, _)| !map.contains(&format!("`{name}`")));
+    none(
+        "missing in crates/README.md",
+        missing.map(|(name, _)| (*name).to_owned()).collect(),
     );
-    none("named in crates/README.md and not there", gone.map(str::to_owned).collect());
+    let gone = map
+        .split('`')
+        .skip(1)
+        .step_by(2)
+        .filter(|word| word.contains("/src/") && !word.contains(' '))
+        .filter(|word| {
+            !root()
+                .join("crates")
+                .join(word.trim_end_matches('/'))
+                .exists()
+        });
+    none(
+        "named in crates/README.md and not there",
+        gone.map(str::to_owned).collect(),
+    );
 }
 
 #[test]
 fn every_crate_takes_the_lints_of_the_workspace() {
     let metadata = metadata();
     let packages = metadata["packages"].as_array().unwrap();
-    let manifests = packages.iter().map(|package| package["manifest_path"].as_str().unwrap());
+    let manifests = packages
+        .iter()
+        .map(|package| package["manifest_path"].as_str().unwrap());
     let without = manifests.filter(|manifest| {
-        let manifest: toml::Value = toml::from_str(&std::fs::read_to_string(manifest).unwrap()).unwrap();
+        let manifest: toml::Value =
+            toml::from_str(&std::fs::read_to_string(manifest).unwrap()).unwrap();
         let inherits = |table: &str, key: &str| {
-            manifest.get(table).and_then(|table| table.get(key)).is_some_and(|value| match value {
-                toml::Value::Boolean(inherited) => *inherited,
-                value => value.get("workspace").and_then(toml::Value::as_bool) == Some(true),
-            })
+            manifest
+                .get(table)
+                .and_then(|table| table.get(key))
+                .is_some_and(|value| match value {
+                    toml::Value::Boolean(inherited) => *inherited,
+                    value => value.get("workspace").and_then(toml::Value::as_bool) == Some(true),
+                })
         };
-        !(inherits("lints", "workspace") && inherits("package", "license") && inherits("package", "edition"))
+        !(inherits("lints", "workspace")
+            && inherits("package", "license")
+            && inherits("package", "edition"))
     });
-    none("`[lints] workspace = true`, `license.workspace = true`", without.map(str::to_owned).collect());
+    none(
+        "`[lints] workspace = true`, `license.workspace = true`",
+        without.map(str::to_owned).collect(),
+    );
 }

@@ -24,7 +24,11 @@ pub mod demo {
 /// The root of the workspace.
 pub fn root() -> PathBuf {
     let crate_folder = Path::new(env!("CARGO_MANIFEST_DIR"));
-    crate_folder.ancestors().nth(2).expect("crates/restable-cli").to_path_buf()
+    crate_folder
+        .ancestors()
+        .nth(2)
+        .expect("crates/restable-cli")
+        .to_path_buf()
 }
 
 /// A folder of shared data: `variable`, or `default` relative to the root of the workspace. `None` if it is absent.
@@ -33,9 +37,29 @@ pub fn shared(variable: &str, default: &str) -> Option<PathBuf> {
     folder.is_dir().then_some(folder)
 }
 
+/// Says what a test covered: on stdout, and in the file `$RESTABLE_TEST_REPORT`, which `tests/run` shows at the end.
+pub fn report(line: &str) {
+    use std::io::Write as _;
+    println!("{line}");
+    if let Some(path) = std::env::var_os("RESTABLE_TEST_REPORT") {
+        let file = std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(path);
+        // One write a line, so that lines of several processes stay whole.
+        file.and_then(|mut file| file.write_all(format!("{line}\n").as_bytes()))
+            .unwrap();
+    }
+}
+
 /// A Tokio runtime for one test.
 pub fn run<T>(test: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap().block_on(test)
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap()
+        .block_on(test)
 }
 
 /// What an emulator of these tests is like: still time, no token, and always the same day.
@@ -78,7 +102,9 @@ impl Rig {
 
     /// As [`Rig::ask`], for statements that are expected to succeed.
     pub async fn rows(&self, sql: &str) -> Answer {
-        self.ask(sql).await.unwrap_or_else(|error| panic!("{sql}\n{error}\n{error:?}"))
+        self.ask(sql)
+            .await
+            .unwrap_or_else(|error| panic!("{sql}\n{error}\n{error:?}"))
     }
 
     /// What was asked of the emulator since the last [`Rig::ask`], by operation.
@@ -98,7 +124,11 @@ pub fn engine(url: &str, sources: Vec<Arc<dyn SpecSource>>) -> Engine {
         ..ClientConfig::default()
     };
     let connections = Connections::open(Duration::from_secs(5), &config.environment).unwrap();
-    let client = Client::with_transport(config, Arc::new(connections), Arc::new(HastyClock::default()));
+    let client = Client::with_transport(
+        config,
+        Arc::new(connections),
+        Arc::new(HastyClock::default()),
+    );
     let registry = Registry::open(sources).unwrap();
     Engine::new(registry, HashMap::from([("azure".to_owned(), client)]))
 }
@@ -114,7 +144,10 @@ const HASTE: u32 = 1000;
 
 impl Default for HastyClock {
     fn default() -> HastyClock {
-        HastyClock { start: Instant::now(), wall: SystemTime::now() }
+        HastyClock {
+            start: Instant::now(),
+            wall: SystemTime::now(),
+        }
     }
 }
 
@@ -142,21 +175,37 @@ pub struct Answer {
 
 impl Answer {
     pub fn new(batches: &[RecordBatch], report: Report) -> Answer {
-        let columns = batches.first().map(|batch| batch.schema()).map_or_else(Vec::new, |schema| {
-            schema.fields().iter().map(|field| field.name().clone()).collect()
-        });
+        let columns = batches
+            .first()
+            .map(|batch| batch.schema())
+            .map_or_else(Vec::new, |schema| {
+                schema
+                    .fields()
+                    .iter()
+                    .map(|field| field.name().clone())
+                    .collect()
+            });
         let cell = |batch: &RecordBatch, column: usize, row: usize| {
             let column = batch.column(column);
-            column.is_valid(row).then(|| array_value_to_string(column, row).unwrap())
+            column
+                .is_valid(row)
+                .then(|| array_value_to_string(column, row).unwrap())
         };
         let rows = batches
             .iter()
             .flat_map(|batch| {
-                (0..batch.num_rows())
-                    .map(move |row| (0..batch.num_columns()).map(|column| cell(batch, column, row)).collect())
+                (0..batch.num_rows()).map(move |row| {
+                    (0..batch.num_columns())
+                        .map(|column| cell(batch, column, row))
+                        .collect()
+                })
             })
             .collect();
-        Answer { columns, rows, report }
+        Answer {
+            columns,
+            rows,
+            report,
+        }
     }
 
     /// The values of a column.
@@ -175,8 +224,11 @@ impl Answer {
     /// The rows as text, sorted.
     pub fn sorted(&self) -> Vec<String> {
         let cell = |cell: &Option<String>| cell.clone().unwrap_or_else(|| "NULL".to_owned());
-        let mut rows: Vec<String> =
-            self.rows.iter().map(|row| row.iter().map(cell).collect::<Vec<_>>().join(" | ")).collect();
+        let mut rows: Vec<String> = self
+            .rows
+            .iter()
+            .map(|row| row.iter().map(cell).collect::<Vec<_>>().join(" | "))
+            .collect();
         rows.sort();
         rows
     }
@@ -198,15 +250,24 @@ impl Calls {
     }
 
     pub fn of(&self, operation: &str) -> usize {
-        self.0.iter().filter(|entry| entry.operation.as_deref() == Some(operation)).count()
+        self.0
+            .iter()
+            .filter(|entry| entry.operation.as_deref() == Some(operation))
+            .count()
     }
 
     /// `2 BackupInstances_List, 1 Subscriptions_List`.
     pub fn summary(&self) -> String {
         let mut counts = std::collections::BTreeMap::<&str, usize>::new();
         for entry in &self.0 {
-            *counts.entry(entry.operation.as_deref().unwrap_or("?")).or_default() += 1;
+            *counts
+                .entry(entry.operation.as_deref().unwrap_or("?"))
+                .or_default() += 1;
         }
-        counts.iter().map(|(operation, count)| format!("{count} {operation}")).collect::<Vec<_>>().join(", ")
+        counts
+            .iter()
+            .map(|(operation, count)| format!("{count} {operation}"))
+            .collect::<Vec<_>>()
+            .join(", ")
     }
 }

@@ -11,7 +11,7 @@ use restable_engine::arrow::datatypes::DataType;
 use restable_engine::{Outcome, Session};
 use sqllogictest::{AsyncDB, DBOutput, DefaultColumnType, Normalizer, Runner};
 
-use crate::rig::{Answer, Rig, root, run};
+use crate::rig::{Answer, Rig, report, root, run};
 
 /// The door of the engine itself. Doors of wire protocols take the same files.
 struct EngineDoor {
@@ -32,8 +32,14 @@ impl std::error::Error for Refused {}
 
 impl Refused {
     fn new(diagnostic: restable_sql::Diagnostic) -> Refused {
-        let hint = diagnostic.help.map(|help| format!(" hint: {help}")).unwrap_or_default();
-        Refused(format!("error[{}]: {}{hint}", diagnostic.code, diagnostic.message))
+        let hint = diagnostic
+            .help
+            .map(|help| format!(" hint: {help}"))
+            .unwrap_or_default();
+        Refused(format!(
+            "error[{}]: {}{hint}",
+            diagnostic.code, diagnostic.message
+        ))
     }
 }
 
@@ -51,7 +57,12 @@ impl AsyncDB for EngineDoor {
                 output = DBOutput::StatementComplete(0);
                 continue;
             };
-            let types = rows.schema().fields().iter().map(|field| column_type(field.data_type())).collect();
+            let types = rows
+                .schema()
+                .fields()
+                .iter()
+                .map(|field| column_type(field.data_type()))
+                .collect();
             let mut batches = Vec::new();
             while let Some(batch) = rows.next().await {
                 batches.push(batch.map_err(refused)?);
@@ -62,7 +73,10 @@ impl AsyncDB for EngineDoor {
                 Some(text) if text.is_empty() => "(empty)".to_owned(),
                 Some(text) => text,
             };
-            let rows = rows.into_iter().map(|row| row.into_iter().map(cell).collect()).collect();
+            let rows = rows
+                .into_iter()
+                .map(|row| row.into_iter().map(cell).collect())
+                .collect();
             output = DBOutput::Rows { types, rows };
         }
         Ok(output)
@@ -85,19 +99,28 @@ fn column_type(kind: &DataType) -> DefaultColumnType {
 }
 
 fn files(folder: &Path, found: &mut Vec<PathBuf>) {
-    let mut entries: Vec<PathBuf> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut entries: Vec<PathBuf> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
     entries.sort();
     for entry in entries {
         if entry.is_dir() {
             files(&entry, found);
-        } else if entry.extension().is_some_and(|extension| extension == "slt") {
+        } else if entry
+            .extension()
+            .is_some_and(|extension| extension == "slt")
+        {
             found.push(entry);
         }
     }
 }
 
 fn estate(text: &str) -> &str {
-    text.lines().find_map(|line| line.strip_prefix("# estate:")).unwrap_or("demo").trim()
+    text.lines()
+        .find_map(|line| line.strip_prefix("# estate:"))
+        .unwrap_or("demo")
+        .trim()
 }
 
 /// What separates the columns of a row in the files; values with spaces stay readable.
@@ -115,7 +138,9 @@ async fn run_file(path: &Path) -> Result<(), String> {
     let rig = Rig::start(estate(&text)).await;
     let engine = rig.engine.clone();
     let mut runner = Runner::new(move || {
-        let session = engine.session(restable_engine::Settings::default()).unwrap();
+        let session = engine
+            .session(restable_engine::Settings::default())
+            .unwrap();
         std::future::ready(Ok::<_, Refused>(EngineDoor { session }))
     });
     runner.add_label("engine");
@@ -123,10 +148,15 @@ async fn run_file(path: &Path) -> Result<(), String> {
     runner.with_normalizer(AS_IT_IS);
     if std::env::var_os("RESTABLE_SLT_UPDATE").is_some() {
         let types = sqllogictest::strict_column_validator;
-        let done = runner.update_test_file(path, SEPARATOR, validate, AS_IT_IS, types).await;
+        let done = runner
+            .update_test_file(path, SEPARATOR, validate, AS_IT_IS, types)
+            .await;
         return done.map_err(|error| error.to_string());
     }
-    runner.run_file_async(path).await.map_err(|error| error.display(false).to_string())
+    runner
+        .run_file_async(path)
+        .await
+        .map_err(|error| error.display(false).to_string())
 }
 
 #[test]
@@ -140,10 +170,21 @@ fn every_file_answers_as_written() {
     run(async {
         for path in &paths {
             if let Err(failure) = run_file(path).await {
-                failures.push(format!("{}\n{failure}", path.strip_prefix(&folder).unwrap().display()));
+                failures.push(format!(
+                    "{}\n{failure}",
+                    path.strip_prefix(&folder).unwrap().display()
+                ));
             }
         }
     });
-    println!("{} files of SQL logic, {} failed", paths.len(), failures.len());
-    assert!(!paths.is_empty() && failures.is_empty(), "{}", failures.join("\n\n"));
+    report(&format!(
+        "{} files of SQL logic, {} failed",
+        paths.len(),
+        failures.len()
+    ));
+    assert!(
+        !paths.is_empty() && failures.is_empty(),
+        "{}",
+        failures.join("\n\n")
+    );
 }

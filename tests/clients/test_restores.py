@@ -13,7 +13,8 @@ def test_recovery_points(client, emulator):
     point = estate.backed_up(client, emulator)
     assert point.properties.recovery_point_id == point.name
     assert [store.type for store in point.properties.recovery_point_data_stores_details] == ["OperationalStore"]
-    assert client.recovery_points.get(GROUP, VAULT, INSTANCE, point.name) == point
+    one = client.recovery_points.get(GROUP, VAULT, INSTANCE, point.name)
+    assert (one.name, one.properties.recovery_point_time) == (point.name, point.properties.recovery_point_time)
     past = "startDate eq '2001-01-01T00:00:00.0000000Z' and endDate eq '2001-01-02T00:00:00.0000000Z'"
     assert list(client.recovery_points.list(GROUP, VAULT, INSTANCE, filter=past)) == []
 
@@ -25,7 +26,11 @@ def test_restorable_time_ranges(client_for):
         for one in client.backup_instances.list("rg-dev-shared", "bv-dev-weu")
         if one.properties.data_source_info.datasource_type == "Microsoft.Storage/storageAccounts/blobServices"
     ]
-    request = models.AzureBackupFindRestorableTimeRangesRequest(source_data_store_type="OperationalStore")
+    request = models.AzureBackupFindRestorableTimeRangesRequest(
+        source_data_store_type="OperationalStore",
+        start_time="2023-06-16T01:00:00.0000000Z",
+        end_time="2033-06-16T01:00:00.0000000Z",
+    )
     answer = client.restorable_time_ranges.find("rg-dev-shared", "bv-dev-weu", blobs[0].name, request)
     assert answer.id == blobs[0].name
     assert answer.type.endswith("findRestorableTimeRanges")

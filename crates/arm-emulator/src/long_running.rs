@@ -301,6 +301,16 @@ pub(crate) fn result(world: &mut World, call: &Call) -> Result<Answer, Problem> 
 
 /// `GET BI/operationResults/{id}`: 202 while it runs, then the instance.
 pub(crate) fn instance_result(world: &mut World, call: &Call) -> Result<Answer, Problem> {
+    let target = polled(world, call)?.target.clone();
+    resource_result(world, call, &target.unwrap_or_else(|| call.instance_key()))
+}
+
+/// `GET V/operationResults/{id}`: 202 while it runs, then the vault.
+pub(crate) fn vault_result(world: &mut World, call: &Call) -> Result<Answer, Problem> {
+    resource_result(world, call, &call.vault_key())
+}
+
+fn resource_result(world: &mut World, call: &Call, key: &Key) -> Result<Answer, Problem> {
     let now = world.clock.now();
     let record = polled(world, call)?;
     let ends = record.ends;
@@ -318,10 +328,9 @@ pub(crate) fn instance_result(world: &mut World, call: &Call) -> Result<Answer, 
     if let Some(failure) = &record.failure {
         return Err(failure.clone());
     }
-    let key = record.target.clone().unwrap_or_else(|| call.instance_key());
     world
         .store
-        .read(&key)
+        .read(key)
         .map(|body| Answer::json(200, body))
         .ok_or_else(Problem::absent)
 }

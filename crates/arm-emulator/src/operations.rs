@@ -286,7 +286,7 @@ pub(crate) static OPERATIONS: &[Operation] = &[
     row("BackupVaults_Update", Verb::Patch, vault!(""), Style::Accepted { seconds: 1 }, VAULT_WRITES, Run::Start(vaults::patch)),
     row("BackupVaults_Delete", Verb::Delete, vault!(""), Style::AcceptedInGroup { seconds: 1 }, VAULT_WRITES, Run::Start(vaults::delete)),
     row("BackupVaults_CheckNameAvailability", Verb::Post, base!("/locations/{location}/checkNameAvailability"), Style::Direct, ACTIONS, Run::Own(vaults::check_name)),
-    row("BackupVaultOperationResults_Get", Verb::Get, vault!("/operationResults/{operationId}"), Style::Direct, POLLS, Run::Own(long_running::result)),
+    row("BackupVaultOperationResults_Get", Verb::Get, vault!("/operationResults/{operationId}"), Style::Direct, POLLS, Run::Own(long_running::vault_result)),
     row("OperationStatusBackupVaultContext_Get", Verb::Get, vault!("/operationStatus/{operationId}"), Style::Direct, READS, Run::Own(long_running::status)),
     row("OperationStatusResourceGroupContext_Get", Verb::Get, base!("/operationStatus/{operationId}"), Style::Direct, READS, Run::Own(long_running::status)),
     row("OperationStatusResourceGroupContext_GetInLocation", Verb::Get, base!("/locations/{location}/operationStatus/{operationId}"), Style::Direct, READS, Run::Own(long_running::status)),
