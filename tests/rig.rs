@@ -187,9 +187,10 @@ impl Answer {
             });
         let cell = |batch: &RecordBatch, column: usize, row: usize| {
             let column = batch.column(column);
-            column
-                .is_valid(row)
-                .then(|| array_value_to_string(column, row).unwrap())
+            // A column of the type NULL has no bitmap of its own.
+            let nulls = column.logical_nulls();
+            let null = nulls.is_some_and(|nulls| nulls.is_null(row));
+            (!null).then(|| array_value_to_string(column, row).unwrap())
         };
         let rows = batches
             .iter()
