@@ -220,7 +220,6 @@ fn the_text_of_errors() {
             "DESCRIBE METHOD azure.data_protection.backup_instances.adhoc_bakup",
             "SELECT * FROM azure.data_protection.operation_status",
             &format!("{scope} subscriptionId = 'production'"),
-            &format!("{scope} vaultName = '..'"),
             &format!("{scope} \"api-version\" LIKE '2026%'"),
             "SELECT 99999999999999999999999999999999999999999999999999999999999999999999999999999999999999",
             "SELECT name FROM azure.data_protection.backup_vaults LIMIT 99999999999999999999",
