@@ -37,7 +37,7 @@ const OWNED: &[(&str, &[&str])] = &[
     // The engine hands on the tree that restable-sql made.
     ("sqlparser", &["restable-sql", "restable-engine"]),
     ("reqwest", &["restable-http"]),
-    ("rusqlite", &["restable-engine"]),
+    ("rusqlite", &["restable-http", "restable-engine"]),
     ("axum", &["arm-emulator"]),
     ("clap", &["restable-cli"]),
     ("rustyline", &["restable-cli"]),

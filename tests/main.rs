@@ -13,7 +13,9 @@
 
 mod commands;
 mod economy;
+mod examples;
 mod faults;
+mod hostile;
 mod house;
 mod registry;
 mod replay;

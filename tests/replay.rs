@@ -16,7 +16,7 @@ use restable_spec::{Builtin, Kind, Location, Registry, Resource};
 use serde_json::Value;
 use url::Url;
 
-use crate::rig::{Answer, ask, engine, report, run, shared};
+use crate::rig::{Answer, ask, decode, engine, report, run, shared};
 
 const AZURE: &str = "https://management.azure.com";
 
@@ -96,12 +96,6 @@ impl Conversation {
     fn is_transcribed(&self) -> bool {
         !self.body.is_string()
     }
-}
-
-fn decode(text: &str) -> String {
-    url::form_urlencoded::parse(text.replace('+', "%2B").as_bytes())
-        .map(|(name, _)| name.into_owned())
-        .collect()
 }
 
 /// What the server plays now, and what it was asked for.

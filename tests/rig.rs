@@ -272,3 +272,10 @@ impl Calls {
             .join(", ")
     }
 }
+
+/// Undoes percent-encoding.
+pub fn decode(text: &str) -> String {
+    url::form_urlencoded::parse(text.replace('+', "%2B").as_bytes())
+        .map(|(name, _)| name.into_owned())
+        .collect()
+}
