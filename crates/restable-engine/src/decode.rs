@@ -115,9 +115,12 @@ impl Decoder {
         let mut reader = serde_json::Deserializer::from_str(text);
         let outcome = match &self.items {
             Items::One => RowSeed { rows: &mut rows }.deserialize(&mut reader),
-            Items::Array => ItemsSeed { rows: &mut rows }
-                .deserialize(&mut reader)
-                .map(|_| ()),
+            Items::Array => ItemsSeed {
+                rows: &mut rows,
+                key: "",
+            }
+            .deserialize(&mut reader)
+            .map(|_| ()),
             Items::At(key) => PageSeed {
                 rows: &mut rows,
                 key,
@@ -395,6 +398,7 @@ impl<'de> Visitor<'de> for PageSeed<'_, '_> {
             if key == self.key {
                 found = map.next_value_seed(ItemsSeed {
                     rows: &mut *self.rows,
+                    key: self.key,
                 })?;
             } else if Some(&*key) == self.next_link {
                 *self.next = map.next_value::<Option<String>>()?;
@@ -420,6 +424,7 @@ impl<'de> Visitor<'de> for PageSeed<'_, '_> {
 /// Reads the array of items; `false` if it is null.
 struct ItemsSeed<'r, 'd> {
     rows: &'r mut Rows<'d>,
+    key: &'r str,
 }
 
 impl<'de> DeserializeSeed<'de> for ItemsSeed<'_, '_> {
@@ -433,7 +438,10 @@ impl<'de> Visitor<'de> for ItemsSeed<'_, '_> {
     type Value = bool;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("an array of items")
+        if self.key.is_empty() {
+            return formatter.write_str("an array of items");
+        }
+        write!(formatter, "an array of items in `{}`", self.key)
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<bool, A::Error> {

@@ -12,9 +12,10 @@ use datafusion::logical_expr::expr::{InList, InSubquery, Like, ScalarFunction};
 use datafusion::logical_expr::planner::{
     ExprPlanner, PlannerResult, RawBinaryExpr, RawFieldAccessExpr,
 };
+use datafusion::logical_expr::utils::{conjunction, split_conjunction_owned};
 use datafusion::logical_expr::{
-    BinaryExpr, Expr, ExprSchemable, GetFieldAccess, Join, LogicalPlan, LogicalPlanBuilder,
-    Operator, Subquery, lit, try_cast,
+    BinaryExpr, Expr, ExprSchemable, Filter, GetFieldAccess, Join, JoinConstraint, LogicalPlan,
+    LogicalPlanBuilder, Operator, Subquery, lit, try_cast,
 };
 use datafusion::optimizer::AnalyzerRule;
 use datafusion::sql::sqlparser::ast::BinaryOperator;
@@ -154,7 +155,72 @@ fn rewrite_plan(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
     } else {
         plan.data
     };
+    let plan = match plan {
+        LogicalPlan::Filter(filter) => name_folded_columns(filter)?,
+        other => other,
+    };
     Ok(Transformed::yes(plan))
+}
+
+/// A subquery is joined to its outer query only by columns: a folded column that it compares with the outer query's is
+/// computed below the filter, under a name.
+fn name_folded_columns(filter: Filter) -> Result<LogicalPlan> {
+    let mut computed: Vec<Expr> = Vec::new();
+    let mut named = |side: Expr, other: &Expr| -> Expr {
+        let Expr::ScalarFunction(ScalarFunction { func, args }) = &side else {
+            return side;
+        };
+        let [Expr::Column(column)] = args.as_slice() else {
+            return side;
+        };
+        if func.name() != "lower" || !other.contains_outer() || other.any_column_refs() {
+            return side;
+        }
+        let name = format!("{}:folded", column.flat_name());
+        if !computed
+            .iter()
+            .any(|known| known.name_for_alias().is_ok_and(|known| known == name))
+        {
+            computed.push(side.alias(&name));
+        }
+        Expr::Column(datafusion::common::Column::from_name(name))
+    };
+    let conditions: Vec<Expr> = split_conjunction_owned(filter.predicate.clone())
+        .into_iter()
+        .map(|condition| match condition {
+            Expr::BinaryExpr(BinaryExpr {
+                left,
+                op: Operator::Eq,
+                right,
+            }) => {
+                let left = named(*left, &right);
+                let right = named(*right, &left);
+                Expr::BinaryExpr(BinaryExpr::new(
+                    Box::new(left),
+                    Operator::Eq,
+                    Box::new(right),
+                ))
+            }
+            other => other,
+        })
+        .collect();
+    let Some(predicate) = conjunction(conditions) else {
+        return Ok(LogicalPlan::Filter(filter));
+    };
+    if computed.is_empty() {
+        return Ok(LogicalPlan::Filter(filter));
+    }
+    let columns = filter
+        .input
+        .schema()
+        .columns()
+        .into_iter()
+        .map(Expr::Column);
+    let columns: Vec<Expr> = columns.chain(computed).collect();
+    LogicalPlanBuilder::from(filter.input)
+        .project(columns)?
+        .filter(predicate)?
+        .build()
 }
 
 /// `ON a.vaultName = b.vaultName` and `USING (vaultName)` join on the folded names.
@@ -163,6 +229,8 @@ fn fold_keys(mut join: Join, schema: &DFSchema) -> Join {
         if is_marked(left, schema, FOLD_METADATA) || is_marked(right, schema, FOLD_METADATA) {
             *left = fold(left.clone());
             *right = fold(right.clone());
+            // USING wants plain columns; what it merges was settled when names were resolved.
+            join.join_constraint = JoinConstraint::On;
         }
     }
     join

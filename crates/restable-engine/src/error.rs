@@ -238,10 +238,15 @@ impl From<DataFusionError> for Error {
                 message: first_line(message),
                 hint: Some("`SET memory_limit = '…'` raises the limit".to_owned()),
             },
-            DataFusionError::Plan(message) if message.contains("to be an integer or null") => Error::Plan {
-                message: format!("LIMIT and OFFSET take a whole number from 0 to {}", i64::MAX),
-                hint: None,
-            },
+            DataFusionError::Plan(message) if message.contains("to be an integer or null") => {
+                Error::Plan {
+                    message: format!(
+                        "LIMIT and OFFSET take a whole number from 0 to {}",
+                        i64::MAX
+                    ),
+                    hint: None,
+                }
+            }
             DataFusionError::Plan(message) | DataFusionError::Execution(message) => Error::Plan {
                 message: first_line(message),
                 hint: None,

@@ -92,7 +92,7 @@ enum Action {
 impl Session {
     fn new(engine: Engine, settings: Settings) -> Result<Session> {
         let mut config = SessionConfig::new()
-            .with_information_schema(true)
+            .with_information_schema(false)
             .with_round_robin_repartition(false)
             .with_default_catalog_and_schema(OWN_CATALOG, OWN_SCHEMA)
             .with_create_default_catalog_and_schema(false);
@@ -450,7 +450,12 @@ impl Session {
             return Ok(Outcome::Message(message));
         }
         let physical = on_deep_stack(async { state.create_physical_plan(&plan).await }).await;
-        let physical = physical.map_err(|problem| Error::planned(problem, &names))?;
+        let physical = physical.map_err(|problem| {
+            let problem = Error::planned(problem, &names);
+            source
+                .iter()
+                .fold(problem, |problem, parsed| located(problem, parsed))
+        });
         let stream = execute_stream(physical, state.task_ctx())?;
         Ok(Outcome::Rows(Rows::new(
             stream, &names, statement, started, source,

@@ -287,9 +287,19 @@ impl TableProvider for ResourceTable {
                 kind: self.columns[*at].kind,
             })
             .collect();
+        let bindings = self.bindings(filters);
+        // A literal that can name nothing is a mistake, also where it would only select among rows.
+        for (name, values) in &bindings {
+            let parameter = self.resource.parameter(name);
+            for value in values {
+                parameter
+                    .map_or(Ok(()), |parameter| parameter.check(value))
+                    .map_err(Error::from)?;
+            }
+        }
         let scan = Scan {
             resource: Arc::clone(&self.resource),
-            bindings: self.bindings(filters),
+            bindings,
             asked,
             schema: Arc::clone(&schema),
         };

@@ -314,7 +314,7 @@ pub fn read(
 /// The form of the resource's own ids: the path of the method that reads one.
 fn identity(resource: &Resource, statement: &Statement) -> Option<Identity> {
     Identity::new(
-        &resource.get_one()?.path.to_string(),
+        &resource.one_row_reader()?.path.to_string(),
         Arc::clone(&statement.spellings),
     )
 }
@@ -381,14 +381,16 @@ fn pages(
     let pages = client.pages(call.call, statement.context(), move |body| {
         decoder.read(&body)
     });
-    let mut failed = false;
+    let (mut failed, mut begun) = (false, false);
     pages
         .map(move |page| match page {
             Ok(batch) => {
+                begun = true;
                 note(&statement, noun.as_deref(), &call.scope);
                 Some(Ok(batch))
             }
-            Err(problem) if problem.is_not_found(&not_found) => {
+            // Behind a page that came there is more of the list: its absence is a failure, not an empty answer.
+            Err(problem) if !begun && problem.is_not_found(&not_found) => {
                 note(&statement, noun.as_deref(), &call.scope);
                 let notice = call.named.then(|| {
                     format!(

@@ -321,6 +321,16 @@ fn fill(segment: &Segment, values: &[(&Parameter, &str)], path: &mut String) -> 
     plain
 }
 
+impl Parameter {
+    /// Whether a value has a form that the parameter may have. Nothing is sent for it.
+    ///
+    /// # Errors
+    /// What is wrong with the value.
+    pub fn check(&self, value: &str) -> Result<(), BindError> {
+        value::check(self, value).map_err(|problem| refused(self, value, problem))
+    }
+}
+
 fn refused(parameter: &Parameter, value: &str, problem: ValueProblem) -> BindError {
     let shown = if parameter.location == Location::Header {
         ""

@@ -179,7 +179,7 @@ impl Resource {
 
     /// The reader that answers one row for a full key.
     #[must_use]
-    pub fn get_one(&self) -> Option<&Arc<Method>> {
+    pub fn one_row_reader(&self) -> Option<&Arc<Method>> {
         let is_key = |method: &Method| {
             method.response.items == Items::One
                 && method

@@ -115,7 +115,7 @@ fn every_table_can_be_read_when_its_parameters_are_bound() {
                 let method = resource
                     .route(&all)
                     .unwrap_or_else(|error| panic!("{error}"));
-                if let Some(get) = resource.get_one() {
+                if let Some(get) = resource.one_row_reader() {
                     assert_eq!(method.key, get.key, "{}", resource.full_name());
                 }
                 assert!(!resource.fields.is_empty(), "{}", resource.full_name());
@@ -193,7 +193,7 @@ fn backup_instances_keeps_its_first_generation_names() {
     assert_eq!(instances.key, key);
     assert_eq!(service.server, "https://management.azure.com");
     assert_eq!(
-        instances.get_one().unwrap().operation_id,
+        instances.one_row_reader().unwrap().operation_id,
         "BackupInstances_Get"
     );
     let list = instances.method("list").unwrap();
