@@ -455,7 +455,7 @@ impl Session {
             source
                 .iter()
                 .fold(problem, |problem, parsed| located(problem, parsed))
-        });
+        })?;
         let stream = execute_stream(physical, state.task_ctx())?;
         Ok(Outcome::Rows(Rows::new(
             stream, &names, statement, started, source,
