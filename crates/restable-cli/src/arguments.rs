@@ -104,7 +104,7 @@ pub struct ConnectionArguments {
     /// for azure]
     #[arg(long, value_name = "PROVIDER=KIND", value_parser = auth)]
     pub auth: Vec<(String, Auth)>,
-    /// The Azure cloud: `public`, `china` or `usgov`.
+    /// The Azure cloud.
     #[arg(long, value_name = "CLOUD", value_parser = ["public", "china", "usgov"])]
     pub cloud: Option<String>,
     /// The tenant of the Azure credential.

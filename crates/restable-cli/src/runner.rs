@@ -224,7 +224,10 @@ impl<'a> Runner<'a> {
         }
         self.incomplete = true;
         self.console.warn(&report.line());
-        for missing in report.missing.iter().take(NAMED) {
+        // Scopes are walked at once; their order should not differ from run to run.
+        let mut all: Vec<_> = report.missing.iter().collect();
+        all.sort_by(|one, other| one.scope.cmp(&other.scope));
+        for missing in all.iter().take(NAMED) {
             let told = format!(
                 "missing: `{}`: {}: {}",
                 missing.scope, missing.code, missing.message

@@ -73,6 +73,8 @@ impl StatementSummary {
             code: missing.code.clone(),
             message: missing.message.clone(),
         });
+        let mut missing: Vec<MissingScope> = missing.collect();
+        missing.sort_by(|one, other| one.scope.cmp(&other.scope));
         StatementSummary {
             sql,
             rows: report.rows,
@@ -83,7 +85,7 @@ impl StatementSummary {
             throttle_seconds: rounded(report.throttled),
             scopes: report.scopes.values().sum(),
             complete: error.is_none() && report.is_complete(),
-            missing: missing.collect(),
+            missing,
             error,
         }
     }
