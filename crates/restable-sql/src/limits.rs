@@ -63,7 +63,9 @@ pub(crate) fn guard(lexed: &Lexed) -> Result<(), Diagnostic> {
     for (index, (token, &span)) in lexed.tokens.iter().zip(&lexed.spans).enumerate() {
         match &token.token {
             Token::Period => parts += 1,
-            Token::Word(_) | Token::Whitespace(_) => {}
+            Token::Whitespace(_) => {}
+            Token::Word(_) if follows_period(lexed, index) => {}
+            // Another name begins, or none.
             _ => parts = 0,
         }
         if parts >= MAX_PARTS {
@@ -118,6 +120,11 @@ pub(crate) fn guard(lexed: &Lexed) -> Result<(), Diagnostic> {
 fn follows_itself(lexed: &Lexed, index: usize, keyword: Keyword) -> bool {
     let before = lexed.solid_before(index);
     before.is_some_and(|before| matches!(&lexed.tokens[before].token, Token::Word(word) if word.keyword == keyword))
+}
+
+fn follows_period(lexed: &Lexed, index: usize) -> bool {
+    let before = lexed.solid_before(index);
+    before.is_some_and(|before| lexed.tokens[before].token == Token::Period)
 }
 
 fn opens_type(lexed: &Lexed, index: usize) -> bool {
