@@ -2,8 +2,9 @@
 //! that names the parameter. No value can leave its place: it is checked, encoded as one segment, and the result is
 //! checked again.
 
-use serde_json::{Map, Value};
+use indexmap::IndexMap;
 
+use crate::body::{BodyArgument, BodyValue, Strictness};
 use crate::error::{BindError, ValueProblem};
 use crate::method::{CallClass, HttpMethod, Kind, Location, Method, Parameter, Request};
 use crate::names;
@@ -59,7 +60,7 @@ impl Method {
             });
         }
         let (given, attributes) = self.sort(service, arguments)?;
-        let body = self.body(service, arguments, attributes)?;
+        let body = self.sent_body(service, arguments, attributes)?;
         let mut values: Vec<(&Parameter, &str)> = Vec::with_capacity(self.parameters.len());
         let mut missing = Vec::new();
         for parameter in &self.parameters {
@@ -157,9 +158,9 @@ impl Method {
         &'a self,
         service: &Service,
         arguments: &'a Arguments,
-    ) -> Result<(Vec<(&'a Parameter, &'a str)>, Vec<(String, Value)>), BindError> {
+    ) -> Result<(Vec<(&'a Parameter, &'a str)>, Vec<BodyArgument>), BindError> {
         let mut given: Vec<(&Parameter, &str)> = Vec::new();
-        let mut attributes: Vec<(String, Value)> = Vec::new();
+        let mut attributes: Vec<BodyArgument> = Vec::new();
         for (name, text) in &arguments.parameters {
             if let Some(parameter) = self.parameter(name) {
                 if given.iter().any(|(known, _)| known.name == parameter.name) {
@@ -170,13 +171,13 @@ impl Method {
                 given.push((parameter, text));
                 continue;
             }
-            let (attribute, value) = self.attribute(service, name, text)?;
-            if attributes.iter().any(|(known, _)| *known == attribute) {
+            let attribute = self.attribute(service, name, text)?;
+            if attributes.iter().any(|known| known.path == attribute.path) {
                 return Err(BindError::Twice {
-                    parameter: attribute,
+                    parameter: attribute.path.join("."),
                 });
             }
-            attributes.push((attribute, value));
+            attributes.push(attribute);
         }
         Ok((given, attributes))
     }
@@ -186,7 +187,7 @@ impl Method {
         service: &Service,
         name: &str,
         text: &str,
-    ) -> Result<(String, Value), BindError> {
+    ) -> Result<BodyArgument, BindError> {
         let asking = self.request.as_ref().filter(|_| self.read_only);
         let effective =
             asking.map(|request| service.schemas.effective_properties(&request.schema, None));
@@ -209,9 +210,10 @@ impl Method {
             });
         };
         let value = match service.schemas.kind(&property.schema) {
-            Kind::Text => Some(Value::String(text.to_owned())),
+            Kind::Text => Some(BodyValue::Text(text.to_owned())),
             Kind::Integer | Kind::Number | Kind::Boolean | Kind::Json => {
-                serde_json::from_str(text).ok()
+                let json = serde_json::from_str::<serde::de::IgnoredAny>(text);
+                json.is_ok().then(|| BodyValue::Json(text.to_owned()))
             }
         };
         let value = value.ok_or_else(|| BindError::Value {
@@ -219,14 +221,18 @@ impl Method {
             value: text.to_owned(),
             problem: ValueProblem::NotA("JSON value of its type"),
         })?;
-        Ok((attribute.to_owned(), value))
+        Ok(BodyArgument {
+            path: vec![attribute.to_owned()],
+            value,
+            origin: 0,
+        })
     }
 
-    fn body(
+    fn sent_body(
         &self,
         service: &Service,
         arguments: &Arguments,
-        attributes: Vec<(String, Value)>,
+        attributes: Vec<BodyArgument>,
     ) -> Result<Option<String>, BindError> {
         let Some(request) = &self.request else {
             return match arguments.body {
@@ -237,9 +243,9 @@ impl Method {
             };
         };
         if let Some(body) = &arguments.body {
-            if let Some((name, _)) = attributes.first() {
+            if let Some(attribute) = attributes.first() {
                 return Err(BindError::Twice {
-                    parameter: name.clone(),
+                    parameter: attribute.path.join("."),
                 });
             }
             if request.media_type.contains("json")
@@ -252,14 +258,14 @@ impl Method {
             }
             return Ok(Some(body.clone()));
         }
-        self.built_body(service, request, attributes)
+        self.built_body(service, request, &attributes)
     }
 
     fn built_body(
         &self,
         service: &Service,
         request: &Request,
-        attributes: Vec<(String, Value)>,
+        attributes: &[BodyArgument],
     ) -> Result<Option<String>, BindError> {
         if attributes.is_empty() {
             if let Some(default) = &request.default {
@@ -274,11 +280,19 @@ impl Method {
                 });
             }
         }
-        let given = |name: &&str| attributes.iter().any(|(known, _)| known == name);
+        let built = self
+            .body(service, attributes, Strictness::Lenient)
+            .map_err(|error| BindError::Unsendable {
+                method: self.full_name(),
+                why: error.to_string(),
+            })?;
+        let Some(body) = built else { return Ok(None) };
+        let there: IndexMap<String, serde::de::IgnoredAny> =
+            serde_json::from_str(&body.text).unwrap_or_default();
         let required = request.required_attributes(&service.schemas);
         let missing: Vec<String> = required
             .iter()
-            .filter(|name| !given(name))
+            .filter(|name| !there.contains_key(**name))
             .map(|name| (*name).to_owned())
             .collect();
         if !missing.is_empty() {
@@ -287,7 +301,7 @@ impl Method {
                 parameters: missing,
             });
         }
-        Ok(Some(Value::Object(Map::from_iter(attributes)).to_string()))
+        Ok(Some(body.text))
     }
 }
 

@@ -1,7 +1,13 @@
 //! Every error of the crate: what could not be read, what a document gets wrong, which call cannot be made.
 //! Values of users are shown cut and escaped, so that a message never carries a control character.
 
+mod acting;
+mod body;
+
 use std::fmt;
+
+pub use acting::{IdConflict, IdError, MethodError};
+pub use body::BodyError;
 
 /// A source could not give the text of a document.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -194,7 +200,7 @@ impl fmt::Display for RouteError {
     }
 }
 
-fn names(list: &[String]) -> String {
+pub(crate) fn names(list: &[String]) -> String {
     let quoted: Vec<String> = list.iter().map(|name| format!("`{name}`")).collect();
     match quoted.split_last() {
         None => String::from("nothing more"),
@@ -334,7 +340,7 @@ pub enum ValueProblem {
     Shape,
 }
 
-struct DidYouMean<'a>(&'a Option<String>);
+pub(crate) struct DidYouMean<'a>(pub &'a Option<String>);
 
 impl fmt::Display for DidYouMean<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -358,7 +364,7 @@ impl fmt::Display for Refused<'_> {
 }
 
 /// Shows a value of a user: at most 60 characters, control characters escaped.
-struct Shown<'a>(&'a str);
+pub(crate) struct Shown<'a>(pub &'a str);
 
 impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

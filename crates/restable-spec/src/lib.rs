@@ -1,11 +1,15 @@
 //! Provider documents in, a valid model out; routing and binding of calls.
 //!
 //! The documents are StackQL's: OpenAPI 3 with `components.x-stackQL-resources`. The crate owns their format, the
-//! choice of the method that serves a SELECT ([`Resource::route`]) and the making of exact calls ([`Method::bind`]).
+//! choice of the method that serves a SELECT ([`Resource::route`]), the making of exact calls ([`Method::bind`]) and of
+//! their bodies ([`Method::body`], [`Method::check_body`]).
 //! It refuses what is wrong in a document by naming file and place, and every value that could leave its place in a URL.
 //! It opens no sockets, knows no SQL and no Arrow; its one input is [`SpecSource::read`].
 
+mod acting;
+mod arm_id;
 mod bind;
+mod body;
 mod builtin;
 mod document;
 mod error;
@@ -22,9 +26,17 @@ mod schema_text;
 mod source;
 mod value;
 
+pub use acting::Attribute;
+pub use arm_id::{IdForm, id_conflict};
 pub use bind::{Arguments, BoundCall};
+pub use body::{
+    Body, BodyArgument, BodyFault, BodyProblem, BodyTarget, BodyValue, Severity, Strictness,
+};
 pub use builtin::Builtin;
-pub use error::{BindError, Error, Problem, RouteError, SourceError, Unavailable, ValueProblem};
+pub use error::{
+    BindError, BodyError, Error, IdConflict, IdError, MethodError, Problem, RouteError,
+    SourceError, Unavailable, ValueProblem,
+};
 pub use method::{
     BodyNaming, CallClass, Casing, ErrorHint, Field, FinalState, HttpMethod, Items, Kind, Location,
     LongRunning, Method, Parameter, Request, Response, Verb,

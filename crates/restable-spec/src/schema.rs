@@ -128,7 +128,7 @@ pub struct Effective<'a> {
     pub discriminator: Option<&'a Discriminator>,
 }
 
-impl Effective<'_> {
+impl<'a> Effective<'a> {
     /// True if the attribute must be there.
     #[must_use]
     pub fn requires(&self, name: &str) -> bool {
@@ -137,7 +137,7 @@ impl Effective<'_> {
 
     /// The attribute of exactly this name, or else the one of the same fold.
     #[must_use]
-    pub fn property(&self, name: &str) -> Option<(&str, &Property)> {
+    pub fn property(&self, name: &str) -> Option<(&'a str, &'a Property)> {
         let exact = self.properties.get_key_value(name);
         exact
             .or_else(|| {

@@ -147,12 +147,44 @@ fn host(text: &str) -> Result<(), ValueProblem> {
     }
 }
 
-fn is_uuid(text: &str) -> bool {
+pub(crate) fn is_uuid(text: &str) -> bool {
     text.len() == 36
         && text.bytes().enumerate().all(|(at, byte)| match at {
             8 | 13 | 18 | 23 => byte == b'-',
             _ => byte.is_ascii_hexdigit(),
         })
+}
+
+/// RFC 3339, as `2026-01-31T08:30:00.123Z`. Whether a month has so many days is left to the service.
+pub(crate) fn is_date_time(text: &str) -> bool {
+    let Some((date, rest)) = text.split_at_checked(10) else {
+        return false;
+    };
+    let Some((time, rest)) = rest.split_at_checked(9) else {
+        return false;
+    };
+    let shaped = |text: &str, shape: &str| {
+        text.len() == shape.len()
+            && text
+                .bytes()
+                .zip(shape.bytes())
+                .all(|(found, wanted)| match wanted {
+                    b'0' => found.is_ascii_digit(),
+                    other => found.eq_ignore_ascii_case(&other),
+                })
+    };
+    let zone = match rest.strip_prefix('.') {
+        None => rest,
+        Some(fraction) => {
+            let zone = fraction.trim_start_matches(|character: char| character.is_ascii_digit());
+            if zone.len() == fraction.len() {
+                return false;
+            }
+            zone
+        }
+    };
+    let zoned = zone.eq_ignore_ascii_case("z") || shaped(zone, "+00:00") || shaped(zone, "-00:00");
+    shaped(date, "0000-00-00") && shaped(time, "T00:00:00") && zoned
 }
 
 /// Everything but RFC 3986's unreserved characters is encoded, so that no sub-delimiter means anything to anybody.
