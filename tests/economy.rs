@@ -381,3 +381,34 @@ fn every_readable_table_is_read_whole_or_names_what_must_be_bound() {
         assert!(read >= 15);
     });
 }
+
+#[test]
+fn a_million_instances_are_counted_with_a_call_a_page() {
+    if std::env::var("RESTABLE_TEST_LONG")
+        .unwrap_or_default()
+        .is_empty()
+    {
+        report("a million instances: only with --long");
+        return;
+    }
+    run(async {
+        let options = arm_emulator::Options {
+            page_size: 1000,
+            journal_capacity: 10,
+            ..options("10,100,1000000")
+        };
+        let rig = Rig::with(options, builtin()).await;
+        let answer = rig
+            .rows(&format!(
+                "SELECT count(*), count(DISTINCT id) FROM {INSTANCES}"
+            ))
+            .await;
+        assert_eq!(answer.sorted(), ["1000000 | 1000000"]);
+        assert_eq!(answer.report.calls, 1 + 10 + 100 * 10);
+        assert!(
+            rig.emulator.stored() < 10_000,
+            "{} resources stored",
+            rig.emulator.stored()
+        );
+    });
+}

@@ -11,12 +11,11 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{Request, Response};
-use restable_engine::Settings;
 use restable_spec::{Builtin, Kind, Location, Registry, Resource};
 use serde_json::Value;
 use url::Url;
 
-use crate::rig::{Answer, ask, decode, engine, report, run, shared};
+use crate::rig::{Answer, ask, decode, engine, report, run, settings, shared};
 
 const AZURE: &str = "https://management.azure.com";
 
@@ -315,7 +314,7 @@ async fn replay(
         asked: Vec::new(),
     };
     let session = engine(url, vec![Arc::new(Builtin)])
-        .session(Settings::default())
+        .session(settings())
         .unwrap();
     let answer = ask(&session, &sql).await;
     compare_request(&stage.lock().unwrap().asked, conversation)

@@ -10,7 +10,7 @@ use arm_emulator::{ClockKind, Emulator, Estate, JournalEntry, Options};
 use futures::future::BoxFuture;
 use restable_engine::arrow::array::RecordBatch;
 use restable_engine::arrow::util::display::array_value_to_string;
-use restable_engine::{Engine, Error, Report, Session, Settings};
+use restable_engine::{Engine, Error, Origin, Report, Session, Settings};
 use restable_http::{Client, ClientConfig, Clock, Connections};
 use restable_spec::{Builtin, Registry, SpecSource};
 
@@ -91,7 +91,7 @@ impl Rig {
     }
 
     pub fn session(&self) -> Session {
-        self.engine.session(Settings::default()).unwrap()
+        self.engine.session(settings()).unwrap()
     }
 
     /// Runs statements in a session of their own; the answer is the last one's. The journal has only what they sent.
@@ -111,6 +111,13 @@ impl Rig {
     pub fn calls(&self) -> Calls {
         Calls(self.emulator.journal())
     }
+}
+
+/// Settings with limits that are long on the hasty clock, too.
+pub fn settings() -> Settings {
+    let mut settings = Settings::default();
+    settings.set("page_timeout", "86400", Origin::Flag).unwrap();
+    settings
 }
 
 /// An engine whose provider `azure` is at `url`. Waits are a thousand times shorter than they say.

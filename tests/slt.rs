@@ -11,7 +11,7 @@ use restable_engine::arrow::datatypes::DataType;
 use restable_engine::{Outcome, Session};
 use sqllogictest::{AsyncDB, DBOutput, DefaultColumnType, Normalizer, Runner};
 
-use crate::rig::{Answer, Rig, report, root, run};
+use crate::rig::{Answer, Rig, report, root, run, settings};
 
 /// The door of the engine itself. Doors of wire protocols take the same files.
 struct EngineDoor {
@@ -138,9 +138,7 @@ async fn run_file(path: &Path) -> Result<(), String> {
     let rig = Rig::start(estate(&text)).await;
     let engine = rig.engine.clone();
     let mut runner = Runner::new(move || {
-        let session = engine
-            .session(restable_engine::Settings::default())
-            .unwrap();
+        let session = engine.session(settings()).unwrap();
         std::future::ready(Ok::<_, Refused>(EngineDoor { session }))
     });
     runner.add_label("engine");
