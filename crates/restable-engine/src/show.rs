@@ -365,8 +365,13 @@ async fn describe_table(
     parts: &[String],
     extended: bool,
 ) -> Result<RecordBatch> {
-    let own = session.shared().resolve(parts)?;
     let directory = session.shared().directory();
+    // A resource that answers no rows can be described all the same: it has parameters and methods.
+    let own = match session.shared().resolve(parts) {
+        Ok(own) => own,
+        Err(_) if directory.resource(parts).is_ok() => None,
+        Err(problem) => return Err(problem),
+    };
     let headings: &[&str] = if extended {
         &["name", "type", "role", "description"]
     } else {
