@@ -11,6 +11,7 @@ mod json;
 mod place;
 mod problem;
 mod redact;
+mod scalar;
 mod shape;
 
 use indexmap::IndexMap;
@@ -107,6 +108,7 @@ impl Method {
             kind: placed
                 .schema
                 .map_or(Kind::Json, |schema| service.schemas.kind(schema)),
+            secret: placed.property.is_some_and(|property| property.secret),
             description: placed
                 .property
                 .and_then(|property| property.description.clone()),
@@ -195,10 +197,16 @@ impl<'a> Walk<'a, '_> {
                     placed.property = Some(property);
                     placed.schema = Some(&property.schema);
                 }
-                shape::Found::Open(schema) => {
-                    placed.path.push(name.clone());
+                shape::Found::Open { values, described } => {
+                    // Keys of a map are the user's; attributes that the document does not list are the service's.
+                    placed
+                        .path
+                        .push(match self.request.casing.filter(|_| described) {
+                            Some(casing) => casing.spell(name),
+                            None => name.clone(),
+                        });
                     placed.property = None;
-                    placed.schema = schema;
+                    placed.schema = values;
                 }
                 shape::Found::NoAttributes(kind) if self.strictness == Strictness::Strict => {
                     return Err(BodyError::NoAttributes {

@@ -292,6 +292,32 @@ pub enum Casing {
     Kebab,
 }
 
+impl Casing {
+    /// A name in SQL's spelling, `recovery_point_id`, as it is on the wire. Other names stay as they are.
+    pub(crate) fn spell(self, name: &str) -> String {
+        let is_snake = !name.contains(|character: char| character.is_uppercase());
+        let capital = |word: &str| {
+            let mut rest = word.chars();
+            let first = rest.next().map(|first| first.to_ascii_uppercase());
+            first.into_iter().chain(rest).collect::<String>()
+        };
+        let words = || name.split('_');
+        match self {
+            _ if !is_snake || name.starts_with('_') => name.to_owned(),
+            Self::Snake => name.to_owned(),
+            Self::Kebab => name.replace('_', "-"),
+            Self::Pascal => words().map(capital).collect(),
+            Self::Camel => {
+                let first = words().next().map(str::to_owned);
+                first
+                    .into_iter()
+                    .chain(words().skip(1).map(capital))
+                    .collect()
+            }
+        }
+    }
+}
+
 /// How SQL names attributes of a body (`config.requestBodyTranslate`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BodyNaming {

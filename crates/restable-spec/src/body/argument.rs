@@ -99,6 +99,8 @@ pub struct BodyTarget {
     pub place: String,
     /// Its type; [`Kind::Json`] where text must be JSON, and where the document says nothing.
     pub kind: Kind,
+    /// Its value is a secret.
+    pub secret: bool,
     /// The document's words on it.
     pub description: Option<String>,
 }
@@ -178,7 +180,7 @@ pub(super) fn encode(
             number(&kinds, text).ok_or_else(|| not_a(String::from("a number"), text))?
         }
         BodyValue::Json(text) => {
-            Node::parse(text).map_err(|error| not_json(String::from("JSON"), text, &error))?
+            Node::parse(text).map_err(|error| not_json(shape::words(&kinds), text, &error))?
         }
         BodyValue::Text(text) => match from_text(&kinds, text) {
             Encoded::Done(node) => node,

@@ -3,17 +3,20 @@
 
 use serde_json::{Map, Value};
 
-use crate::method::{HttpMethod, Kind, Method, Request};
+use crate::method::{HttpMethod, Method, Request};
 use crate::names;
-use crate::pattern;
 use crate::resource::Service;
 use crate::schema::{Effective, Property, ScalarSchema, Schema, Schemas};
-use crate::value;
 
 use super::argument::Strictness;
+use super::fill;
 use super::place::{element, under};
 use super::problem::{BodyFault, BodyProblem, Severity};
+use super::scalar;
 use super::shape::{self, JsonKind};
+
+/// Of an object that is missing, attributes so far inside are named.
+const DEEPEST_MISSING: usize = 8;
 
 /// References and unions may go in circles without any value between.
 const DEEPEST: usize = 256;
@@ -28,12 +31,21 @@ impl Method {
         json: &str,
         strictness: Strictness,
     ) -> Vec<BodyProblem> {
-        let Some(request) = &self.request else {
+        let Some(request) = self
+            .request
+            .as_ref()
+            .filter(|request| request.media_type.contains("json"))
+        else {
             return Vec::new();
         };
+        // What the document itself sends is right.
+        if request.default.as_deref() == Some(json) {
+            return Vec::new();
+        }
         let mut check = Check {
             schemas: &service.schemas,
             patch: self.http == HttpMethod::Patch,
+            base: places(request),
             problems: Vec::new(),
             depth: 0,
         };
@@ -72,6 +84,8 @@ struct Check<'a> {
     schemas: &'a Schemas,
     /// JSON null removes an attribute.
     patch: bool,
+    /// Places that the document fills below every body.
+    base: Vec<String>,
     problems: Vec<Finding>,
     depth: usize,
 }
@@ -92,10 +106,8 @@ impl<'a> Check<'a> {
                 .as_object()
                 .is_none_or(|entries| entries.keys().any(|key| key.eq_ignore_ascii_case(name)));
             if !there && !effective.requires(name) {
-                self.missing(
-                    name.clone(),
-                    effective.properties.get(name.as_str()).copied(),
-                );
+                let property = effective.properties.get(name.as_str()).copied();
+                self.missing(name.clone(), property, 0);
             }
         }
     }
@@ -205,6 +217,7 @@ impl<'a> Check<'a> {
                 match additional {
                     Some(schema) => self.value(schema, value, &at, None),
                     None if effective.open || matches!(subtype, Subtype::Wrong) => {}
+                    None if self.base.contains(&at) => {}
                     None => self.unknown(schema, &effective, key, place),
                 }
                 continue;
@@ -218,7 +231,7 @@ impl<'a> Check<'a> {
                 continue;
             }
             if value.is_null() && effective.requires(known) && !property.nullable && !self.patch {
-                self.missing(at, Some(property));
+                self.lacks(&at, Some(property));
                 continue;
             }
             self.value(&property.schema, value, &at, Some(property));
@@ -230,10 +243,9 @@ impl<'a> Check<'a> {
                 continue;
             }
             let property = effective.properties.get(name).copied();
-            let excused =
-                property.is_some_and(|property| property.read_only || property.default.is_some());
+            let excused = property.is_some_and(|property| property.read_only);
             if !excused {
-                self.missing(under(place, name), property);
+                self.missing(under(place, name), property, 0);
             }
         }
     }
@@ -312,16 +324,21 @@ impl<'a> Check<'a> {
     }
 
     fn unknown(&mut self, schema: &'a Schema, effective: &Effective<'a>, key: &str, place: &str) {
-        let mut nearest = names::nearest(key, effective.properties.keys().copied());
-        let subtypes = shape::subtypes(self.schemas, schema, effective);
-        if nearest.is_none() {
-            let others = subtypes
-                .iter()
-                .flat_map(|subtype| subtype.properties.keys());
-            nearest = names::nearest(key, others.copied());
-        }
+        let subtype = effective.discriminator.and_then(|discriminator| {
+            let mut possible = shape::possible(self.schemas, schema, discriminator).into_iter();
+            let value = possible.find(|value| {
+                let subtype = self.schemas.effective_properties(schema, Some(value));
+                subtype.properties.contains_key(key)
+            })?;
+            Some((under(place, &discriminator.property), value.to_owned()))
+        });
+        let nearest = match &subtype {
+            Some(_) => None,
+            None => shape::nearest(self.schemas, schema, effective, key),
+        };
         let fault = BodyFault::Unknown {
             nearest: nearest.map(|nearest| under(place, nearest)),
+            subtype,
         };
         self.add(&under(place, key), fault, Severity::Error, None);
     }
@@ -334,50 +351,41 @@ impl<'a> Check<'a> {
         property: Option<&Property>,
     ) {
         let secret = property.is_some_and(|property| property.secret);
-        let plain = plain(value);
-        let shown = || (!secret).then(|| plain.clone());
-        let constant = scalar.constant.as_slice();
-        let (allowed, closed) = match (constant, scalar.allowed.as_slice()) {
-            ([], listed) => (listed, scalar.closed),
-            (constant, _) => (constant, true),
-        };
-        if !allowed.is_empty() && !allowed.contains(value) {
-            let allowed: Vec<String> = allowed.iter().map(self::plain).collect();
-            // Azure compares the values of its enumerations without regard to case.
-            let cased = allowed
-                .iter()
-                .any(|known| known.eq_ignore_ascii_case(&plain));
-            let severity = if closed && !cased {
-                Severity::Error
-            } else {
-                Severity::Warning
-            };
-            let nearest = names::nearest(&plain, allowed.iter().map(String::as_str));
-            let nearest = nearest.map(str::to_owned);
-            let fault = BodyFault::NotListed {
-                found: shown(),
-                nearest,
-                allowed,
-            };
-            self.add(place, fault, severity, None);
-        }
-        if let (Kind::Text, Value::String(text)) = (scalar.kind, value)
-            && let Some(expected) = wrong_form(scalar, text)
-        {
-            let fault = BodyFault::Malformed {
-                found: shown(),
-                expected,
-            };
-            self.add(place, fault, Severity::Error, property);
+        for (fault, severity) in scalar::faults(scalar, value, secret) {
+            self.add(place, fault, severity, property);
         }
     }
 
-    fn missing(&mut self, place: String, property: Option<&Property>) {
+    /// Of an object that is not there, those of its attributes are missing that have no value of their own accord.
+    fn missing(&mut self, place: String, property: Option<&Property>, depth: usize) {
+        let before = self.problems.len();
+        if let Some(property) = property.filter(|_| depth < DEEPEST_MISSING) {
+            let effective = self.schemas.effective_properties(&property.schema, None);
+            let one_type = effective.discriminator.is_none_or(|discriminator| {
+                shape::possible(self.schemas, &property.schema, discriminator).len() == 1
+            });
+            for name in effective.required.iter().filter(|_| one_type) {
+                let Some(inner) = effective.properties.get(name) else {
+                    continue;
+                };
+                let by = effective.discriminator.map(|by| by.property.as_str());
+                let given = inner.read_only || by == Some(*name);
+                if !given && !fill::fills(self.schemas, inner) {
+                    self.missing(under(&place, name), Some(inner), depth + 1);
+                }
+            }
+        }
+        if self.problems.len() == before {
+            self.lacks(&place, property);
+        }
+    }
+
+    fn lacks(&mut self, place: &str, property: Option<&Property>) {
         let possible = property.map(|property| listed_values(self.schemas, property));
         let fault = BodyFault::Missing {
             possible: possible.unwrap_or_default(),
         };
-        self.add(&place, fault, Severity::Error, property);
+        self.add(place, fault, Severity::Error, property);
     }
 
     fn add(
@@ -408,38 +416,27 @@ enum Subtype {
     Chosen(String),
 }
 
+/// The places of everything in the JSON that the document merges below bodies.
+fn places(request: &Request) -> Vec<String> {
+    fn gather(value: &Value, place: &str, found: &mut Vec<String>) {
+        for (key, value) in value.as_object().into_iter().flatten() {
+            let at = under(place, key);
+            gather(value, &at, found);
+            found.push(at);
+        }
+    }
+    let mut found = Vec::new();
+    let base = request.base.as_deref().map(serde_json::from_str::<Value>);
+    if let Some(Ok(base)) = base {
+        gather(&base, "", &mut found);
+    }
+    found
+}
+
 fn listed_values(schemas: &Schemas, property: &Property) -> Vec<String> {
     let schema = shape::wrapped(schemas, &property.schema).unwrap_or(&property.schema);
     match schemas.resolve(schema) {
-        Schema::Scalar(scalar) => scalar.allowed.iter().map(plain).collect(),
+        Schema::Scalar(scalar) => scalar.allowed.iter().map(scalar::plain).collect(),
         _ => Vec::new(),
     }
-}
-
-fn plain(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    }
-}
-
-/// The form that a text should have and has not.
-fn wrong_form(scalar: &ScalarSchema, text: &str) -> Option<String> {
-    match scalar.format.as_deref() {
-        Some("uuid") if !value::is_uuid(text) => return Some(String::from("a UUID")),
-        Some("date-time") if !value::is_date_time(text) => {
-            return Some(String::from("a point in time (`2026-01-31T08:30:00Z`)"));
-        }
-        _ => {}
-    }
-    let length = text.chars().count();
-    if let Some(most) = scalar.max_length.filter(|most| length > *most) {
-        return Some(format!("text of at most {most} characters"));
-    }
-    if let Some(least) = scalar.min_length.filter(|least| length < *least) {
-        return Some(format!("text of at least {least} characters"));
-    }
-    let pattern = scalar.pattern.as_ref()?;
-    let wrong = pattern::matches(pattern, text) == Some(false);
-    wrong.then(|| format!("text that matches `{pattern}`"))
 }

@@ -91,6 +91,11 @@ fn insert(effective: &Effective<'_>, entries: &mut IndexMap<String, Node>, name:
     entries.shift_insert(at, name.to_owned(), node);
 }
 
+/// True if a body that is made of arguments has this attribute without being given it.
+pub(super) fn fills(schemas: &Schemas, property: &Property) -> bool {
+    !property.read_only && only_form(schemas, property, 0).is_some()
+}
+
 fn only_form(schemas: &Schemas, property: &Property, depth: usize) -> Option<Node> {
     if depth > DEEPEST {
         return None;

@@ -51,6 +51,8 @@ pub enum BodyFault {
     Unknown {
         /// What was probably meant.
         nearest: Option<String>,
+        /// The discriminator, and a value of it with which there is such an attribute.
+        subtype: Option<(String, String)>,
     },
     /// The document spells it in other cases; services of Azure do not mind.
     Spelling(String),
@@ -98,17 +100,14 @@ impl BodyProblem {
             BodyFault::NotListed { allowed, .. } => {
                 Some(format!("known values are {}", names(allowed)))
             }
-            BodyFault::Unknown { nearest: None } => Some(format!(
-                "`SHOW EXEC` of `{}` lists the attributes of its body",
-                self.method
+            BodyFault::Unknown {
+                subtype: Some((discriminator, value)),
+                ..
+            } => Some(format!(
+                "it is an attribute where `{discriminator}` is '{value}'"
             )),
-            BodyFault::WrongType { expected, found } if *found == "text" => {
-                let form = match expected.as_str() {
-                    "an object" => "'{…}'::json",
-                    "an array" => "'[…]'::json",
-                    _ => return None,
-                };
-                Some(format!("a string is sent as a string; JSON text is {form}"))
+            BodyFault::Unknown { nearest: None, .. } => {
+                Some(format!("`SHOW EXEC {}` lists the attributes", self.method))
             }
             _ => None,
         }
@@ -143,7 +142,7 @@ impl fmt::Display for BodyProblem {
             BodyFault::WrongType { expected, found } => {
                 write!(f, "{subject} is {expected}, not {found}")
             }
-            BodyFault::Unknown { nearest } => write!(
+            BodyFault::Unknown { nearest, .. } => write!(
                 f,
                 "the body of `{method}` has no attribute `{place}`{}",
                 DidYouMean(nearest)

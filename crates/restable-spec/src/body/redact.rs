@@ -77,8 +77,8 @@ fn redact(schemas: &Schemas, schema: Option<&Schema>, node: &mut Node) {
                     Some(Found::Known(_, property)) => {
                         redact(schemas, Some(&property.schema), value);
                     }
-                    Some(Found::Open(schema)) if !is_named_like_a_secret(name) => {
-                        redact(schemas, schema, value);
+                    Some(Found::Open { values, .. }) if !is_named_like_a_secret(name) => {
+                        redact(schemas, values, value);
                     }
                     Some(Found::Unknown(_) | Found::NoAttributes(_)) | None
                         if !is_named_like_a_secret(name) =>

@@ -9,8 +9,13 @@ use crate::schema::{Additional, Discriminator, Effective, Property, Schema, Sche
 pub(super) enum Found<'a> {
     /// An attribute, as the document spells it.
     Known(&'a str, &'a Property),
-    /// The object takes any name; the shape of its values, if it is known.
-    Open(Option<&'a Schema>),
+    /// The object takes any name.
+    Open {
+        /// The shape of the values, if it is known.
+        values: Option<&'a Schema>,
+        /// It lists some attributes: it is no map.
+        described: bool,
+    },
     /// There is no such attribute; the one that was probably meant.
     Unknown(Option<&'a str>),
     /// This is no object; what it is.
@@ -42,14 +47,28 @@ pub(super) fn attribute<'a>(
         }
     }
     if effective.open || kinds.contains(&JsonKind::Any) {
-        return Found::Open(additional(schemas, schema));
+        return Found::Open {
+            values: additional(schemas, schema),
+            described: !effective.properties.is_empty(),
+        };
     }
-    let known = effective.properties.keys().chain(
-        subtypes
+    Found::Unknown(nearest(schemas, schema, &effective, name))
+}
+
+/// The attribute that a wrong name was probably meant to be: of the object, else of any of its subtypes.
+pub(super) fn nearest<'a>(
+    schemas: &'a Schemas,
+    schema: &'a Schema,
+    effective: &Effective<'a>,
+    name: &str,
+) -> Option<&'a str> {
+    names::nearest(name, effective.properties.keys().copied()).or_else(|| {
+        let subtypes = subtypes(schemas, schema, effective);
+        let known = subtypes
             .iter()
-            .flat_map(|subtype| subtype.properties.keys()),
-    );
-    Found::Unknown(names::nearest(name, known.copied()))
+            .flat_map(|subtype| subtype.properties.keys());
+        names::nearest(name, known.copied())
+    })
 }
 
 /// Each subtype that an object of this schema may be of, with all its attributes.

@@ -127,9 +127,9 @@ impl BodyError {
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Unknown { method, .. } => Some(format!(
-                "`SHOW EXEC` of `{method}` lists the attributes of its body"
-            )),
+            Self::Unknown { method, .. } => {
+                Some(format!("`SHOW EXEC {method}` lists the attributes"))
+            }
             Self::Below { whole, .. } => Some(format!(
                 "give all of `{whole}` as JSON, or each of its attributes by name"
             )),

@@ -20,12 +20,20 @@ pub(super) struct Converter<'a> {
     raw: &'a IndexMap<String, RawSchema>,
     /// References into schemas that are being copied.
     copying: RefCell<Vec<String>>,
+    /// Schemas with subtypes that the document does not hold.
+    general: Vec<&'a RawSchema>,
 }
 
 impl<'a> Converter<'a> {
     pub fn new(file: &'a str, raw: &'a IndexMap<String, RawSchema>) -> Self {
         let copying = RefCell::default();
-        Self { file, raw, copying }
+        let general = raw.values().filter(|raw| speaks_of_subtypes(raw)).collect();
+        Self {
+            file,
+            raw,
+            copying,
+            general,
+        }
     }
 
     /// All named schemas.
@@ -157,6 +165,9 @@ impl<'a> Converter<'a> {
             );
         }
         let additional = match &raw.additional {
+            None if raw.discriminator.is_none() && self.has_unlisted_subtypes(raw) => {
+                Additional::Open(Schema::Any)
+            }
             None => Additional::Unsaid,
             Some(RawAdditional::Said(false)) => Additional::Closed,
             Some(RawAdditional::Said(true)) => Additional::Open(Schema::Any),
@@ -172,6 +183,14 @@ impl<'a> Converter<'a> {
             discriminator: self.discriminator(raw.discriminator.as_ref()),
             description: raw.description.clone(),
         })))
+    }
+
+    /// Bodies of operations are copies of such schemas, without their description.
+    fn has_unlisted_subtypes(&self, raw: &RawSchema) -> bool {
+        let copied = |general: &&RawSchema| {
+            !raw.properties.is_empty() && raw.properties.keys().eq(general.properties.keys())
+        };
+        speaks_of_subtypes(raw) || self.general.iter().any(copied)
     }
 
     fn property(&self, raw: &RawSchema, place: &Place<'_>) -> Result<Property, Error> {
@@ -324,6 +343,12 @@ impl<'a> Converter<'a> {
             }
         }
     }
+}
+
+/// Documents that were made of Azure's Python SDK name the subtypes of a schema in words only, and do not hold them.
+fn speaks_of_subtypes(raw: &RawSchema) -> bool {
+    let words = raw.description.as_deref();
+    words.is_some_and(|words| words.contains("Known sub-classes are"))
 }
 
 fn discriminated(discriminator: Discriminator, description: Option<String>) -> ObjectSchema {

@@ -7,16 +7,19 @@
     reason = "tests"
 )]
 
+mod acting;
+mod bodies;
 mod calls;
 mod documents;
 mod public_registry;
+mod recorded_bodies;
 mod routes;
 mod schemas;
 mod sources;
 mod wrong_documents;
 
 use std::borrow::Cow;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use restable_spec::{Builtin, Parameter, Registry, Resource, Service, SourceError, SpecSource};
 
@@ -30,7 +33,9 @@ pub fn builtin() -> Registry {
 
 /// A built-in table, with its service.
 pub fn table(service: &str, resource: &str) -> (Arc<Service>, Arc<Resource>) {
-    let service = builtin()
+    // Read once for all tests.
+    static BUILTIN: LazyLock<Registry> = LazyLock::new(builtin);
+    let service = BUILTIN
         .provider("azure")
         .unwrap()
         .service(service)

@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use restable_spec::{Bound, Directory, Items, Registry, SpecSource};
+use restable_spec::{
+    BodyArgument, BodyValue, Bound, Directory, Items, Registry, SpecSource, Strictness, Verb,
+};
 
 fn root() -> Option<PathBuf> {
     let beside = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data/registry");
@@ -183,4 +185,132 @@ fn azure_tables_are_the_whole_relation_without_any_key_of_ours() {
         .unwrap()
         .unwrap();
     assert!(ranges.readers()[0].read_only);
+}
+
+/// Snake names of SQL become the wire's; ids fill snake parameters.
+#[test]
+fn its_actions_are_built_and_checked() {
+    let Some(registry) = registry() else { return };
+    let service = registry
+        .provider("azure")
+        .unwrap()
+        .service("data_protection")
+        .unwrap()
+        .unwrap();
+    let instances = service.resource("backup_instances").unwrap();
+    let backup = instances.method("adhoc_backup").unwrap();
+    let given = [
+        BodyArgument::new("backup_rule_options.rule_name", "BackupWeekly", 0),
+        BodyArgument::new(
+            "backup_rule_options.trigger_option.retention_tag_override",
+            BodyValue::Null,
+            1,
+        ),
+    ];
+    let body = backup
+        .body(&service, &given, Strictness::Strict)
+        .unwrap()
+        .unwrap();
+    assert_eq!(
+        body.text,
+        r#"{"backupRuleOptions":{"ruleName":"BackupWeekly","triggerOption":{}}}"#
+    );
+    assert_eq!(
+        backup.check_body(&service, &body.text, Strictness::Strict),
+        []
+    );
+    let id = "/subscriptions/s/resourceGroups/g/providers/Microsoft.DataProtection/backupVaults/v/backupInstances/b";
+    let filled = backup.id_form(instances, "id").unwrap().fill(id).unwrap();
+    assert_eq!(
+        filled[3],
+        (String::from("backup_instance_name"), String::from("b"))
+    );
+    let vault: Vec<String> = backup
+        .id_form(instances, "vault_id")
+        .unwrap()
+        .parameters()
+        .map(str::to_owned)
+        .collect();
+    assert_eq!(
+        vault,
+        ["subscription_id", "resource_group_name", "vault_name"]
+    );
+    let create = instances
+        .method_for(
+            Verb::Insert,
+            &[
+                "subscriptionId",
+                "resourceGroupName",
+                "vaultName",
+                "backupInstanceName",
+            ],
+        )
+        .unwrap();
+    assert_eq!(create.key, "create_or_update");
+    // Subtypes are not in the document: their attributes are taken, in the wire's spelling.
+    let restore = instances.method("trigger_restore").unwrap();
+    let given = [
+        BodyArgument::new(
+            "object_type",
+            "AzureBackupRecoveryPointBasedRestoreRequest",
+            0,
+        ),
+        BodyArgument::new("recovery_point_id", "r", 1),
+    ];
+    let body = restore
+        .body(&service, &given, Strictness::Strict)
+        .unwrap()
+        .unwrap();
+    assert_eq!(
+        body.text,
+        r#"{"objectType":"AzureBackupRecoveryPointBasedRestoreRequest","recoveryPointId":"r"}"#
+    );
+    let policies = service.resource("backup_policies").unwrap();
+    let create = policies.method("create_or_update").unwrap();
+    let body = r#"{"properties":{"objectType":"BackupPolicy","datasourceTypes":["Microsoft.Compute/disks"],"policyRules":[]}}"#;
+    assert_eq!(create.check_body(&service, body, Strictness::Strict), []);
+}
+
+/// Whatever a document says, a body of nothing can be built and looked at.
+#[test]
+fn all_bodies_can_be_asked_about() {
+    let Some(registry) = registry() else { return };
+    let mut bodies = 0;
+    for provider in registry.providers() {
+        for entry in provider.services() {
+            let service = provider.service(&entry.name).unwrap().unwrap();
+            let resources = service.resources.values();
+            for method in resources.flat_map(|resource| resource.methods.values()) {
+                let built = method.body(&service, &[], Strictness::Strict).unwrap();
+                let text = built.map_or_else(|| String::from("{}"), |body| body.text);
+                let problems = method.check_body(&service, &text, Strictness::Strict);
+                assert!(
+                    problems
+                        .iter()
+                        .all(|problem| !problem.to_string().is_empty())
+                );
+                let attributes = method.attributes(&service);
+                let missing = |name: &str| {
+                    let inside = [format!("{name}."), format!("{name}[")];
+                    problems.iter().any(|problem| {
+                        problem.place == name
+                            || inside
+                                .iter()
+                                .any(|inside| problem.place.starts_with(inside))
+                    })
+                };
+                for attribute in attributes.iter().filter(|attribute| attribute.required) {
+                    let there = text.contains(&format!("\"{}\"", attribute.name));
+                    assert!(
+                        there || missing(&attribute.name),
+                        "{} {text} {problems:#?}",
+                        method.full_name()
+                    );
+                }
+                assert!(!method.redact_body(&service, &text).is_empty());
+                bodies += usize::from(method.request.is_some());
+            }
+        }
+    }
+    println!("{bodies} bodies");
 }
