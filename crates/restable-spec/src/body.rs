@@ -58,13 +58,14 @@ impl Method {
             return Ok(None);
         };
         let schemas = &*service.schemas;
+        let wrapper = wrapper(schemas, request);
         let mut node = Node::Object(IndexMap::new());
         let mut places = Vec::new();
         for (placed, argument) in placed.iter().zip(arguments) {
             let encoded = argument::encode(schemas, placed, argument, strictness)?;
             if let Some(leaf) = encoded {
                 node.put(&placed.path, leaf);
-                places.push((dotted(&placed.path), argument.origin));
+                places.push((placed.place(wrapper), argument.origin));
             }
         }
         if places.is_empty() {
@@ -85,7 +86,7 @@ impl Method {
             node.overlay(over);
         }
         fill::complete(schemas, &request.schema, &mut node);
-        if let Some(wrapper) = wrapper(schemas, request) {
+        if let Some(wrapper) = wrapper {
             node = Node::Object(IndexMap::from([(wrapper.to_owned(), node)]));
         }
         Ok(Some(Body::new(node.text(), places)))
@@ -103,8 +104,10 @@ impl Method {
         strictness: Strictness,
     ) -> Result<Vec<BodyTarget>, BodyError> {
         let placed = self.placed(service, arguments, strictness)?;
+        let request = self.request.as_ref();
+        let wrapper = request.and_then(|request| wrapper(&service.schemas, request));
         let target = |placed: &Placed<'_>| BodyTarget {
-            place: dotted(&placed.path),
+            place: placed.place(wrapper),
             kind: placed
                 .schema
                 .map_or(Kind::Json, |schema| service.schemas.kind(schema)),
@@ -163,6 +166,16 @@ struct Placed<'a> {
     property: Option<&'a Property>,
     /// Its shape, if the document says any.
     schema: Option<&'a Schema>,
+}
+
+impl Placed<'_> {
+    /// The place in the body, which may have everything under one key.
+    fn place(&self, wrapper: Option<&str>) -> String {
+        match wrapper {
+            Some(key) => dotted(&[&[key.to_owned()], self.path.as_slice()].concat()),
+            None => dotted(&self.path),
+        }
+    }
 }
 
 /// Finds the places of arguments.

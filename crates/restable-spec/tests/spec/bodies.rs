@@ -476,6 +476,9 @@ components:
         usual:
           operation: {$ref: '#/paths/~1usual/post'}
           request: {default: '{\"everything\": true}'}
+        general:
+          operation: {$ref: '#/paths/~1general/post'}
+          request: {nativeCasing: camel}
         bad:
           operation: {$ref: '#/paths/~1usual/post'}
           request: {base: '{'}
@@ -496,7 +499,11 @@ components:
         pin: {type: string, writeOnly: true, maxLength: 4}
         keys: {type: array, items: {type: object, properties: {value: {type: string, x-ms-secret: true}}}}
         note: {type: string, nullable: true}
+    Shape:
+      description: 'Known sub-classes are: Circle, Square'
+      properties: {objectType: {type: string}, tags: {type: object, additionalProperties: {type: string}}}
 paths:
+  /general: {post: {requestBody: {required: true, content: {application/json: {schema: {type: object, properties: {objectType: {type: string}, tags: {type: object, additionalProperties: {type: string}}}}}}}}}
   /under: {post: {requestBody: {required: true, content: {application/json: {schema: {type: object, required: [pet], properties: {pet: {$ref: '#/components/schemas/Pet'}, owner: {type: string}}}}}}}}
   /wrapped: {post: {requestBody: {content: {application/json: {schema: {$ref: '#/components/schemas/Pet'}}}}}}
   /usual: {post: {requestBody: {required: true, content: {application/json: {schema: {$ref: '#/components/schemas/Pet'}}}}}}
@@ -554,6 +561,19 @@ fn the_documents_ways_to_name_and_to_default_bodies() {
     {"name":"rex","kind":"pet","pin":"12345"}
     error: `pin` must be text of at most 4 characters
     "#);
+
+    // Its subtypes are known by name only: their attributes are the service's, keys of a map are the user's.
+    insta::assert_snapshot!(build("general", &[("object_type", text("Circle")), ("outer_radius", 2_i64.into()), ("tags.cost_center", text("x"))]), @r#"{"objectType":"Circle","tags":{"cost_center":"x"},"outerRadius":2}"#);
+
+    let wrapped = pets.method("wrapped").unwrap();
+    let given = arguments(&[("kind", text("pet")), ("name", text("x"))]);
+    let body = wrapped
+        .body(&service, &given, Strictness::Strict)
+        .unwrap()
+        .unwrap();
+    let problems = wrapped.check_body(&service, &body.text, Strictness::Strict);
+    assert_eq!(problems[0].place, "animal.name");
+    assert_eq!(body.origin("animal.name"), Some(1));
 
     let usual = pets.method("usual").unwrap();
     let redact = |body: &str| usual.redact_body(&service, body);
