@@ -48,7 +48,7 @@ pub enum Error {
         hint: Option<String>,
     },
     /// The statement took longer than its deadline.
-    #[error("the statement was stopped after {0:?}, its `statement_timeout`")]
+    #[error("the statement was stopped after {} s, its `statement_timeout`", .0.as_secs_f64())]
     Timeout(std::time::Duration),
     /// A broken invariant of ours.
     #[error("{0}")]
@@ -251,6 +251,17 @@ impl From<DataFusionError> for Error {
                 message: first_line(message),
                 hint: None,
             },
+            DataFusionError::ArrowError(problem, _) => Error::Plan {
+                message: match problem.as_ref() {
+                    arrow::error::ArrowError::DivideByZero => "division by zero".to_owned(),
+                    other => {
+                        let text = first_line(&other.to_string());
+                        text.split_once(" error: ").map_or(text.clone(), |(_, text)| text.to_owned())
+                    }
+                },
+                hint: None,
+            },
+            DataFusionError::Configuration(message) => Error::Plan { message: first_line(message), hint: Some("`SHOW SETTINGS` lists restable's settings; DataFusion's begin with `datafusion.`".to_owned()) },
             root => Error::Plan {
                 message: first_line(&root.strip_backtrace()),
                 hint: None,

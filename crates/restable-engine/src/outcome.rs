@@ -111,7 +111,11 @@ impl Rows {
         let batch = match self.statement.deadline {
             Some(deadline) => match tokio::time::timeout_at(deadline.into(), next).await {
                 Ok(batch) => batch,
-                Err(_) => return Some(Err(Error::Timeout(deadline.duration_since(self.started)))),
+                Err(_) => {
+                    return Some(Err(Error::Timeout(
+                        self.statement.timeout.unwrap_or_default(),
+                    )));
+                }
             },
             None => next.await,
         }?;
@@ -207,7 +211,12 @@ impl Report {
         if self.throttled > Duration::from_millis(50) {
             parts.push(format!("{:.1} s throttled", self.throttled.as_secs_f64()));
         }
-        parts.push(format!("{:.1} s", self.elapsed.as_secs_f64()));
+        let seconds = self.elapsed.as_secs_f64();
+        parts.push(if seconds < 1.0 {
+            format!("{seconds:.2} s")
+        } else {
+            format!("{seconds:.1} s")
+        });
         parts.push(match self.missing.len() {
             0 => "complete".to_owned(),
             1 => "INCOMPLETE: 1 scope missing".to_owned(),

@@ -177,11 +177,32 @@ impl Session {
 
     /// Changes a setting, as `SET` does.
     pub fn set(&self, name: &str, value: &str, origin: Origin) -> Result<()> {
-        Ok(self
+        let mut settings = self
             .settings
             .write()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
-            .set(name, value, origin)?)
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut changed = settings.clone();
+        changed.set(name, value, origin)?;
+        self.within_start(&changed)?;
+        *settings = changed;
+        Ok(())
+    }
+
+    /// The clients were made for so many calls at once as the session began with: a statement may ask for fewer.
+    fn within_start(&self, settings: &Settings) -> Result<()> {
+        if settings.max_concurrency <= self.initial.max_concurrency {
+            return Ok(());
+        }
+        let most = self.initial.max_concurrency;
+        let problem = Diagnostic::new(
+            "R0403",
+            format!("`max_concurrency` can be lowered in a session, here from {most}"),
+        );
+        let help = format!(
+            "`--set max_concurrency={}` gives it from the start",
+            settings.max_concurrency
+        );
+        Err(problem.help(help).into())
     }
 
     /// What `USE` named.
@@ -207,7 +228,7 @@ impl Session {
         use restable_sql::Statement as Sql;
         let unsupported = |what: &str| {
             Err(Error::Diagnostic(Arc::new(Diagnostic {
-                code: "R0102",
+                code: "R0310",
                 message: format!("`{what}` is not built yet"),
                 span: Some(parsed.span),
                 notes: Vec::new(),
@@ -283,9 +304,11 @@ impl Session {
                 };
                 // Tried on a copy, so that a wrong value is told before anything runs.
                 if !set.key.contains('.') {
-                    self.settings()
+                    let mut tried = self.settings();
+                    tried
                         .set(&set.key, &value, Origin::Statement)
                         .map_err(|problem| problem.at(set.value_span))?;
+                    self.within_start(&tried)?;
                 }
                 Ok(Prepared {
                     action: Action::Set(set.key.clone(), value),

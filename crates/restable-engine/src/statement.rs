@@ -31,6 +31,8 @@ pub struct Statement {
     pub meter: Arc<Meter>,
     /// When the statement must have ended.
     pub deadline: Option<Instant>,
+    /// How long it may take.
+    pub timeout: Option<std::time::Duration>,
     /// Whether scopes that cannot be read are left out and listed, instead of failing the statement.
     pub partial: bool,
     /// Limit of one attempt at one page.
@@ -61,6 +63,7 @@ impl Statement {
             deadline: settings
                 .statement_timeout
                 .map(|limit| Instant::now() + limit),
+            timeout: settings.statement_timeout,
             partial: settings.partial_results,
             page_timeout: settings.page_timeout,
             concurrency: settings.max_concurrency,
