@@ -282,7 +282,12 @@ impl Calls {
 
 /// Undoes percent-encoding.
 pub fn decode(text: &str) -> String {
-    url::form_urlencoded::parse(text.replace('+', "%2B").as_bytes())
-        .map(|(name, _)| name.into_owned())
-        .collect()
+    url::form_urlencoded::parse(
+        text.replace('+', "%2B")
+            .replace('=', "%3D")
+            .replace('&', "%26")
+            .as_bytes(),
+    )
+    .map(|(name, _)| name.into_owned())
+    .collect()
 }
