@@ -136,11 +136,14 @@ fn here(text: &str, host: &str) -> String {
     text.replace(AZURE, &format!("http://{host}"))
 }
 
+/// Parameters and their values.
+type Bindings = Vec<(String, String)>;
+
 /// The table whose reader makes this request, and the values of its parameters.
 fn table_for(
     registry: &Registry,
     conversation: &Conversation,
-) -> Option<(Arc<Resource>, Vec<(String, String)>)> {
+) -> Option<(Arc<Resource>, Bindings)> {
     let segments = conversation.segments();
     let provider = registry.provider("azure")?;
     let names: Vec<String> = provider
