@@ -5,7 +5,7 @@ use std::fmt::Write;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, USER_AGENT};
+use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use url::Url;
 
@@ -35,6 +35,15 @@ const RESERVED: [&str; 14] = [
     "x-ms-client-request-id",
 ];
 
+/// Which answers are whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Expect {
+    /// Data: 200, 201 or 203 with JSON.
+    Page,
+    /// Any answer of success, a body or none: that of a write, or of a question after an operation.
+    Success,
+}
+
 /// One request of a call: its first, or that for a later page.
 #[derive(Debug, Clone)]
 pub(crate) struct Ask {
@@ -45,6 +54,9 @@ pub(crate) struct Ask {
     pub headers: HeaderMap,
     pub body: Bytes,
     pub page: usize,
+    pub expect: Expect,
+    /// The id that the request carries on each attempt; `None` gets one of its own.
+    pub client_request_id: Option<String>,
 }
 
 impl Ask {
@@ -85,7 +97,28 @@ impl Ask {
             headers,
             body,
             page: 1,
+            expect: Expect::Page,
+            client_request_id: None,
         })
+    }
+
+    /// The request of a write, which carries this id.
+    pub(crate) fn write(
+        shared: &Shared,
+        call: BoundCall,
+        client_request_id: &str,
+    ) -> Result<Self, Error> {
+        let mut ask = Self::new(shared, call)?;
+        ask.expect = Expect::Success;
+        ask.client_request_id = Some(client_request_id.to_owned());
+        Ok(ask)
+    }
+
+    /// The same call as a GET of a URL that its answer named.
+    pub(crate) fn question(&self, url: Url) -> Self {
+        let mut ask = self.clone();
+        ask.url = url;
+        ask
     }
 
     /// The request for the next page: a GET of the link, with the same headers.
@@ -94,6 +127,7 @@ impl Ask {
         self.method = Method::GET;
         self.body = Bytes::new();
         self.headers.remove(CONTENT_TYPE);
+        self.headers.remove(CONTENT_LENGTH);
         self.page += 1;
         self
     }
@@ -105,6 +139,11 @@ impl Ask {
         } else {
             self.call.class
         }
+    }
+
+    /// Whether it is sent to change something.
+    pub(crate) fn is_write(&self) -> bool {
+        self.expect == Expect::Success && self.class() != CallClass::Read
     }
 
     pub(crate) fn precondition(&self) -> Precondition {
@@ -230,8 +269,15 @@ fn headers(shared: &Shared, call: &BoundCall) -> Result<HeaderMap, String> {
     // Exactly this: with parameters the service answers an error with 406 and no body.
     headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
     headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
-    if call.body.is_some() {
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    match (&call.body, call.http) {
+        (Some(_), _) => {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        }
+        (None, HttpMethod::Get | HttpMethod::Head) => {}
+        // Resource Manager's front end answers 411 to a POST that does not say so.
+        (None, HttpMethod::Post | HttpMethod::Put | HttpMethod::Patch | HttpMethod::Delete) => {
+            headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+        }
     }
     let agent = HeaderValue::try_from(shared.config.user_agent.as_str())
         .map_err(|_| "the user agent cannot be sent".to_owned())?;

@@ -4,17 +4,18 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::HeaderValue;
 use http::header::{AUTHORIZATION, LOCATION};
+use http::{HeaderMap, HeaderValue};
 use url::Url;
 
-use crate::ask::Ask;
+use crate::ask::{Ask, Expect};
 use crate::body::{self, AtCap, BodyFault};
 use crate::client::{CallContext, Shared};
 use crate::clock::within;
 use crate::credential::Loan;
 use crate::error::{Error, ErrorKind};
 use crate::fault::Fault;
+use crate::operation::announces_operation;
 use crate::redact::show_text;
 use crate::retry::Obstacle;
 use crate::retry_after::retry_after;
@@ -29,6 +30,7 @@ const CLIENT_REQUEST_ID: &str = "x-ms-client-request-id";
 pub(crate) enum Outcome {
     Whole {
         status: u16,
+        headers: HeaderMap,
         body: Bytes,
     },
     Redirect {
@@ -118,6 +120,8 @@ impl Shared {
             body: ask.body.clone(),
         };
         let silence = self.config.read_timeout;
+        // From here on it may be carried out, whatever becomes of the answer.
+        tally.uncertain = true;
         let response = match within(&*self.clock, silence, self.transport.send(request)).await {
             None => return timed_out(ask, tally, format!("no answer within {}", seconds(silence))),
             Some(Err(error)) => {
@@ -131,9 +135,9 @@ impl Shared {
             &response.headers,
             retry_after(&response.headers, self.clock.wall()),
         );
-        match status {
-            200 | 201 | 203 => {}
-            301 | 302 | 303 | 307 | 308 => {
+        match (status, ask.expect) {
+            (200 | 201 | 203, Expect::Page) | (200..=299, Expect::Success) => {}
+            (301 | 302 | 303 | 307 | 308, _) => {
                 let location = response
                     .headers
                     .get(LOCATION)
@@ -142,7 +146,33 @@ impl Shared {
             }
             _ => return self.refusal(ask, response, context, tally).await,
         }
-        if let Err(message) = body::check_content_type(&response.headers) {
+        let headers = response.headers.clone();
+        let outcome = self.whole(ask, response, context, tally).await;
+        match outcome {
+            Outcome::Whole { .. } => outcome,
+            // The head of the answer tells of an operation. That its body is no use does not undo it.
+            _ if ask.is_write() && announces_operation(status, &headers) => Outcome::Whole {
+                status,
+                headers,
+                body: Bytes::new(),
+            },
+            _ => outcome,
+        }
+    }
+
+    /// The body of an answer of success.
+    async fn whole(
+        &self,
+        ask: &Ask,
+        response: Response,
+        context: &CallContext,
+        tally: &mut Tally,
+    ) -> Outcome {
+        let status = response.status.as_u16();
+        let headers = response.headers.clone();
+        let silence = self.config.read_timeout;
+        let content_type = body::check_content_type(&headers);
+        if let (Err(message), Expect::Page) = (&content_type, ask.expect) {
             return Outcome::Failed(ask.error_after(tally, ErrorKind::Body, message));
         }
         match body::read(
@@ -156,16 +186,23 @@ impl Shared {
         {
             Ok(body) => {
                 self.count(&body, context, tally);
-                if body.bytes.iter().all(u8::is_ascii_whitespace) {
-                    return Outcome::Failed(ask.error_after(
-                        tally,
-                        ErrorKind::Body,
-                        "the answer is empty where JSON is due",
-                    ));
-                }
-                Outcome::Whole {
-                    status,
-                    body: body.bytes,
+                let empty = body.bytes.iter().all(u8::is_ascii_whitespace);
+                let wrong = match (empty, ask.expect, content_type) {
+                    (true, Expect::Page, _) => {
+                        Some("the answer is empty where JSON is due".to_owned())
+                    }
+                    (false, _, Err(message)) => Some(message),
+                    _ => None,
+                };
+                match wrong {
+                    Some(message) => {
+                        Outcome::Failed(ask.error_after(tally, ErrorKind::Body, message))
+                    }
+                    None => Outcome::Whole {
+                        status,
+                        headers,
+                        body: if empty { Bytes::new() } else { body.bytes },
+                    },
                 }
             }
             Err(BodyFault::TimedOut) => timed_out(

@@ -249,6 +249,7 @@ impl Client {
             status,
             body,
             tally,
+            ..
         } = self.shared.exchange(ask, context).await?;
         // The reader may fail on a body that is an error with the status of a success, so the bytes are kept until then.
         let page = read(body.clone()).map_err(|wrong| {

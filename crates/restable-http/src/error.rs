@@ -1,9 +1,12 @@
-//! The one error of this crate, as data: what was asked, what came back, how often it was tried. Its text is one line and its
-//! hint another; both are written here only. It holds no URL, body or token that was not redacted before.
+//! The errors of this crate, as data. [`Error`] is that of a call: what was asked, what came back, how often it was tried.
+//! [`JournalError`] is that of the journal. Their text is one line and a hint another; both are written here only. They hold no URL,
+//! body or token that was not redacted before.
 
 use std::fmt;
 use std::ops::Deref;
 use std::time::Duration;
+
+use serde_json::{Map, Value};
 
 pub use crate::fault::Detail;
 use crate::fault::Fault;
@@ -189,6 +192,33 @@ impl Error {
         self.kind == ErrorKind::Config
     }
 
+    /// The error as a JSON object, in the form of Resource Manager's: `code`, `message`, `target`, `details`, `recommendedAction`,
+    /// `status`, `clientRequestId`, `requestId`, `correlationId`. What is not known is left out.
+    pub fn report(&self) -> Value {
+        let mut report = Map::new();
+        let mut put = |name: &str, value: Option<Value>| {
+            if let Some(value) = value {
+                report.insert(name.to_owned(), value);
+            }
+        };
+        let text = |text: &Option<String>| text.clone().map(Value::from);
+        put("code", text(&self.code));
+        let message = match self.message.is_empty() {
+            true => reason(self.status).to_owned(),
+            false => self.message.clone(),
+        };
+        put("message", Some(message.into()));
+        put("target", text(&self.target));
+        let details: Vec<Value> = self.details.iter().map(detail).collect();
+        put("details", (!details.is_empty()).then(|| details.into()));
+        put("recommendedAction", text(&self.recommended_action));
+        put("status", self.status.map(Value::from));
+        put("clientRequestId", text(&self.client_request_id));
+        put("requestId", text(&self.request_id));
+        put("correlationId", text(&self.correlation_id));
+        Value::Object(report)
+    }
+
     /// What to do about it, one line without a full stop; `None` where nothing general can be said.
     pub fn hint(&self) -> Option<String> {
         if let Some(advice) = self.advice.as_ref().or(self.recommended_action.as_ref()) {
@@ -209,6 +239,9 @@ impl Error {
             }
             (ErrorKind::Credential, _) => {
                 "`restable auth status` shows which credential would be used, and why the others are not"
+            }
+            (ErrorKind::Status, Some(403)) if !matches!(self.method, "GET" | "HEAD") => {
+                "the credential needs a role that may act on this scope, for example `Backup Contributor`"
             }
             (ErrorKind::Status, Some(403)) => {
                 "the credential needs a role that may read this scope, for example `Backup Reader`"
@@ -251,9 +284,109 @@ impl fmt::Display for Line<'_> {
     }
 }
 
+fn detail(detail: &Detail) -> Value {
+    let mut object = Map::new();
+    if let Some(code) = &detail.code {
+        object.insert("code".to_owned(), code.clone().into());
+    }
+    object.insert("message".to_owned(), detail.message.clone().into());
+    if let Some(target) = &detail.target {
+        object.insert("target".to_owned(), target.clone().into());
+    }
+    Value::Object(object)
+}
+
 fn reason(status: Option<u16>) -> &'static str {
     status
         .and_then(|status| http::StatusCode::from_u16(status).ok())
         .and_then(|status| status.canonical_reason())
         .unwrap_or("no reason given")
+}
+
+/// What is wrong with the journal of actions, or with what is asked of it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum JournalError {
+    /// The file or its directory cannot be used.
+    #[error("the journal `{path}` cannot be used: {problem}")]
+    Place {
+        /// The file.
+        path: String,
+        /// Why not.
+        problem: String,
+    },
+    /// A later program wrote the file.
+    #[error("the journal `{path}` has version {found}, and this program knows version {known}")]
+    Version {
+        /// The file.
+        path: String,
+        /// The version that it has.
+        found: i64,
+        /// The version that is known.
+        known: i64,
+    },
+    /// The database reports a failure: a full disk, a file that cannot be written or is broken.
+    #[error("the journal cannot be read or written: {reason}")]
+    Database {
+        /// What it reports.
+        reason: String,
+    },
+    /// The journal is closed, or a failure of another action ended its transaction.
+    #[error("the journal cannot be written")]
+    Closed,
+    /// Another process, or another session of this one, goes on with the statement.
+    #[error("statement `{statement}` is running")]
+    Running {
+        /// Its id.
+        statement: String,
+    },
+    /// There is no such entry.
+    #[error("the journal has no entry `{reference}`")]
+    Absent {
+        /// What was asked for.
+        reference: String,
+    },
+    /// The entry was made under another identity.
+    #[error("the entry is bound to the {field} `{recorded}`, and this is `{present}`")]
+    Bound {
+        /// What differs.
+        field: &'static str,
+        /// What the entry says.
+        recorded: String,
+        /// What is now.
+        present: String,
+    },
+    /// The entry is not in a state that allows it.
+    #[error("entry {number} is `{state}`, not {wanted}")]
+    State {
+        /// Its number.
+        number: i64,
+        /// How far it is.
+        state: &'static str,
+        /// What it would have to be.
+        wanted: &'static str,
+    },
+    /// The call needs a secret that the journal does not hold.
+    #[error("entry {number} cannot be sent from the journal, which does not hold {what}")]
+    Withheld {
+        /// Its number.
+        number: i64,
+        /// What is missing.
+        what: String,
+    },
+    /// The handle of the operation cannot be read.
+    #[error("the operation of entry {number} cannot be followed: {reason}")]
+    Handle {
+        /// Its number.
+        number: i64,
+        /// Why not.
+        reason: String,
+    },
+}
+
+impl From<rusqlite::Error> for JournalError {
+    fn from(error: rusqlite::Error) -> Self {
+        JournalError::Database {
+            reason: error.to_string(),
+        }
+    }
 }

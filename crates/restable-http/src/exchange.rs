@@ -5,7 +5,7 @@ use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::Method;
+use http::{HeaderMap, Method};
 use url::Url;
 
 use crate::ask::Ask;
@@ -23,22 +23,34 @@ use crate::tally::Tally;
 /// Redirects of one request that are followed.
 const REDIRECTS: usize = 3;
 
-/// A whole answer to a read.
+/// A whole answer.
 #[derive(Debug)]
 pub(crate) struct Answer {
     /// The URL that gave it, after redirects.
     pub url: Url,
     pub status: u16,
+    pub headers: HeaderMap,
     pub body: Bytes,
     pub tally: Tally,
 }
+
 impl Shared {
-    /// Sends a read until it has an answer or may not be sent again.
+    /// Sends a request until it has an answer or may not be sent again.
     pub(crate) async fn exchange(&self, ask: &Ask, context: &CallContext) -> Result<Answer, Error> {
+        let mut tally = Tally::new(ask.client_request_id.as_deref());
+        self.exchange_into(ask, context, &mut tally).await
+    }
+
+    /// The same, for a caller that has to know of the attempts when there is no answer.
+    pub(crate) async fn exchange_into(
+        &self,
+        ask: &Ask,
+        context: &CallContext,
+        tally: &mut Tally,
+    ) -> Result<Answer, Error> {
         context.meter.count_call();
         let started = self.clock.now();
-        let mut tally = Tally::new();
-        let outcome = self.attempts(ask, context, &mut tally).await;
+        let outcome = self.attempts(ask, context, tally).await;
         context.meter.record(CallRecord {
             operation_id: ask.operation_id().to_owned(),
             scope: ask.scope().to_owned(),
@@ -59,12 +71,7 @@ impl Shared {
             client_request_id: tally.client_request_id.clone(),
             request_id: tally.request_id.clone(),
         });
-        outcome.map(|(url, status, body)| Answer {
-            url,
-            status,
-            body,
-            tally,
-        })
+        outcome
     }
 
     async fn attempts(
@@ -72,7 +79,7 @@ impl Shared {
         ask: &Ask,
         context: &CallContext,
         tally: &mut Tally,
-    ) -> Result<(Url, u16, Bytes), Error> {
+    ) -> Result<Answer, Error> {
         let mut url = ask.url.clone();
         let mut redirects = 0;
         let mut refused: Option<Loan> = None;
@@ -92,21 +99,39 @@ impl Shared {
                 Passage::WithToken => self.token(ask, context, tally, refused.as_ref()).await?,
             };
             tally.attempts += 1;
+            let uncertain = tally.uncertain;
             let (obstacle, error) = match self
                 .attempt(ask, &url, loan.as_ref(), context, tally)
                 .await
             {
-                Outcome::Whole { status, body } => {
+                Outcome::Whole {
+                    status,
+                    headers,
+                    body,
+                } => {
+                    tally.uncertain = uncertain;
                     self.budget.success(last_price);
-                    return Ok((url, status, body));
+                    return Ok(Answer {
+                        url,
+                        status,
+                        headers,
+                        body,
+                        tally: tally.clone(),
+                    });
                 }
                 Outcome::Redirect { status, location } => {
+                    tally.uncertain = uncertain;
                     redirects += 1;
                     url =
                         self.redirect(ask, &url, tally, status, location.as_deref(), redirects)?;
                     continue;
                 }
-                Outcome::Obstacle { obstacle, error } => (obstacle, error),
+                Outcome::Obstacle { obstacle, error } => {
+                    if obstacle.surely_undone() {
+                        tally.uncertain = uncertain;
+                    }
+                    (obstacle, error)
+                }
                 Outcome::Failed(error) => return Err(error),
             };
             let renewable = refused.is_none()

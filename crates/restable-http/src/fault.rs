@@ -51,6 +51,15 @@ impl Fault {
         }
     }
 
+    /// The error of an operation or resource that ended badly: beside its status, or among its properties.
+    pub(crate) fn of_operation(body: &Value) -> Option<Self> {
+        [Some(body), body.get("properties")]
+            .into_iter()
+            .flatten()
+            .find(|node| node.get("error").is_some_and(Value::is_object))
+            .and_then(Self::of_value)
+    }
+
     fn of_value(value: &Value) -> Option<Self> {
         let top = value.as_object()?;
         let error = ["error", "odata.error", "Error"]

@@ -1,5 +1,6 @@
-//! Bound call in, pages of bytes out. The one crate that opens sockets to a provider: credentials and their cache, the origin rule, retry,
-//! paging, timeouts, caps, redaction, and the meter of it all. It knows no SQL, no rows and no meaning of a body.
+//! Bound call in, pages of bytes out, or one answer to a write. The one crate that opens sockets to a provider: credentials and their
+//! cache, the origin rule, retry, paging, long-running operations, the journal of actions, timeouts, caps, redaction, and the meter of it
+//! all. It knows no SQL, no rows and no meaning of a body.
 //!
 //! ```no_run
 //! # async fn example(call: restable_spec::BoundCall) -> Result<(), restable_http::Error> {
@@ -19,7 +20,32 @@
 //! }
 //! # Ok(()) }
 //! ```
+//!
+//! A write goes through the [`Journal`], which alone makes the [`journal::Permit`] to send it:
+//!
+//! ```no_run
+//! # async fn example(client: restable_http::Client, call: restable_spec::BoundCall, binding: restable_http::journal::Binding)
+//! #     -> Result<(), restable_http::JournalError> {
+//! use std::path::Path;
+//! use std::sync::Arc;
+//! use restable_http::journal::{Intent, JournaledBody};
+//! use restable_http::{CallContext, Effect, Journal, Meter, Watch};
+//!
+//! let journal = Journal::open(Path::new("state/journal.db"))?;
+//! let run = journal.begin(binding).await?;
+//! let intent = Intent { call, long_running: None, body: JournaledBody::AsSent, client_request_id: None };
+//! for permit in run.intend(vec![intent]).await? {
+//!     let context = CallContext::new(Arc::new(Meter::new()));
+//!     let acted = client.act(permit, context.clone()).await;
+//!     if let Effect::Started(started) = acted.effect {
+//!         let followed = client.follow(started, &Watch::new(context)).await;
+//!         println!("{:?}", followed.ending);
+//!     }
+//! }
+//! # Ok(()) }
+//! ```
 
+mod act;
 mod ask;
 mod attempt;
 mod body;
@@ -32,7 +58,10 @@ pub mod environment;
 mod error;
 mod exchange;
 mod fault;
+mod follow;
+pub mod journal;
 mod meter;
+mod operation;
 mod origin;
 mod paging;
 mod redact;
@@ -43,14 +72,18 @@ mod secret;
 mod tally;
 pub mod transport;
 
+pub use act::{Acted, Effect, Followed};
 pub use client::{CallContext, Client, ClientConfig, Trust};
 pub use clock::{Clock, TokioClock, VirtualClock};
 pub use cloud::Cloud;
 pub use connection::Connections;
 pub use credential::{AzureCredential, ChainStep, Credential, StepState};
 pub use environment::Environment;
-pub use error::{Detail, Error, ErrorKind, Failure};
+pub use error::{Detail, Error, ErrorKind, Failure, JournalError};
+pub use follow::{Ending, Finished, Listener, PollInterval, Progress, Source, Watch};
+pub use journal::Journal;
 pub use meter::{CallRecord, Meter, RECORDS, Totals};
+pub use operation::{Handle, HandleError};
 pub use origin::{LINK_LENGTH, Refusal};
 pub use paging::{BodyError, EMPTY_PAGES, PageRead};
 pub use redact::{SHOWN_TEXT, redact_url, show_text};

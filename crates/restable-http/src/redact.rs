@@ -107,6 +107,23 @@ const SECRET_NAMES: [&str; 19] = [
     "api-key",
 ];
 
+/// Replaces the texts that stand under a secret name, at any depth.
+pub(crate) fn mask_json(value: &mut serde_json::Value) {
+    match value {
+        serde_json::Value::Object(object) => {
+            for (name, value) in object.iter_mut() {
+                if value.is_string() && is_secret_name(&name.to_ascii_lowercase()) {
+                    *value = MASK.into();
+                } else {
+                    mask_json(value);
+                }
+            }
+        }
+        serde_json::Value::Array(items) => items.iter_mut().for_each(mask_json),
+        _ => {}
+    }
+}
+
 /// Replaces what looks like a secret: values of [`SECRET_NAMES`], words after `Bearer` or `SharedKey`, JSON web tokens, and base64
 /// of the two sizes that Azure's shared keys have.
 pub(crate) fn mask(text: &str) -> String {
@@ -156,7 +173,7 @@ fn mask_assignment(word: &str) -> Cow<'_, str> {
     }
 }
 
-fn is_secret_name(folded: &str) -> bool {
+pub(crate) fn is_secret_name(folded: &str) -> bool {
     SECRET_NAMES.contains(&folded)
 }
 

@@ -52,6 +52,23 @@ pub enum Obstacle {
     Status(u16),
 }
 
+impl Obstacle {
+    /// Whether the request surely had no effect: it was not received, or the answer refuses it.
+    pub fn surely_undone(self) -> bool {
+        match self {
+            Obstacle::Broken(
+                Breakage::NotConnected
+                | Breakage::Untrusted
+                | Breakage::RefusedStream
+                | Breakage::Unsendable,
+            )
+            | Obstacle::Status(501 | 505) => true,
+            Obstacle::Broken(Breakage::Interrupted) | Obstacle::TimedOut => false,
+            Obstacle::Status(status) => status != 408 && !(500..600).contains(&status),
+        }
+    }
+}
+
 /// What [`decide`] has to know of the call so far.
 #[derive(Debug, Clone, Copy)]
 pub struct SoFar {

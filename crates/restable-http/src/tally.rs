@@ -12,6 +12,8 @@ use crate::redact::show_text;
 pub(crate) struct Tally {
     pub client_request_id: String,
     pub attempts: u32,
+    /// Whether an attempt may have been carried out although its answer does not say so.
+    pub uncertain: bool,
     pub status: Option<u16>,
     pub request_id: Option<String>,
     pub correlation_id: Option<String>,
@@ -22,11 +24,13 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
-    /// A request that was not tried yet, with an id of its own.
-    pub(crate) fn new() -> Self {
+    /// A request that was not tried yet, with this id or one of its own.
+    pub(crate) fn new(client_request_id: Option<&str>) -> Self {
         Self {
-            client_request_id: uuid::Uuid::new_v4().to_string(),
+            client_request_id: client_request_id
+                .map_or_else(|| uuid::Uuid::new_v4().to_string(), str::to_owned),
             attempts: 0,
+            uncertain: false,
             status: None,
             request_id: None,
             correlation_id: None,

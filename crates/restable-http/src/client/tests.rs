@@ -1,7 +1,9 @@
-//! The conformance tables of retry, errors, paging, tokens and limits, as data, against the scripted transport and virtual time.
+//! The conformance tables of retry, errors, paging, writes, operations, tokens and limits, as data, against the scripted transport and virtual time.
 
+mod acts;
 mod answers;
 mod limits;
+mod operations;
 mod pages;
 mod retries;
 mod scene;

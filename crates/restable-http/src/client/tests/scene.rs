@@ -4,12 +4,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use futures::{StreamExt, TryStreamExt};
-use restable_spec::{CallClass, HttpMethod};
+use restable_spec::{CallClass, FinalState, HttpMethod, LongRunning};
 use serde_json::Value;
 
 use super::super::*;
+use crate::act::{Acted, Effect, Followed};
 use crate::clock::VirtualClock;
 use crate::credential::{Renewal, StepState, Token};
+use crate::follow::{Ending, Finished, PollInterval, Watch};
+use crate::journal::{Binding, Entry, Intent, Journal, JournaledBody, State};
 use crate::scripted::{Reply, Script};
 use crate::secret::Secret;
 use crate::transport::Request;
@@ -251,5 +254,135 @@ impl TokenSource for Counting {
             state: StepState::Used,
             reason: String::new(),
         }]
+    }
+}
+
+/// A write of `/x` with this method; a PUT, PATCH or POST has a body.
+pub(super) fn write(http: HttpMethod) -> BoundCall {
+    let class = match http {
+        HttpMethod::Get | HttpMethod::Head => CallClass::Read,
+        HttpMethod::Put | HttpMethod::Delete => CallClass::IdempotentWrite,
+        HttpMethod::Patch => CallClass::Conditional,
+        HttpMethod::Post => CallClass::Action,
+    };
+    BoundCall {
+        operation_id: "Things_Change".to_owned(),
+        http,
+        class,
+        query: Vec::new(),
+        body: (http != HttpMethod::Delete).then(|| r#"{"a":1}"#.to_owned()),
+        ..call("/x")
+    }
+}
+
+pub(super) fn binding() -> Binding {
+    Binding {
+        provider: "azure".to_owned(),
+        endpoint: ARM.to_owned(),
+        cloud: None,
+        tenant: None,
+        principal: None,
+    }
+}
+
+pub(super) fn intent(call: BoundCall, final_state: Option<FinalState>) -> Intent {
+    Intent {
+        call,
+        long_running: final_state.map(|final_state| LongRunning { final_state }),
+        body: JournaledBody::AsSent,
+        client_request_id: Some("8f2c".to_owned()),
+    }
+}
+
+impl Scene {
+    /// Sends one write, and follows the operation that it starts.
+    pub(super) async fn deed(
+        &self,
+        intent: Intent,
+        poll: PollInterval,
+    ) -> Outcome<(Acted, Option<Followed>, Entry)> {
+        let journal = Journal::in_memory(Arc::new(self.clock.clone()))?;
+        let run = journal.begin(binding()).await?;
+        let permit = run.intend(vec![intent]).await?.pop().ok_or("no permit")?;
+        let mut acted = self.client.act(permit, self.context()).await;
+        assert_eq!(acted.unrecorded, None);
+        let mut followed = None;
+        if let Effect::Started(started) = &acted.effect {
+            let watch = Watch {
+                poll,
+                ..Watch::new(self.context())
+            };
+            let journaled = journal.started(started.number(), &binding()).await?;
+            assert_eq!(journaled.handle(), started.handle());
+            followed = Some(self.client.follow(started.clone(), &watch).await);
+        }
+        acted.unrecorded = followed.as_mut().and_then(|f| f.unrecorded.take());
+        assert_eq!(acted.unrecorded, None);
+        let entry = journal.find(&acted.number.to_string()).await?;
+        Ok((acted, followed, entry))
+    }
+
+    /// How a write ended, in one line, and what was sent.
+    pub(super) fn end_of(&self, intent: Intent) -> Outcome<(String, String)> {
+        self.end_with(intent, PollInterval::default())
+    }
+
+    pub(super) fn end_with(&self, intent: Intent, poll: PollInterval) -> Outcome<(String, String)> {
+        let (acted, followed, entry) = self
+            .clock
+            .run(self.deed(intent, poll))
+            .ok_or("the test hangs")??;
+        let body = |done: &Finished| match &done.body {
+            Some(body) => String::from_utf8_lossy(body).into_owned(),
+            None => "nothing".to_owned(),
+        };
+        let line = match (&acted.effect, followed.map(|followed| followed.ending)) {
+            (Effect::Done(done), _) => format!("Done {} {}", done.status, body(done)),
+            (Effect::Absent, _) => "Absent".to_owned(),
+            (Effect::Failed(error), _) => format!("Failed {error}"),
+            (Effect::NotSent(error), _) => format!("NotSent {error}"),
+            (Effect::Unknown(error), _) => format!("Unknown {error}"),
+            (Effect::Started(_), None) => "Started".to_owned(),
+            (_, Some(Ending::Succeeded(done))) => {
+                let warning = match &done.warning {
+                    Some(warning) => format!(", but {warning}"),
+                    None => String::new(),
+                };
+                format!("{:?} {}{warning}", done.source, body(&done))
+            }
+            (_, Some(Ending::Failed(error))) => format!("Failed {error}"),
+            (_, Some(Ending::Canceled(error))) => format!("Canceled {error}"),
+            (_, Some(Ending::Unfinished(error))) => format!("Unfinished {error}"),
+        };
+        let expected = match line.split(' ').next().unwrap_or_default() {
+            "Failed" => State::Failed,
+            "Canceled" => State::Canceled,
+            "Unfinished" | "Started" => State::Accepted,
+            "Unknown" => State::Unknown,
+            "NotSent" => State::NotSent,
+            "Absent" => State::Absent,
+            _ => State::Succeeded,
+        };
+        assert_eq!(entry.state, expected, "{line}");
+        for id in self.header("x-ms-client-request-id") {
+            assert_eq!(
+                id, "8f2c",
+                "one id for the call, its questions and its result"
+            );
+        }
+        let sent: Vec<String> = self
+            .script
+            .seen()
+            .iter()
+            .map(|request| {
+                let url = request.url.as_str();
+                format!(
+                    "{} {}",
+                    request.method,
+                    url.strip_prefix(ARM).unwrap_or(url)
+                )
+            })
+            .collect();
+        Ok((line.replace("`things`: ", ""), sent.join(", ")))
     }
 }
