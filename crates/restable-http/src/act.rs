@@ -10,11 +10,12 @@ use crate::client::{CallContext, Client};
 use crate::error::{Error, ErrorKind, JournalError};
 use crate::exchange::Answer;
 use crate::fault::Fault;
-use crate::follow::{Ending, Finished, Source, Watch, finished};
+use crate::follow::finished;
 use crate::journal::{Binding, Permit, Settlement, Started, State, Ticket};
 use crate::operation::{Beginning, Begun, begin};
 use crate::redact::mask_json;
 use crate::tally::Tally;
+use crate::watch::{Ending, Finished, Source, Watch};
 
 /// A longer result is not journaled.
 const JOURNALED_RESULT: usize = 256 * 1024;

@@ -5,6 +5,7 @@ mod answers;
 mod limits;
 mod operations;
 mod pages;
+mod recorded;
 mod retries;
 mod scene;
 mod sockets;

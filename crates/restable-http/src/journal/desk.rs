@@ -56,7 +56,9 @@ impl Desk {
             let done = connection.and_then(|connection| apart(connection, work));
             Box::new(move |committed| {
                 // Nobody listens if the caller is gone.
-                answer.send(committed.and(done)).ok();
+                answer
+                    .send(done.and_then(|value| committed.map(|()| value)))
+                    .ok();
             })
         });
         match self {
@@ -111,6 +113,9 @@ fn together(connection: &Connection, jobs: Vec<Job>) {
         })
         .collect();
     let committed = begun.and_then(|()| {
+        if connection.is_autocommit() {
+            return Err(JournalError::Closed);
+        }
         connection.execute_batch("COMMIT").map_err(|error| {
             connection.execute_batch("ROLLBACK").ok();
             JournalError::from(error)

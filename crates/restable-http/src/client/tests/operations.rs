@@ -7,11 +7,11 @@ use std::time::{Duration, UNIX_EPOCH};
 use super::scene::{ARM, Outcome, Scene, binding, config, intent, write};
 use crate::act::Effect;
 use crate::clock::{Clock, VirtualClock};
-use crate::follow::{Ending, PollInterval, Progress, Watch};
 use crate::journal::{Journal, State};
 use crate::operation::Handle;
 use crate::scripted::{Reply, Script};
 use crate::transport::Breakage;
+use crate::watch::{Ending, PollInterval, Progress, Watch};
 use crate::{ClientConfig, ErrorKind, JournalError};
 use restable_spec::{FinalState, HttpMethod};
 

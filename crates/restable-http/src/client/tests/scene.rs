@@ -11,11 +11,11 @@ use super::super::*;
 use crate::act::{Acted, Effect, Followed};
 use crate::clock::VirtualClock;
 use crate::credential::{Renewal, StepState, Token};
-use crate::follow::{Ending, Finished, PollInterval, Watch};
 use crate::journal::{Binding, Entry, Intent, Journal, JournaledBody, State};
 use crate::scripted::{Reply, Script};
 use crate::secret::Secret;
 use crate::transport::Request;
+use crate::watch::{Ending, Finished, PollInterval, Watch};
 
 pub(super) type Outcome<T = ()> = Result<T, Box<dyn std::error::Error>>;
 

@@ -6,12 +6,14 @@ use std::net::SocketAddr;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-use super::scene::{Outcome, call, config, read};
+use super::scene::{Outcome, binding, call, config, intent, read, write};
 use crate::error::ErrorKind;
 use crate::retry::RetryPolicy;
-use crate::{CallContext, Client, ClientConfig, Error, Meter};
+use crate::{CallContext, Client, ClientConfig, Effect, Error, Journal, Meter};
 use futures::TryStreamExt;
+use restable_spec::{BoundCall, HttpMethod};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use url::Url;
 
@@ -168,5 +170,76 @@ async fn plain_text_where_tls_is_due_fails_at_once() -> Outcome {
         pages.err().map(|error| (error.kind, error.attempts)),
         Some((ErrorKind::Tls, 1))
     );
+    Ok(())
+}
+
+/// Sends a write through a journal in a file.
+async fn act(client: &Client, address: SocketAddr, call: BoundCall) -> Outcome<Effect> {
+    let place = tempfile::tempdir()?;
+    let journal = Journal::open(&place.path().join("journal.db"))?;
+    let mut binding = binding();
+    binding.endpoint = format!("http://{address}");
+    let run = journal.begin(binding).await?;
+    let permits = run.intend(vec![intent(call, None)]).await?;
+    let permit = permits.into_iter().next().ok_or("no permit")?;
+    let acted = client.act(permit, CallContext::new(Arc::default())).await;
+    assert_eq!(acted.unrecorded, None);
+    Ok(acted.effect)
+}
+
+#[tokio::test]
+async fn a_write_without_a_body_says_so_once() -> Outcome {
+    for http in [HttpMethod::Post, HttpMethod::Delete] {
+        let (heard, mut hear) = tokio::sync::mpsc::unbounded_channel();
+        let address = listen(move |mut stream, _| {
+            let heard = heard.clone();
+            async move {
+                heard.send(request(&mut stream).await?).ok();
+                stream
+                    .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
+                    .await
+            }
+        })
+        .await?;
+        let mut call = write(http);
+        call.body = None;
+        let effect = act(&client(address)?, address, call).await?;
+        assert!(matches!(effect, Effect::Done(_)), "{effect:?}");
+        let sent = hear.recv().await.ok_or("nothing came")?;
+        assert_eq!(sent.matches("content-length: 0\r\n").count(), 1, "{sent}");
+        assert!(!sent.contains("content-type") && !sent.contains("transfer-encoding"));
+        assert!(sent.contains("x-ms-client-request-id: 8f2c\r\n"));
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_used_connection_that_closes_does_not_repeat_an_action() -> Outcome {
+    let posts = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&posts);
+    let address = listen(move |mut stream, _| {
+        let counter = Arc::clone(&counter);
+        async move {
+            loop {
+                let text = request(&mut stream).await?;
+                if text.starts_with("POST") {
+                    counter.fetch_add(1, Ordering::AcqRel);
+                }
+                if !text.starts_with("GET") {
+                    // The request was read, and the connection ends without a word.
+                    return Ok(());
+                }
+                stream
+                    .write_all(PAGE.replace("connection: close\r\n", "").as_bytes())
+                    .await?;
+            }
+        }
+    })
+    .await?;
+    let client = client(address)?;
+    assert_eq!(list(&client).await.0?.len(), 1);
+    let effect = act(&client, address, write(HttpMethod::Post)).await?;
+    assert!(matches!(effect, Effect::Unknown(_)), "{effect:?}");
+    assert_eq!(posts.load(Ordering::Acquire), 1);
     Ok(())
 }
