@@ -1,5 +1,5 @@
 //! The errors of this crate, as data. [`Error`] is that of a call: what was asked, what came back, how often it was tried.
-//! [`JournalError`] is that of the journal. Their text is one line and a hint another; both are written here only. They hold no URL,
+//! [`JournalError`] is that of the journal, [`HandleError`] that of a handle read from it. Their text is one line and a hint another; both are written here only. They hold no URL,
 //! body or token that was not redacted before.
 
 use std::fmt;
@@ -383,10 +383,50 @@ pub enum JournalError {
     },
 }
 
+impl JournalError {
+    /// What to do about it, one line without a full stop.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            JournalError::Place { .. }
+            | JournalError::Version { .. }
+            | JournalError::Database { .. }
+            | JournalError::Closed => Some(
+                "no action is sent without its journal; the setting `journal` names another file",
+            ),
+            JournalError::Running { .. } => {
+                Some("wait until it has ended, or end its process; then it can be resumed")
+            }
+            JournalError::Bound { .. } => {
+                Some("use the endpoint and the credential that the statement was run with")
+            }
+            JournalError::Withheld { .. } => Some("run the statement again for this target"),
+            JournalError::Absent { .. }
+            | JournalError::State { .. }
+            | JournalError::Handle { .. } => None,
+        }
+    }
+}
+
 impl From<rusqlite::Error> for JournalError {
     fn from(error: rusqlite::Error) -> Self {
         JournalError::Database {
             reason: error.to_string(),
         }
     }
+}
+
+/// A text that is no handle of this program.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum HandleError {
+    /// It is not of the fixed form.
+    #[error("it is no handle of an operation: {0}")]
+    Malformed(String),
+    /// A later program wrote it.
+    #[error("it has form {found}, and this program knows form {known}")]
+    Form {
+        /// The form that it names.
+        found: u64,
+        /// The form that is known.
+        known: u32,
+    },
 }

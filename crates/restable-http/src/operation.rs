@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use url::Url;
 
+use crate::error::HandleError;
 use crate::redact::{cut, escape, redact_url};
 
 /// The form of handles that this program writes.
@@ -73,20 +74,6 @@ impl fmt::Debug for Handle {
     }
 }
 
-/// A text that is no handle of this program.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum HandleError {
-    /// It is not of the fixed form.
-    #[error("it is no handle of an operation: {0}")]
-    Malformed(String),
-    /// A later program wrote it.
-    #[error("it has form {found}, and this program knows form {FORM}")]
-    Form {
-        /// The form that it names.
-        found: u32,
-    },
-}
-
 impl Handle {
     /// The handle as JSON text.
     pub fn to_text(&self) -> String {
@@ -104,9 +91,9 @@ impl Handle {
         };
         let value: Value = serde_json::from_str(text).map_err(malformed)?;
         match value.get("form").and_then(Value::as_u64) {
-            Some(found) if found != u64::from(FORM) => Err(HandleError::Form {
-                found: u32::try_from(found).unwrap_or(u32::MAX),
-            }),
+            Some(found) if found != u64::from(FORM) => {
+                Err(HandleError::Form { found, known: FORM })
+            }
             _ => serde_json::from_value(value).map_err(malformed),
         }
     }

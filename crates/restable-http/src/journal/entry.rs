@@ -3,12 +3,12 @@
 use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use restable_spec::HttpMethod;
+use restable_spec::{BoundCall, HttpMethod};
 
 use super::Binding;
 use super::store::Request;
-use crate::error::Error;
-use crate::operation::{Handle, HandleError};
+use crate::error::{Error, HandleError};
+use crate::operation::Handle;
 
 /// How far an action is. The words are those of the column `status`, but for the first two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -139,6 +139,11 @@ pub struct Entry {
 }
 
 impl Entry {
+    /// Its call, without the body and without secrets: what it is about, for the questions that tell what became of it.
+    pub fn call(&self) -> Option<BoundCall> {
+        self.request.call().map(|(call, ..)| call)
+    }
+
     /// What its operation is followed by; `None` if it started none.
     ///
     /// # Errors

@@ -304,3 +304,30 @@ fn reads_marked_so_are_no_writes() -> Outcome {
     assert_eq!(scene.end_of(intent(call, None))?.0, "Done 200 {}");
     Ok(())
 }
+
+#[test]
+fn the_futures_can_be_spawned() {
+    fn sendable<T: Send>(_: impl FnOnce() -> T) {}
+    async fn all(client: crate::Client, journal: Journal, run: crate::journal::Run) {
+        let context = crate::CallContext::new(Arc::default());
+        let permits = run.intend(Vec::new()).await;
+        for permit in permits.into_iter().flatten() {
+            let acted = client.act(permit, context.clone()).await;
+            if let Effect::Started(started) = acted.effect {
+                client
+                    .follow(started, &crate::Watch::new(context.clone()))
+                    .await;
+            }
+        }
+        drop(journal.started(1, run.binding()).await);
+        drop(journal.resume("x", binding()).await);
+    }
+    let journal = Journal::in_memory(Arc::new(VirtualClock::default()));
+    let run = journal
+        .clone()
+        .and_then(|journal| futures::executor::block_on(journal.begin(binding())));
+    let scene = Scene::of([]);
+    if let (Ok(journal), Ok(run)) = (journal, run) {
+        sendable(move || all(scene.client, journal, run));
+    }
+}
