@@ -168,9 +168,12 @@ impl<'a> Runner<'a> {
         };
         match outcome.await {
             Err(failure) => (None, Err(failure)),
-            Ok(Outcome::Message(message)) => {
+            Ok(Outcome::Done { message, report }) => {
                 self.console.say(&printable(&message));
-                (None, Ok(()))
+                if let Some(report) = &report {
+                    self.cover(report);
+                }
+                (report, Ok(()))
             }
             Ok(Outcome::Rows(rows)) => self.rows(rows, place).await,
         }

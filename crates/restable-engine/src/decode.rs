@@ -138,7 +138,7 @@ impl Decoder {
             BodyError {
                 message,
                 path: "$".to_owned(),
-                item: rows.count.checked_sub(1),
+                item: rows.within.then_some(rows.count),
             }
         })?;
         let row_count = rows.count;
@@ -172,6 +172,8 @@ struct Rows<'d> {
     decoder: &'d Decoder,
     builders: Vec<Builder>,
     count: usize,
+    /// Whether an item is being read.
+    within: bool,
     problem: Option<BodyError>,
 }
 
@@ -193,6 +195,7 @@ impl<'d> Rows<'d> {
             decoder,
             builders,
             count: 0,
+            within: false,
             problem: None,
         }
     }
@@ -247,6 +250,7 @@ impl<'d> Rows<'d> {
             }
         }
         self.count += 1;
+        self.within = false;
     }
 
     fn finish(self) -> Result<RecordBatch, BodyError> {
@@ -327,8 +331,8 @@ fn append(builder: &mut Builder, raw: Option<&str>) -> Result<(), String> {
         Builder::Number(builder) => match raw {
             None => builder.append_null(),
             Some(raw) => match text_of(raw).unwrap_or(Cow::Borrowed(raw)).parse::<f64>() {
-                Ok(value) => builder.append_value(value),
-                Err(_) => {
+                Ok(value) if value.is_finite() => builder.append_value(value),
+                _ => {
                     builder.append_null();
                     return Err(format!("{} is no number", shortened(raw)));
                 }
@@ -421,7 +425,7 @@ impl<'de> Visitor<'de> for PageSeed<'_, '_> {
     }
 }
 
-/// Reads the array of items; `false` if it is null.
+/// Reads the array of items.
 struct ItemsSeed<'r, 'd> {
     rows: &'r mut Rows<'d>,
     key: &'r str,
@@ -462,6 +466,7 @@ struct RowSeed<'r, 'd> {
 impl<'de> DeserializeSeed<'de> for RowSeed<'_, '_> {
     type Value = ();
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        self.rows.within = true;
         if self.rows.decoder.scalar_rows {
             let raw = <&'de RawValue as serde::Deserialize>::deserialize(deserializer)?;
             let slots: Vec<Option<&RawValue>> = self

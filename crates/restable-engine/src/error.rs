@@ -39,6 +39,9 @@ pub enum Error {
         /// What the document advises.
         advice: Option<String>,
     },
+    /// An answer of the provider that cannot be worked with.
+    #[error("{0}")]
+    Answer(String),
     /// DataFusion refused the plan or could not compute a value.
     #[error("{message}")]
     Plan {
@@ -75,7 +78,7 @@ impl Error {
             | Error::Bind(_)
             | Error::Plan { .. }
             | Error::Spec(_) => Fault::Statement,
-            Error::Http { .. } | Error::Timeout(_) => Fault::Provider,
+            Error::Http { .. } | Error::Answer(_) | Error::Timeout(_) => Fault::Provider,
             Error::Internal(_) => Fault::Ours,
         }
     }
@@ -100,6 +103,7 @@ impl Error {
                 diagnostic
             }
             Error::Plan { message, hint } => plain("R0201", message.clone(), hint.clone()),
+            Error::Answer(message) => plain("R0603", message.clone(), None),
             Error::Timeout(_) => plain("R0602", self.to_string(), Some("`SET statement_timeout = …` changes it".to_owned())),
             Error::Internal(message) => plain(
                 "R0901",

@@ -11,6 +11,16 @@ pub struct Spellings {
 }
 
 impl Spellings {
+    /// The spelling that was seen first, if the name was seen.
+    pub fn known(&self, parameter: &str, value: &str) -> Option<Arc<str>> {
+        let key = (
+            restable_spec::names::fold(parameter),
+            value.to_ascii_lowercase(),
+        );
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.get(&key).map(Arc::clone)
+    }
+
     /// The spelling of `value` as a value of the parameter named `parameter`.
     pub fn of(&self, parameter: &str, value: &str) -> Arc<str> {
         let key = (
@@ -75,6 +85,7 @@ impl Identity {
     /// without regard to ASCII case, since services mix `resourceGroups` and `resourcegroups`.
     pub fn parts<'i>(&self, id: &'i str) -> Option<Vec<&'i str>> {
         let mut parts = vec![""; self.parameters.len()];
+        let id = id.strip_suffix('/').unwrap_or(id);
         let mut segments = id.strip_prefix('/')?.split('/');
         for expected in &self.segments {
             let found = segments.next()?;
@@ -87,13 +98,16 @@ impl Identity {
         segments.next().is_none().then_some(parts)
     }
 
-    /// The session's spelling of a part. The last parameter names the row itself, of which there may be millions; it
-    /// is shown as the service wrote it and not remembered.
+    /// The session's spelling of a part. The last parameter names the row itself, of which there may be millions: it is
+    /// looked up among the scopes that were walked, and not remembered.
     pub fn spelling(&self, position: usize, value: &str) -> Arc<str> {
+        let parameter = &self.parameters[position];
         if position + 1 == self.parameters.len() {
-            Arc::from(value)
+            self.spellings
+                .known(parameter, value)
+                .unwrap_or_else(|| Arc::from(value))
         } else {
-            self.spellings.of(&self.parameters[position], value)
+            self.spellings.of(parameter, value)
         }
     }
 }

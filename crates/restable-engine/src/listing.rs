@@ -10,9 +10,9 @@ use futures::stream::{self, BoxStream, StreamExt};
 use restable_spec::{Kind, Resource};
 use tokio::sync::watch;
 
-use crate::Result;
 use crate::statement::{Statement, lock};
 use crate::walk::{Asked, Bindings, read};
+use crate::{Error, Result};
 
 pub(crate) type Row = Arc<[Option<Arc<str>>]>;
 
@@ -43,14 +43,17 @@ impl Listing {
         resource: &Arc<Resource>,
         bindings: Bindings,
         wanted: Vec<String>,
-    ) -> Arc<Listing> {
+    ) -> Result<Arc<Listing>> {
         let key = format!(
             "{}.{}.{} {wanted:?} {bindings:?}",
             resource.provider, resource.service, resource.name
         );
         let mut listings = lock(&statement.listings);
+        let Some(listings) = listings.as_mut() else {
+            return Err(Error::internal("the statement has ended"));
+        };
         if let Some(listing) = listings.get(&key) {
-            return Arc::clone(listing);
+            return Ok(Arc::clone(listing));
         }
         let rows = Arc::new(Mutex::new(Rows::default()));
         let (arrival, arrived) = watch::channel(0);
@@ -69,7 +72,7 @@ impl Listing {
             task,
         });
         listings.insert(key, Arc::clone(&listing));
-        listing
+        Ok(listing)
     }
 
     pub(crate) fn scopes(self: &Arc<Self>) -> BoxStream<'static, Result<Row>> {
@@ -101,7 +104,8 @@ impl Listing {
                         }
                     }
                     if arrived.changed().await.is_err() {
-                        return None;
+                        let problem = Error::internal("the listing of a parent broke off");
+                        return Some((Err(problem), (listing, arrived, usize::MAX)));
                     }
                 }
             },

@@ -12,7 +12,7 @@ use futures::StreamExt;
 
 use crate::functions::NAME_METADATA;
 use crate::names::{Heading, Names};
-use crate::statement::{Missing, Statement};
+use crate::statement::{Missing, Running, Statement};
 use crate::{Error, Result};
 
 /// The outcome of a statement.
@@ -20,18 +20,22 @@ use crate::{Error, Result};
 pub enum Outcome {
     /// Rows.
     Rows(Rows),
-    /// What was done, in words.
-    Message(String),
+    /// Something was done that answers no rows.
+    Done {
+        /// What, in words.
+        message: String,
+        /// What it cost, if it called a provider.
+        report: Option<Report>,
+    },
 }
 
 /// The rows of a statement, read one batch at a time. When it is dropped, all calls of the statement end.
 pub struct Rows {
     schema: SchemaRef,
     stream: SendableRecordBatchStream,
-    statement: Arc<Statement>,
+    statement: Running,
     started: Instant,
     count: u64,
-    offline: bool,
     source: Option<Arc<restable_sql::Parsed>>,
 }
 
@@ -41,12 +45,6 @@ impl std::fmt::Debug for Rows {
             .debug_struct("Rows")
             .field("schema", &self.schema)
             .finish_non_exhaustive()
-    }
-}
-
-impl Drop for Rows {
-    fn drop(&mut self) {
-        self.statement.end();
     }
 }
 
@@ -79,7 +77,7 @@ impl Rows {
     pub(crate) fn new(
         stream: SendableRecordBatchStream,
         names: &Names,
-        statement: Arc<Statement>,
+        statement: Running,
         started: Instant,
         source: Option<Arc<restable_sql::Parsed>>,
     ) -> Rows {
@@ -90,14 +88,8 @@ impl Rows {
             statement,
             started,
             count: 0,
-            offline: false,
             source,
         }
-    }
-
-    pub(crate) fn offline(mut self) -> Rows {
-        self.offline = true;
-        self
     }
 
     /// The columns, headed as the user wrote them.
@@ -108,12 +100,12 @@ impl Rows {
     /// The next batch, or `None` at the end of a complete answer.
     pub async fn next(&mut self) -> Option<Result<RecordBatch>> {
         let next = self.stream.next();
-        let batch = match self.statement.deadline {
+        let batch = match self.statement.0.deadline {
             Some(deadline) => match tokio::time::timeout_at(deadline.into(), next).await {
                 Ok(batch) => batch,
                 Err(_) => {
                     return Some(Err(Error::Timeout(
-                        self.statement.timeout.unwrap_or_default(),
+                        self.statement.0.timeout.unwrap_or_default(),
                     )));
                 }
             },
@@ -138,33 +130,27 @@ impl Rows {
 
     /// What the statement cost until now; to be read after the last row.
     pub fn report(&self) -> Report {
-        let totals = self.statement.meter.totals();
-        Report {
-            rows: self.count,
-            calls: totals.calls,
-            retries: totals.retries,
-            bytes: totals.bytes,
-            elapsed: self.started.elapsed(),
-            throttled: totals.throttle_wait,
-            scopes: self.statement.scopes(),
-            absent: self.statement.absent(),
-            missing: self.statement.missing(),
-            notices: self.statement.notices(),
-        }
-    }
-
-    /// Whether the statement answers from what is at hand, without a call.
-    pub fn is_offline(&self) -> bool {
-        self.offline
-    }
-
-    /// What the statement's scans share.
-    pub fn statement(&self) -> &Arc<Statement> {
-        &self.statement
+        Report::of(&self.statement.0, self.count, self.started)
     }
 }
 
 impl Report {
+    pub(crate) fn of(statement: &Statement, rows: u64, started: Instant) -> Report {
+        let totals = statement.meter.totals();
+        Report {
+            rows,
+            calls: totals.calls,
+            retries: totals.retries,
+            bytes: totals.bytes,
+            elapsed: started.elapsed(),
+            throttled: totals.throttle_wait,
+            scopes: statement.scopes(),
+            absent: statement.absent(),
+            missing: statement.missing(),
+            notices: statement.notices(),
+        }
+    }
+
     /// Whether every scope was read.
     pub fn is_complete(&self) -> bool {
         self.missing.is_empty()

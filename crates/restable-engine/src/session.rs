@@ -2,7 +2,6 @@
 //! as long as the process (documents, clients), a session as long as its user (settings, `USE`, views, spellings).
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, RwLock, Weak};
 use std::time::Instant;
 
@@ -29,7 +28,7 @@ use crate::names::{self, Names};
 use crate::outcome::{Outcome, Report, Rows};
 use crate::settings::{Origin, Settings};
 use crate::shared::Shared;
-use crate::statement::{Statement, lock};
+use crate::statement::{Running, Statement, lock};
 use crate::{Error, Result, functions, placeholders, show};
 
 /// What all sessions of a process share: the documents and one client a provider.
@@ -69,7 +68,6 @@ pub struct Session {
     spellings: Arc<Spellings>,
     variables: RwLock<HashMap<String, String>>,
     last: Mutex<Option<Arc<Statement>>>,
-    collect_calls: AtomicBool,
 }
 
 /// A statement that is ready to run. Nothing was sent for it.
@@ -155,7 +153,6 @@ impl Session {
             spellings: Arc::default(),
             variables: RwLock::default(),
             last: Mutex::default(),
-            collect_calls: AtomicBool::new(true),
         })
     }
 
@@ -218,7 +215,7 @@ impl Session {
     /// Turns a statement into something that can run. Sends nothing. Planning needs a deep stack for deep statements, so
     /// it happens on a thread of its own.
     pub async fn prepare(&self, parsed: &Parsed) -> Result<Prepared> {
-        let prepared = on_deep_stack(async { self.prepare_here(parsed).await }).await;
+        let prepared = on_deep_stack(async { self.prepare_here(parsed).await }).await?;
         let mut prepared = prepared.map_err(|problem| located(problem, parsed))?;
         prepared.source = Some(Arc::new(parsed.clone()));
         Ok(prepared)
@@ -421,9 +418,13 @@ impl Session {
                 let schema = batch.schema();
                 let stream = futures::stream::once(futures::future::ready(Ok(batch)));
                 let stream = Box::pin(RecordBatchStreamAdapter::new(schema, stream));
-                return Ok(Outcome::Rows(
-                    Rows::new(stream, &names, statement, started, source).offline(),
-                ));
+                return Ok(Outcome::Rows(Rows::new(
+                    stream,
+                    &names,
+                    Running(statement),
+                    started,
+                    source,
+                )));
             }
             Action::Use(current) => {
                 let message = match (&current.provider, &current.service) {
@@ -436,7 +437,10 @@ impl Session {
                     .current
                     .write()
                     .unwrap_or_else(std::sync::PoisonError::into_inner) = current;
-                return Ok(Outcome::Message(message));
+                return Ok(Outcome::Done {
+                    message,
+                    report: None,
+                });
             }
             Action::Set(key, value) if key.contains('.') => {
                 let mut state = self
@@ -445,34 +449,50 @@ impl Session {
                     .write()
                     .unwrap_or_else(std::sync::PoisonError::into_inner);
                 state.config_mut().options_mut().set(&key, &value)?;
-                return Ok(Outcome::Message(format!("{key} = {value}")));
+                return Ok(Outcome::Done {
+                    message: format!("{key} = {value}"),
+                    report: None,
+                });
             }
             Action::Set(key, value) => {
                 self.set(&key, &value, Origin::Statement)?;
                 self.apply_memory_limit()?;
-                return Ok(Outcome::Message(format!("{key} = {value}")));
+                return Ok(Outcome::Done {
+                    message: format!("{key} = {value}"),
+                    report: None,
+                });
             }
             Action::Reset(key) => {
                 self.reset(key.as_deref())?;
                 let done = |key| format!("{key} reset");
-                return Ok(Outcome::Message(
-                    key.map_or_else(|| "settings reset".to_owned(), done),
-                ));
+                let message = key.map_or_else(|| "settings reset".to_owned(), done);
+                return Ok(Outcome::Done {
+                    message,
+                    report: None,
+                });
             }
         };
         *lock(&self.last) = Some(Arc::clone(&statement));
+        // Whichever way this is left, the calls of the statement end with it.
+        let running = Running(Arc::clone(&statement));
         let mut state = self.shared.state();
         state.config_mut().set_extension(Arc::clone(&statement));
         if matches!(plan, LogicalPlan::Ddl(_) | LogicalPlan::Statement(_)) {
             let message = describe_ddl(&plan);
             let context = SessionContext::new_with_state(state);
             let done = async { context.execute_logical_plan(plan).await?.collect().await };
-            done.await
-                .map_err(|problem| Error::planned(problem, &names))?;
-            statement.end();
-            return Ok(Outcome::Message(message));
+            let done = match statement.deadline {
+                Some(deadline) => tokio::time::timeout_at(deadline.into(), done)
+                    .await
+                    .map_err(|_| Error::Timeout(statement.timeout.unwrap_or_default()))?,
+                None => done.await,
+            };
+            done.map_err(|problem| Error::planned(problem, &names))?;
+            let report = Report::of(&statement, 0, started);
+            let report = (report.calls > 0).then_some(report);
+            return Ok(Outcome::Done { message, report });
         }
-        let physical = on_deep_stack(async { state.create_physical_plan(&plan).await }).await;
+        let physical = on_deep_stack(async { state.create_physical_plan(&plan).await }).await?;
         let physical = physical.map_err(|problem| {
             let problem = Error::planned(problem, &names);
             source
@@ -481,7 +501,7 @@ impl Session {
         })?;
         let stream = execute_stream(physical, state.task_ctx())?;
         Ok(Outcome::Rows(Rows::new(
-            stream, &names, statement, started, source,
+            stream, &names, running, started, source,
         )))
     }
 
@@ -492,11 +512,6 @@ impl Session {
 
     pub(crate) fn shared(&self) -> &Arc<Shared> {
         &self.shared
-    }
-
-    /// Whether calls are recorded for `SHOW CALLS`.
-    pub fn records_calls(&self) -> bool {
-        self.collect_calls.load(Ordering::Relaxed)
     }
 }
 
@@ -531,19 +546,17 @@ pub async fn collect(session: &Session, sql: &str) -> Result<(Vec<RecordBatch>, 
 }
 
 /// Runs a future that does no I/O on a thread with a deep stack.
-async fn on_deep_stack<T: Send>(work: impl Future<Output = T> + Send) -> T {
+async fn on_deep_stack<T: Send>(work: impl Future<Output = T> + Send) -> Result<T> {
     std::thread::scope(|scope| {
-        let spawned = std::thread::Builder::new()
+        let thread = std::thread::Builder::new()
             .name("planner".to_owned())
-            .stack_size(64 << 20)
-            .spawn_scoped(scope, || futures::executor::block_on(work));
-        match spawned.map(std::thread::ScopedJoinHandle::join) {
-            Ok(Ok(done)) => done,
-            Ok(Err(panic)) => std::panic::resume_unwind(panic),
-            Err(problem) => {
-                std::panic::resume_unwind(Box::new(format!("no thread for planning: {problem}")))
-            }
-        }
+            .stack_size(64 << 20);
+        let planner = thread
+            .spawn_scoped(scope, || futures::executor::block_on(work))
+            .map_err(|problem| Error::internal(format!("no thread for planning: {problem}")))?;
+        planner
+            .join()
+            .map_err(|_| Error::internal("planning broke off"))
     })
 }
 

@@ -623,22 +623,29 @@ fn location(location: Location) -> &'static str {
 
 /// LIKE with `%` and `_`, without regard to ASCII case.
 fn matches_like(text: &str, pattern: &str) -> bool {
-    fn matches(text: &[u8], pattern: &[u8]) -> bool {
-        match (pattern.first(), text.first()) {
-            (None, rest) => rest.is_none(),
-            (Some(b'%'), _) => (0..=text.len()).any(|skip| matches(&text[skip..], &pattern[1..])),
-            (Some(b'_'), Some(_)) => matches(&text[1..], &pattern[1..]),
-            (Some(wanted), Some(found)) => {
-                wanted.eq_ignore_ascii_case(found) && matches(&text[1..], &pattern[1..])
+    let (text, pattern): (Vec<char>, Vec<char>) =
+        (text.chars().collect(), pattern.chars().collect());
+    let (mut at, mut wanted) = (0, 0);
+    // Where the last `%` stands, and how much of the text it has taken so far.
+    let mut open: Option<(usize, usize)> = None;
+    while at < text.len() {
+        match pattern.get(wanted) {
+            Some('%') => {
+                open = Some((wanted, at));
+                wanted += 1;
             }
-            (Some(_), None) => false,
+            Some(letter) if *letter == '_' || letter.eq_ignore_ascii_case(&text[at]) => {
+                at += 1;
+                wanted += 1;
+            }
+            _ => match open {
+                Some((percent, taken)) => {
+                    open = Some((percent, taken + 1));
+                    (at, wanted) = (taken + 1, percent + 1);
+                }
+                None => return false,
+            },
         }
     }
-    let collapsed = pattern.chars().fold(String::new(), |mut text, letter| {
-        if letter != '%' || !text.ends_with('%') {
-            text.push(letter);
-        }
-        text
-    });
-    matches(text.as_bytes(), collapsed.as_bytes())
+    pattern[wanted..].iter().all(|letter| *letter == '%')
 }

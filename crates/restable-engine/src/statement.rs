@@ -44,7 +44,7 @@ pub struct Statement {
     pub(crate) registry: Arc<Registry>,
     pub(crate) clients: Arc<HashMap<String, Client>>,
     pub(crate) spellings: Arc<Spellings>,
-    pub(crate) listings: Mutex<HashMap<String, Arc<Listing>>>,
+    pub(crate) listings: Mutex<Option<HashMap<String, Arc<Listing>>>>,
     missing: Mutex<Vec<Missing>>,
     notices: Mutex<Vec<String>>,
     absent: AtomicU64,
@@ -71,7 +71,7 @@ impl Statement {
             registry,
             clients,
             spellings,
-            listings: Mutex::default(),
+            listings: Mutex::new(Some(HashMap::new())),
             missing: Mutex::default(),
             notices: Mutex::default(),
             absent: AtomicU64::new(0),
@@ -89,7 +89,9 @@ impl Statement {
 
     /// Ends the statement: its listings, and with them their calls, stop.
     pub(crate) fn end(&self) {
-        lock(&self.listings).clear();
+        // Dropped without the lock: a listing that ends may hold others.
+        let listings = lock(&self.listings).take();
+        drop(listings);
     }
 
     /// Notes a scope as read, under the noun that the coverage line counts (`vaults`).
@@ -110,8 +112,20 @@ impl Statement {
         }
     }
 
-    pub(crate) fn note_missing(&self, missing: Missing) {
-        lock(&self.missing).push(missing);
+    /// Notes a scope that could not be read, once, however many scans wanted it. It does not count as read.
+    pub(crate) fn note_missing(&self, noun: Option<&str>, read: &str, missing: Missing) {
+        if let Some(noun) = noun
+            && let Some(scopes) = lock(&self.read).get_mut(noun)
+        {
+            scopes.remove(read);
+        }
+        let mut known = lock(&self.missing);
+        if !known
+            .iter()
+            .any(|one| one.scope == missing.scope && one.code == missing.code)
+        {
+            known.push(missing);
+        }
     }
 
     /// The scopes that could not be read.
@@ -140,4 +154,14 @@ impl Statement {
 
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Ends a statement when it is dropped, on whichever way it is left.
+#[derive(Debug)]
+pub(crate) struct Running(pub(crate) Arc<Statement>);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.end();
+    }
 }

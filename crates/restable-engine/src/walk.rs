@@ -82,7 +82,7 @@ pub fn calls(
         };
         let own: Bindings = bindings.clone();
         let mut seen: HashSet<Vec<String>> = HashSet::new();
-        parents(&statement, &parent, &bindings)?
+        parents(&statement, &parent, &bindings, &open)?
             .flat_map(move |scope| {
                 let found: Vec<Result<(Scope, bool)>> = match scope {
                     Err(problem) => vec![Err(problem)],
@@ -176,22 +176,21 @@ fn confine(statement: &Statement, bindings: &Bindings) -> Bindings {
     bindings
 }
 
-/// Every combination of the bound values, each added to `scope`.
-fn product(bindings: &Bindings, scope: &Scope) -> Vec<Scope> {
-    let mut scopes = vec![scope.clone()];
-    for (name, values) in bindings {
-        scopes = scopes
-            .into_iter()
-            .flat_map(|scope| {
-                values.iter().map(move |value| {
-                    let mut scope = scope.clone();
-                    scope.insert(name.clone(), Arc::clone(value));
-                    scope
-                })
-            })
-            .collect();
-    }
-    scopes
+/// Every combination of the bound values, each added to `scope`, one at a time: there may be millions.
+fn product(bindings: &Bindings, scope: &Scope) -> impl Iterator<Item = Scope> + Send + use<> {
+    let (bindings, scope) = (bindings.clone(), scope.clone());
+    let total = bindings
+        .values()
+        .fold(1_usize, |total, values| total.saturating_mul(values.len()));
+    (0..total).map(move |number| {
+        let mut scope = scope.clone();
+        let mut rest = number;
+        for (name, values) in bindings.iter().rev() {
+            scope.insert(name.clone(), Arc::clone(&values[rest % values.len()]));
+            rest /= values.len();
+        }
+        scope
+    })
 }
 
 fn agrees(scope: &Scope, bindings: &Bindings) -> bool {
@@ -207,6 +206,7 @@ fn parents(
     statement: &Arc<Statement>,
     parent: &Parent,
     bindings: &Bindings,
+    needed: &[&String],
 ) -> Result<BoxStream<'static, Result<Scope>>> {
     let resource = statement
         .registry
@@ -230,7 +230,9 @@ fn parents(
         .iter()
         .map(|(_, own)| own.clone())
         .collect();
-    let listing = Listing::of(statement, &resource, narrowed, wanted);
+    let listing = Listing::of(statement, &resource, narrowed, wanted)?;
+    let needed: Vec<String> = needed.iter().map(|name| (*name).clone()).collect();
+    let table = resource.full_name();
     let children: Vec<String> = parent
         .parameters
         .iter()
@@ -241,27 +243,52 @@ fn parents(
     Ok(listing
         .scopes()
         .filter_map(move |row| {
-            let scope = row.map(|row| {
+            let scope = row.and_then(|row| {
+                let own = |at: usize| row.get(at).cloned().flatten();
                 let allowed = confined.is_none_or(|at| {
-                    statement.subscriptions.is_empty()
-                        || row[at].as_deref().is_some_and(|own| {
-                            statement
-                                .subscriptions
-                                .iter()
-                                .any(|it| it.eq_ignore_ascii_case(own))
-                        })
+                    let known = &statement.subscriptions;
+                    known.is_empty()
+                        || own(at)
+                            .is_some_and(|own| known.iter().any(|it| it.eq_ignore_ascii_case(&own)))
                 });
-                let values: Option<Scope> = children
-                    .iter()
-                    .cloned()
-                    .zip(row.iter().cloned())
-                    .map(|(name, value)| Some((name, value?)))
-                    .collect();
-                values.filter(|_| allowed)
+                if !allowed {
+                    return Ok(None);
+                }
+                let mut scope = Scope::new();
+                for (at, name) in children.iter().enumerate() {
+                    match own(at) {
+                        Some(value) => {
+                            // The parent's spelling is the one that the session shows.
+                            scope.insert(name.clone(), statement.spellings.of(name, &value));
+                        }
+                        None if needed.contains(name) => {
+                            return unreadable(&statement, &table, name);
+                        }
+                        None => {}
+                    }
+                }
+                Ok(Some(scope))
             });
             futures::future::ready(scope.transpose())
         })
         .boxed())
+}
+
+/// A parent whose own id does not say what its children are asked by: they cannot be read, and that is said.
+fn unreadable(statement: &Statement, table: &str, name: &str) -> Result<Option<Scope>> {
+    let message = format!(
+        "a row of `{table}` has no `{name}` in its id, so what is below it cannot be asked for"
+    );
+    if !statement.partial {
+        return Err(Error::Answer(message));
+    }
+    let missing = Missing {
+        scope: table.to_owned(),
+        code: "UnreadableId".to_owned(),
+        message,
+    };
+    statement.note_missing(None, "", missing);
+    Ok(None)
 }
 
 /// A column that a read must deliver: a parameter or a field, by its name in the document.
@@ -334,9 +361,10 @@ fn columns(
                 None => {
                     let of_call = scope.get(&fold(&asked.name)).map(|value| {
                         match resource.parameter(&asked.name) {
-                            Some(parameter) if parameter.location == Location::Path => {
-                                statement.spellings.of(&asked.name, value)
-                            }
+                            Some(parameter) if parameter.location == Location::Path => statement
+                                .spellings
+                                .known(&asked.name, value)
+                                .unwrap_or_else(|| Arc::clone(value)),
                             _ => Arc::clone(value),
                         }
                     });
@@ -371,10 +399,7 @@ fn pages(
         let problem = Error::no_client(&resource.provider);
         return stream::once(futures::future::ready(Err(problem))).boxed();
     };
-    let noun = resource
-        .parent
-        .as_ref()
-        .map(|parent| parent.resource.clone());
+    let parent = resource.parent.clone();
     let not_found = not_found_codes(&statement, &resource);
     let path = call.call.scope.clone();
     let is_root = call.scope.keys().all(|name| name != "subscriptionid");
@@ -386,12 +411,12 @@ fn pages(
         .map(move |page| match page {
             Ok(batch) => {
                 begun = true;
-                note(&statement, noun.as_deref(), &call.scope);
+                note(&statement, parent.as_ref(), &call.scope);
                 Some(Ok(batch))
             }
             // Behind a page that came there is more of the list: its absence is a failure, not an empty answer.
             Err(problem) if !begun && problem.is_not_found(&not_found) => {
-                note(&statement, noun.as_deref(), &call.scope);
+                note(&statement, parent.as_ref(), &call.scope);
                 let notice = call.named.then(|| {
                     format!(
                         "`{path}` does not exist ({})",
@@ -408,11 +433,16 @@ fn pages(
                         .code
                         .clone()
                         .unwrap_or_else(|| format!("{:?}", problem.kind));
-                    statement.note_missing(Missing {
+                    let missing = Missing {
                         scope: path.clone(),
                         code,
                         message: problem.message.clone(),
-                    });
+                    };
+                    let read = parent
+                        .as_ref()
+                        .map(|parent| read_scope(parent, &call.scope));
+                    let noun = parent.as_ref().map(|parent| parent.resource.as_str());
+                    statement.note_missing(noun, &read.unwrap_or_default(), missing);
                 }
                 None
             }
@@ -469,17 +499,23 @@ fn not_found_codes(statement: &Statement, resource: &Resource) -> Vec<String> {
         .unwrap_or_default()
 }
 
-fn note(statement: &Statement, noun: Option<&str>, scope: &Scope) {
-    let Some(noun) = noun else { return };
+/// What the coverage line counts a call under: the parent's values, and no other parameter of the call.
+fn read_scope(parent: &Parent, scope: &Scope) -> String {
+    let own = parent
+        .parameters
+        .iter()
+        .filter_map(|(child, _)| scope.get(&fold(child)));
+    own.map(|value| value.to_ascii_lowercase())
+        .collect::<Vec<_>>()
+        .join("/")
+}
+
+fn note(statement: &Statement, parent: Option<&Parent>, scope: &Scope) {
+    let Some(parent) = parent else { return };
     if let Some(subscription) = scope.get("subscriptionid") {
         statement.note_read("subscriptions", subscription.to_ascii_lowercase());
     }
-    if !same(noun, "subscriptions") {
-        let path: Vec<String> = scope
-            .iter()
-            .filter(|(name, _)| *name != "apiversion")
-            .map(|(_, value)| value.to_ascii_lowercase())
-            .collect();
-        statement.note_read(noun, path.join("/"));
+    if !same(&parent.resource, "subscriptions") {
+        statement.note_read(&parent.resource, read_scope(parent, scope));
     }
 }

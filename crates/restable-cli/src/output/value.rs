@@ -278,13 +278,13 @@ fn embed(json: &str, out: &mut String) {
     if serde_json::from_str::<IgnoredAny>(json).is_err() {
         return quote(json, out);
     }
-    // A raw line end in JSON is always space between tokens; characters that a terminal obeys are always in strings.
+    // A raw line end or tab in JSON is always space between tokens; characters that a terminal obeys are always in strings.
     if is_plain(json) {
         return out.push_str(json);
     }
     for character in json.chars() {
         match character {
-            '\n' | '\r' => {}
+            '\n' | '\r' | '\t' => {}
             character if is_disturbing(character) => unicode_escape(character, out),
             character => out.push(character),
         }
