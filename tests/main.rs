@@ -12,6 +12,7 @@
 )]
 
 mod commands;
+mod completeness;
 mod economy;
 mod examples;
 mod faults;

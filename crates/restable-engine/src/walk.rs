@@ -233,6 +233,11 @@ fn parents(
     let listing = Listing::of(statement, &resource, narrowed, wanted)?;
     let needed: Vec<String> = needed.iter().map(|name| (*name).clone()).collect();
     let table = resource.full_name();
+    let shown: Vec<String> = parent
+        .parameters
+        .iter()
+        .map(|(child, _)| child.clone())
+        .collect();
     let children: Vec<String> = parent
         .parameters
         .iter()
@@ -262,7 +267,7 @@ fn parents(
                             scope.insert(name.clone(), statement.spellings.of(name, &value));
                         }
                         None if needed.contains(name) => {
-                            return unreadable(&statement, &table, name);
+                            return unreadable(&statement, &table, &shown[at]);
                         }
                         None => {}
                     }
