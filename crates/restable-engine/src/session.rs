@@ -10,7 +10,7 @@ use datafusion::catalog::{CatalogProvider, MemoryCatalogProvider, MemorySchemaPr
 use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::{SessionStateBuilder, SessionStateDefaults};
-use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder};
+use datafusion::logical_expr::{DdlStatement, LogicalPlan, LogicalPlanBuilder};
 use datafusion::optimizer::Analyzer;
 use datafusion::physical_plan::execute_stream;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
@@ -390,6 +390,23 @@ impl Session {
             .statement_to_plan(statement)
             .await
             .map_err(|problem| Error::planned(problem, &names))?;
+        if let LogicalPlan::Ddl(
+            ddl @ (DdlStatement::CreateCatalogSchema(_)
+            | DdlStatement::CreateCatalog(_)
+            | DdlStatement::DropCatalogSchema(_)),
+        ) = &plan
+        {
+            let problem = Diagnostic::new(
+                "R0308",
+                format!(
+                    "`{}` is not supported: what a session creates stands in one schema, `{OWN_SCHEMA}`",
+                    spaced(ddl.name())
+                ),
+            );
+            return Err(problem
+                .help("`CREATE TABLE name AS …` and `CREATE VIEW name AS …` need no schema")
+                .into());
+        }
         Ok(Prepared {
             action: Action::Plan(Box::new(plan)),
             names,
@@ -477,6 +494,8 @@ impl Session {
         let running = Running(Arc::clone(&statement));
         let mut state = self.shared.state();
         state.config_mut().set_extension(Arc::clone(&statement));
+        // `now()` is the time at which the statement began.
+        state.mark_start_execution();
         if matches!(plan, LogicalPlan::Ddl(_) | LogicalPlan::Statement(_)) {
             let message = describe_ddl(&plan);
             let context = SessionContext::new_with_state(state);
@@ -561,13 +580,21 @@ async fn on_deep_stack<T: Send>(work: impl Future<Output = T> + Send) -> Result<
 }
 
 fn describe_ddl(plan: &LogicalPlan) -> String {
-    use datafusion::logical_expr::DdlStatement;
     match plan {
         LogicalPlan::Ddl(DdlStatement::CreateView(view)) => {
             format!("view `{}` created", view.name.table())
         }
+        LogicalPlan::Ddl(DdlStatement::CreateMemoryTable(table)) if table.if_not_exists => {
+            format!("table `{}` exists", table.name.table())
+        }
         LogicalPlan::Ddl(DdlStatement::CreateMemoryTable(table)) => {
             format!("table `{}` created", table.name.table())
+        }
+        LogicalPlan::Ddl(DdlStatement::DropTable(table)) if table.if_exists => {
+            format!("table `{}` is gone", table.name.table())
+        }
+        LogicalPlan::Ddl(DdlStatement::DropView(view)) if view.if_exists => {
+            format!("view `{}` is gone", view.name.table())
         }
         LogicalPlan::Ddl(DdlStatement::DropTable(table)) => {
             format!("table `{}` dropped", table.name.table())
@@ -575,7 +602,19 @@ fn describe_ddl(plan: &LogicalPlan) -> String {
         LogicalPlan::Ddl(DdlStatement::DropView(view)) => {
             format!("view `{}` dropped", view.name.table())
         }
-        LogicalPlan::Ddl(ddl) => ddl.name().to_owned(),
+        LogicalPlan::Ddl(ddl) => spaced(ddl.name()),
         _ => "done".to_owned(),
     }
+}
+
+/// `CreateCatalogSchema` as words.
+fn spaced(name: &str) -> String {
+    let mut words = String::new();
+    for letter in name.chars() {
+        if letter.is_uppercase() && !words.is_empty() {
+            words.push(' ');
+        }
+        words.extend(letter.to_lowercase());
+    }
+    words
 }

@@ -151,14 +151,21 @@ impl Settings {
                 };
             }
             "default_subscription" => {
-                self.default_subscription = (!value_text.is_empty()).then(|| value_text.to_owned())
+                if !value_text.is_empty() && !is_uuid(value_text) {
+                    return Err(wrong("the id of a subscription, a UUID"));
+                }
+                self.default_subscription = (!value_text.is_empty()).then(|| value_text.to_owned());
             }
             "subscriptions" => {
-                self.subscriptions = value_text
+                let ids: Vec<String> = value_text
                     .split(',')
                     .map(|id| id.trim().to_owned())
                     .filter(|id| !id.is_empty())
                     .collect();
+                if !ids.iter().all(|id| is_uuid(id)) {
+                    return Err(wrong("ids of subscriptions (UUIDs), separated by commas"));
+                }
+                self.subscriptions = ids;
             }
             "memory_limit" => {
                 let bytes =
@@ -248,4 +255,12 @@ fn bytes(text: &str) -> Option<usize> {
         reason = "checked to be in range"
     )]
     (value >= 0.0 && value * factor < 1e15).then_some((value * factor) as usize)
+}
+
+fn is_uuid(text: &str) -> bool {
+    let lengths = text.split('-').map(str::len);
+    lengths.eq([8, 4, 4, 4, 12])
+        && text
+            .chars()
+            .all(|letter| letter == '-' || letter.is_ascii_hexdigit())
 }

@@ -86,6 +86,23 @@ impl Restable {
             match parser.peek_one_of_keywords(&[Keyword::AND, Keyword::OR]) {
                 Some(Keyword::AND) => expr = self.boolean(parser, expr, Keyword::AND)?,
                 Some(_) => expr = self.boolean(parser, expr, Keyword::OR)?,
+                // sqlparser 0.62 reads everything that follows as the right side of these two.
+                None if parser.parse_keywords(&[Keyword::IS, Keyword::DISTINCT, Keyword::FROM]) => {
+                    let right = parser.parse_subexpr(precedence)?;
+                    expr = Expr::IsDistinctFrom(Box::new(expr), Box::new(right));
+                    links += 1;
+                }
+                None if parser.parse_keywords(&[
+                    Keyword::IS,
+                    Keyword::NOT,
+                    Keyword::DISTINCT,
+                    Keyword::FROM,
+                ]) =>
+                {
+                    let right = parser.parse_subexpr(precedence)?;
+                    expr = Expr::IsNotDistinctFrom(Box::new(expr), Box::new(right));
+                    links += 1;
+                }
                 None => {
                     self.default_once.set(true);
                     expr = parser.parse_infix(expr, precedence)?;

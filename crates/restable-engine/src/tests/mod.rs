@@ -6,3 +6,4 @@ mod functions;
 mod json;
 mod names;
 mod settings;
+mod statements;

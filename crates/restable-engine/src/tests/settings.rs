@@ -39,10 +39,18 @@ fn values_are_read_and_wrong_ones_are_refused() {
         .set("memory_limit", "512 MB", Origin::Statement)
         .unwrap();
     assert_eq!(settings.memory_limit, Some(512_000_000));
+    let (one, two) = (
+        "8f3b1c52-6d2e-4f0a-9b7c-1e5a40d7c001",
+        "8f3b1c52-6d2e-4f0a-9b7c-1e5a40d7c002",
+    );
     settings
-        .set("subscriptions", "a, b,", Origin::Statement)
+        .set(
+            "subscriptions",
+            &format!("{one}, {two},"),
+            Origin::Statement,
+        )
         .unwrap();
-    assert_eq!(settings.subscriptions, ["a", "b"]);
+    assert_eq!(settings.subscriptions, [one, two]);
     for (name, value) in [
         ("max_concurrency", "0"),
         ("max_concurrency", "many"),
@@ -53,6 +61,8 @@ fn values_are_read_and_wrong_ones_are_refused() {
         ("partial_results", "maybe"),
         ("memory_limit", "lots"),
         ("no_such_setting", "1"),
+        ("subscriptions", "nope"),
+        ("default_subscription", "nope"),
     ] {
         assert!(
             settings.set(name, value, Origin::Statement).is_err(),

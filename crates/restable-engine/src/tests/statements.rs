@@ -1,0 +1,46 @@
+//! Statements that need no provider: what SQL means that others often get wrong.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow::util::display::array_value_to_string;
+use restable_spec::Registry;
+
+use crate::{Engine, Settings, collect};
+
+fn check(sql: &str, expected: &str) {
+    let registry = Registry::open(vec![Arc::new(restable_spec::Builtin)]).unwrap();
+    let session = Engine::new(registry, HashMap::new())
+        .session(Settings::default())
+        .unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let (batches, _) = runtime.block_on(collect(&session, sql)).unwrap();
+    let cells = batches
+        .iter()
+        .flat_map(|batch| batch.columns())
+        .map(|column| array_value_to_string(column, 0).unwrap());
+    assert_eq!(cells.collect::<Vec<_>>().join("|"), expected, "{sql}");
+}
+
+#[test]
+fn now_is_the_time_of_the_statement() {
+    check(
+        "SELECT now() = now(), now() > '2020-01-01'::timestamptz, current_date > '2020-01-01'::date",
+        "true|true|true",
+    );
+}
+
+#[test]
+fn is_distinct_from_binds_like_a_comparison() {
+    check(
+        "SELECT true IS DISTINCT FROM false OR true, 1 IS NOT DISTINCT FROM 2 AND false, NULL IS DISTINCT FROM 1",
+        "true|false|true",
+    );
+    check(
+        "SELECT 1 + 1 IS NOT DISTINCT FROM 2, NOT 1 IS DISTINCT FROM 1",
+        "true|true",
+    );
+}
