@@ -264,9 +264,15 @@ mod tests {
             .collect()
     }
 
+    const ONE: &str = "8f3b1c52-6d2e-4f0a-9b7c-1e5a40d7c001";
+    const TWO: &str = "8f3b1c52-6d2e-4f0a-9b7c-1e5a40d7c002";
+
     #[test]
     fn flags_win_over_environment_over_file_over_default() {
-        let file = file("max_concurrency = 1\npage_timeout = 1\npartial_results = true\noutput = 'csv'\nsubscriptions = ['a', 'b']").unwrap();
+        let file = file(&format!(
+            "max_concurrency = 1\npage_timeout = 1\npartial_results = true\noutput = 'csv'\nsubscriptions = ['{ONE}', '{TWO}']"
+        ))
+        .unwrap();
         let environment = Environment::of([
             ("RESTABLE_MAX_CONCURRENCY", "2"),
             ("RESTABLE_PAGE_TIMEOUT", "2"),
@@ -294,7 +300,7 @@ mod tests {
             ("3", Origin::Flag),
             ("2", Origin::Environment),
             ("on", Origin::File),
-            ("a,b", Origin::File),
+            (&*format!("{ONE},{TWO}"), Origin::File),
             ("0", Origin::Default),
         ];
         assert_eq!(
@@ -307,8 +313,8 @@ mod tests {
     #[test]
     fn the_subscription_of_azures_tools_is_the_last_choice() {
         let both = Environment::of([
-            ("AZURE_SUBSCRIPTION_ID", "a"),
-            ("RESTABLE_DEFAULT_SUBSCRIPTION", "b"),
+            ("AZURE_SUBSCRIPTION_ID", ONE),
+            ("RESTABLE_DEFAULT_SUBSCRIPTION", TWO),
         ]);
         assert_eq!(
             resolve(&[], &both, None)
@@ -316,16 +322,16 @@ mod tests {
                 .settings
                 .default_subscription
                 .as_deref(),
-            Some("b")
+            Some(TWO)
         );
-        let one = Environment::of([("AZURE_SUBSCRIPTION_ID", "a")]);
+        let one = Environment::of([("AZURE_SUBSCRIPTION_ID", ONE)]);
         assert_eq!(
             resolve(&[], &one, None)
                 .unwrap()
                 .settings
                 .default_subscription
                 .as_deref(),
-            Some("a")
+            Some(ONE)
         );
     }
 
