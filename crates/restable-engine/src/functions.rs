@@ -22,6 +22,8 @@ use crate::json::{self, Step};
 pub const JSON_METADATA: &str = "restable.json";
 /// Metadata key of fields that compare without regard to ASCII case.
 pub const FOLD_METADATA: &str = "restable.fold";
+/// Metadata key of columns that are inputs of the call: the full name of the resource.
+pub const INPUT_METADATA: &str = "restable.input";
 /// Metadata key of a field's name as the document spells it.
 pub const NAME_METADATA: &str = "restable.name";
 
@@ -50,6 +52,7 @@ pub fn all() -> Vec<Arc<ScalarUDF>> {
         Function::ArmId,
         Function::JobSeconds,
         Function::ArmText,
+        Function::ArmFold,
     ]
     .into_iter()
     .map(|function| {
@@ -99,6 +102,8 @@ pub enum Function {
     JobSeconds,
     /// `arm_text(text)`: the text itself, marked as an id: it compares without regard to ASCII case.
     ArmText,
+    /// `arm_fold(text)`: the text with its ASCII letters in lower case; two ids are the same iff this is equal.
+    ArmFold,
 }
 
 impl Function {
@@ -117,6 +122,7 @@ impl Function {
             Function::ArmId => "arm_id",
             Function::JobSeconds => "duration_seconds",
             Function::ArmText => "arm_text",
+            Function::ArmFold => "arm_fold",
         }
     }
 
@@ -126,7 +132,9 @@ impl Function {
             Function::JsonExtract | Function::ArmEqual | Function::ArmId => (2, Some(2)),
             Function::JsonGet | Function::JsonGetText => (2, None),
             Function::ArmIn => (1, None),
-            Function::JsonValid | Function::JobSeconds | Function::ArmText => (1, Some(1)),
+            Function::JsonValid | Function::JobSeconds | Function::ArmText | Function::ArmFold => {
+                (1, Some(1))
+            }
             _ => (1, None),
         }
     }
@@ -191,6 +199,12 @@ impl ScalarUDFImpl for Restable {
             }
             _ => field,
         }))
+    }
+
+    // Where NULL goes in, NULL comes out: a predicate on the outer side of a join makes it an inner join. `a` may be in a
+    // list that holds NULL beside it.
+    fn is_strict(&self) -> bool {
+        self.function != Function::ArmIn
     }
 
     fn invoke_with_args(&self, arguments: ScalarFunctionArgs) -> Result<ColumnarValue> {
@@ -270,6 +284,10 @@ impl Restable {
                 Ok(Arc::new(builder.finish()))
             }
             Function::ArmText => texts(&arguments[0], rows),
+            Function::ArmFold => {
+                let folded = first.iter().map(|text| text.map(str::to_ascii_lowercase));
+                Ok(Arc::new(folded.collect::<arrow::array::StringArray>()))
+            }
             Function::JobSeconds => Ok(Arc::new(
                 first
                     .iter()

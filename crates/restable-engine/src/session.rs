@@ -21,7 +21,7 @@ use restable_spec::Registry;
 use restable_sql::{Diagnostic, Parsed};
 
 use crate::catalog::{Current, InformationSchema, OWN_CATALOG, OWN_SCHEMA, ProviderCatalog};
-use crate::dialect::{Comparisons, JsonPlanner};
+use crate::dialect::{Comparisons, InputsChecked, JsonPlanner};
 use crate::identity::Spellings;
 use crate::locate::located;
 use crate::names::{self, Names};
@@ -29,7 +29,7 @@ use crate::outcome::{Outcome, Report, Rows};
 use crate::settings::{Origin, Settings};
 use crate::shared::Shared;
 use crate::statement::{Running, Statement, lock};
-use crate::{Error, Result, functions, placeholders, show};
+use crate::{Error, Result, dialect, functions, placeholders, show};
 
 /// What all sessions of a process share: the documents and one client a provider.
 #[derive(Debug, Clone)]
@@ -116,6 +116,7 @@ impl Session {
             .with_default_features()
             .with_expr_planners(planners)
             .with_analyzer_rules(analyzer.rules)
+            .with_query_planner(Arc::new(InputsChecked))
             .build();
         {
             use datafusion::execution::FunctionRegistry as _;
@@ -389,6 +390,7 @@ impl Session {
         let plan = state
             .statement_to_plan(statement)
             .await
+            .and_then(dialect::prepared)
             .map_err(|problem| Error::planned(problem, &names))?;
         if let LogicalPlan::Ddl(
             ddl @ (DdlStatement::CreateCatalogSchema(_)

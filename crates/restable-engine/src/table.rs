@@ -19,9 +19,9 @@ use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
 use futures::StreamExt;
 use restable_spec::names::{fold, same};
-use restable_spec::{Kind, Location, Resource};
+use restable_spec::{Kind, Location, Resource, Segment};
 
-use crate::functions::{FOLD_METADATA, NAME_METADATA, json_metadata};
+use crate::functions::{FOLD_METADATA, INPUT_METADATA, NAME_METADATA, json_metadata};
 use crate::statement::Statement;
 use crate::walk::{self, Asked, Bindings};
 use crate::{Error, Result};
@@ -109,6 +109,12 @@ impl ResourceTable {
             columns,
             schema: Arc::new(Schema::new(fields)),
         }
+    }
+
+    /// The error for a condition on the input `name` of `resource`, if this is its table.
+    pub(crate) fn input_problem(&self, resource: &str, name: &str) -> Option<Error> {
+        (self.resource.full_name() == resource)
+            .then(|| Error::input_predicate(&self.resource, name))
     }
 
     fn column(&self, expr: &Expr) -> Option<&TableColumn> {
@@ -203,21 +209,35 @@ fn arrow_field(resource: &Resource, column: &TableColumn) -> Field {
     };
     metadata.insert(NAME_METADATA.to_owned(), column.name.clone());
     let folded = fold(&column.name);
-    let is_arm = !resource.key.is_empty();
+    let is_arm = is_arm(resource);
     let names_scope = match column.role {
         Role::Parameter => true,
         Role::Input => false,
         Role::Field => {
             column.kind == Kind::Text
-                && (folded.ends_with("id")
-                    || (is_arm && folded == "name")
+                && (is_arm && folded.ends_with("id")
+                    || is_arm && folded == "name" && !resource.key.is_empty()
                     || resource.key.iter().any(|key| same(key, &folded)))
         }
     };
     if names_scope {
         metadata.insert(FOLD_METADATA.to_owned(), "1".to_owned());
     }
+    if column.role == Role::Input {
+        metadata.insert(INPUT_METADATA.to_owned(), resource.full_name());
+    }
     Field::new(folded, data_type(column.kind), true).with_metadata(metadata)
+}
+
+/// True if the resource is one of Azure Resource Manager: its paths go through subscriptions or providers.
+fn is_arm(resource: &Resource) -> bool {
+    let is_scope = |literal: &str| {
+        literal.eq_ignore_ascii_case("subscriptions") || literal.eq_ignore_ascii_case("providers")
+    };
+    resource.readers().iter().any(|method| {
+        let mut literals = method.path.segments().iter().filter_map(Segment::literal);
+        literals.any(is_scope)
+    })
 }
 
 /// The Arrow type of a kind of value.

@@ -72,11 +72,21 @@ impl Resource {
     /// The method that serves a SELECT in which these names are bound by constants.
     ///
     /// # Errors
-    /// Each readable method needs a parameter that is neither bound nor given by the parent.
+    /// Each readable method needs a parameter that is neither bound nor given by the parent, or does not take an input
+    /// that is bound.
     pub fn route(&self, bound: &Bound) -> Result<&Arc<Method>, RouteError> {
         let mut best: Option<(Cost, &Arc<Method>)> = None;
         let mut candidates = Vec::new();
         for method in self.readers() {
+            // An input is no property of a row: who does not take it would answer as if it had not been given.
+            if let Some(input) = self.refused(method, bound) {
+                candidates.push(Unavailable {
+                    method: method.key.clone(),
+                    missing: Vec::new(),
+                    unreadable: Some(format!("it does not take `{input}`")),
+                });
+                continue;
+            }
             let missing = self.missing(method, bound);
             if !missing.is_empty() {
                 candidates.push(Unavailable {
@@ -137,6 +147,25 @@ impl Resource {
         call.chain(body).map(|parameter| parameter.name.as_str())
     }
 
+    /// True if the call or its body has a place for the parameter.
+    fn takes(&self, method: &Method, name: &str) -> bool {
+        let body = self.body_inputs.get(&method.key).into_iter().flatten();
+        method.parameter(name).is_some()
+            || body.into_iter().any(|input| names::same(&input.name, name))
+    }
+
+    /// The first bound input of the table that the method does not take.
+    fn refused(&self, method: &Method, bound: &Bound) -> Option<&str> {
+        let inputs = self.parameters.iter().filter(|parameter| {
+            matches!(
+                parameter.location,
+                Location::Query | Location::Header | Location::Body
+            )
+        });
+        let mut names = inputs.map(|input| input.name.as_str());
+        names.find(|name| bound.contains(name) && !self.takes(method, name))
+    }
+
     fn missing(&self, method: &Method, bound: &Bound) -> Vec<String> {
         let missing = self
             .needs(method)
@@ -162,11 +191,6 @@ impl Resource {
         if single && enumerated == 0 && parents == 1 && calls <= SINGLE_GETS {
             calls = calls.min(1);
         }
-        let takes = |name: &str| {
-            let body = self.body_inputs.get(&method.key).into_iter().flatten();
-            method.parameter(name).is_some()
-                || body.into_iter().any(|input| names::same(&input.name, name))
-        };
         let unused = |query: bool| {
             let inputs = self
                 .parameters
@@ -177,7 +201,7 @@ impl Resource {
                     Location::Header => false,
                 });
             inputs
-                .filter(|input| bound.contains(&input.name) && !takes(&input.name))
+                .filter(|input| bound.contains(&input.name) && !self.takes(method, &input.name))
                 .count()
         };
         Cost {

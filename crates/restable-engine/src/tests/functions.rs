@@ -103,6 +103,97 @@ fn ids_compare_without_regard_to_case() {
     );
 }
 
+const V: &str =
+    "(SELECT arm_text(v) AS v FROM (VALUES ('ÜBUNG'), ('übung'), ('abc'), (NULL)) AS t(v)) q";
+
+#[test]
+fn only_ascii_folds_in_every_comparison() {
+    for (condition, expected) in [
+        ("v = 'ÜBUNG'", "ÜBUNG"),
+        ("v = 'Übung'", "ÜBUNG"),
+        ("v <> 'ÜBUNG'", "übung|abc"),
+        ("v IS DISTINCT FROM 'ÜBUNG'", "übung|abc|NULL"),
+        ("v IS NOT DISTINCT FROM 'Übung'", "ÜBUNG"),
+        ("v IN ('üBUNG', 'ABC')", "übung|abc"),
+        ("v NOT IN ('üBUNG', 'ABC')", "ÜBUNG"),
+        ("v LIKE 'ü%'", "übung"),
+        ("v LIKE 'A_C'", "abc"),
+        ("v NOT LIKE 'ÜBUN%'", "übung|abc"),
+        ("v IN (SELECT 'ÜbunG')", "ÜBUNG"),
+        ("v NOT IN (SELECT 'ÜbunG')", "übung|abc"),
+        ("v = ANY (SELECT 'ÜbunG')", "ÜBUNG"),
+        ("v = 'A' || 'BC'", "abc"),
+        ("v = 'ABC'::text", "abc"),
+        ("v = (SELECT 'ABC')", "abc"),
+        ("'ABC' IN ('x', v)", "abc"),
+        ("'ABC' LIKE v", "abc"),
+    ] {
+        check(&format!("SELECT v FROM {V} WHERE {condition}"), expected);
+    }
+}
+
+#[test]
+fn what_is_plain_text_on_the_left_folds_for_ids_on_the_right() {
+    const T: &str = "(VALUES ('ABC'), ('x')) AS t(w)";
+    for (condition, expected) in [
+        ("w IN (SELECT v FROM {V})", "ABC"),
+        ("w NOT IN (SELECT v FROM {V} WHERE v IS NOT NULL)", "x"),
+        ("w = ANY (SELECT v FROM {V})", "ABC"),
+        ("w = (SELECT max(v) FROM {V} WHERE v = 'abc')", ""),
+        ("EXISTS (SELECT 1 FROM {V} WHERE v = w)", "ABC"),
+    ] {
+        let condition = condition.replace("{V}", V);
+        check(&format!("SELECT w FROM {T} WHERE {condition}"), expected);
+    }
+}
+
+#[test]
+fn json_is_cast_wherever_it_meets_numbers_and_booleans() {
+    check(
+        &format!(
+            "SELECT j.a.t IN (true), j.a.t IN (false, NULL), j.a.t NOT IN (false), 5.0 IN (j.s, j.a.n), \
+             j.s IN ('5'), j.s IN (1, NULL), 6 BETWEEN j.s AND j.a.n FROM {J}"
+        ),
+        "true|NULL|true|true|true|NULL|true",
+    );
+    check(
+        &format!(
+            "SELECT j.s IS NOT DISTINCT FROM 5.0, j.s IS DISTINCT FROM 5.00, \
+             j.a.b IS DISTINCT FROM 1 FROM {J}"
+        ),
+        "true|false|true",
+    );
+    check(
+        &format!(
+            "SELECT 1 FROM {J} WHERE j.s IN (SELECT 5.0) AND 5.0 IN (SELECT k.s FROM (SELECT j AS k FROM {J}) r)"
+        ),
+        "1",
+    );
+}
+
+#[test]
+fn views_keep_what_a_comparison_means() {
+    let view = |condition: &str, expected: &str| {
+        check(
+            &format!(
+                "CREATE VIEW w AS SELECT j FROM {J} WHERE {condition}; SELECT count(*) FROM w"
+            ),
+            expected,
+        );
+    };
+    view("j.s IN (5.0, 6)", "1");
+    view("j.a.b IN (1, 2)", "0");
+    view("j.s BETWEEN 4.5 AND 5.5", "1");
+    view("j.a.b IS DISTINCT FROM 1", "1");
+    view("arm_text(j.a.b) = 'X' AND arm_text(j.a.b) LIKE 'X'", "1");
+    check(
+        &format!(
+            "CREATE TABLE m AS SELECT j FROM {J} WHERE j.a.b IN (1, 2); SELECT count(*) FROM m"
+        ),
+        "0",
+    );
+}
+
 #[test]
 fn numbers_are_exact() {
     check(
@@ -119,5 +210,78 @@ fn wrong_calls_are_told() {
         "SELECT arm_equal('a')",
     ] {
         assert!(answer(sql).is_err(), "{sql}");
+    }
+}
+
+/// The scans of a statement's plan which take a predicate, as `table: predicates`.
+fn narrowed(sql: &str) -> Vec<String> {
+    let plan = answer(&format!("EXPLAIN {sql}")).unwrap();
+    let scans = plan.lines().filter_map(|line| {
+        let (table, predicates) = line.split_once("partial_filters=[")?;
+        let table = table.split_once("TableScan: ")?.1;
+        let table = table.split(' ').next()?.rsplit('.').next()?;
+        let predicates = predicates.split_once(']')?.0;
+        let table_of = format!("azure.data_protection.{table}.");
+        let predicates = predicates
+            .replace(&table_of, "")
+            .replace("Utf8View", "")
+            .replace("Utf8", "");
+        Some(format!("{table}: {predicates}"))
+    });
+    scans.collect()
+}
+
+#[test]
+fn predicates_reach_both_sides_of_a_join() {
+    const I: &str = "azure.data_protection.backup_instances";
+    const P: &str = "azure.data_protection.backup_policies";
+    const V: &str = "azure.data_protection.backup_vaults";
+    for (from, expected) in [
+        (
+            format!("{I} AS a LEFT JOIN {P} AS b USING (vaultName) WHERE b.vaultName = 'X'"),
+            vec![
+                "backup_instances: arm_equal(vaultname, (\"X\"))",
+                "backup_policies: arm_equal(vaultname, (\"X\"))",
+            ],
+        ),
+        (
+            format!("{I} AS a JOIN {P} AS b USING (vaultName) WHERE a.vaultName = 'X'::text"),
+            vec![
+                "backup_instances: arm_equal(vaultname, (\"X\"))",
+                "backup_policies: arm_equal(vaultname, (\"X\"))",
+            ],
+        ),
+        (
+            format!(
+                "{I} AS a, {P} AS b WHERE b.vaultName IN ('X', 'y') AND a.vaultName = b.vaultName"
+            ),
+            vec![
+                "backup_instances: arm_in(vaultname, (\"X\"), (\"y\"))",
+                "backup_policies: arm_in(vaultname, (\"X\"), (\"y\"))",
+            ],
+        ),
+        (
+            format!(
+                "{V} AS v JOIN {I} AS a ON a.vaultName = v.name JOIN {P} AS b ON b.vaultName = a.vaultName WHERE v.name = 'X'"
+            ),
+            vec![
+                "backup_instances: arm_equal(vaultname, (\"X\"))",
+                "backup_policies: arm_equal(vaultname, (\"X\"))",
+            ],
+        ),
+        (
+            format!("{I} AS a LEFT JOIN {P} AS b USING (vaultName) WHERE a.vaultName = 'X'"),
+            vec!["backup_instances: arm_equal(vaultname, (\"X\"))"],
+        ),
+        (
+            format!("{I} AS a JOIN {P} AS b USING (vaultName) WHERE a.vaultName <> 'X'"),
+            vec![],
+        ),
+    ] {
+        assert_eq!(
+            narrowed(&format!("SELECT 1 FROM {from}")),
+            expected,
+            "{from}"
+        );
     }
 }

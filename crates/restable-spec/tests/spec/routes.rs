@@ -146,6 +146,36 @@ fn the_method_with_the_fewest_calls_is_chosen() {
 }
 
 #[test]
+fn who_does_not_take_an_input_is_no_candidate() {
+    let key = [
+        ("subscriptionId", 1),
+        ("resourceGroupName", 1),
+        ("vaultName", 1),
+        ("backupInstanceName", 1),
+        ("recoveryPointId", 1),
+    ];
+    let with = |more: &[(&'static str, usize)]| [key.as_slice(), more].concat();
+    for (bound, expected) in [
+        (with(&[]), "get"),
+        (with(&[("$filter", 1)]), "list"),
+        (with(&[("api-version", 1)]), "get"),
+        (with(&[("$filter", 1), ("api-version", 1)]), "list"),
+    ] {
+        let found = route("data_protection", "recovery_points", &bound);
+        assert_eq!(found, expected, "{bound:?}");
+    }
+}
+
+#[test]
+fn inputs_that_no_method_takes_together_are_named() {
+    let (_, resource) = table("data_protection", "recovery_points");
+    let mut resource = (*resource).clone();
+    resource.methods.retain(|key, _| key == "get");
+    let bound: Bound = [("$filter", 1)].into_iter().collect();
+    insta::assert_snapshot!(resource.route(&bound).unwrap_err(), @"`azure.data_protection.recovery_points` cannot be read: `get` is not readable, it does not take `$filter`");
+}
+
+#[test]
 fn what_nobody_enumerates_is_named() {
     insta::assert_snapshot!(route("data_protection", "operation_result", &[("subscriptionId", 1)]), @"`azure.data_protection.operation_result` needs `location` and `operationId` (for `get`)");
     insta::assert_snapshot!(route("data_protection", "restorable_time_ranges", &[]), @"`azure.data_protection.restorable_time_ranges` needs `sourceDataStoreType` (for `find`)");

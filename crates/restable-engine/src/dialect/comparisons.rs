@@ -1,0 +1,289 @@
+//! The comparisons of restable: ids and names of scopes fold ASCII case wherever they are compared, and JSON text is cast
+//! where it meets numbers or booleans. Refuses nothing; what it does not know stays as DataFusion understands it. To
+//! apply it twice changes nothing.
+
+use std::sync::Arc;
+
+use datafusion::common::config::ConfigOptions;
+use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::{Column, DFSchema, Result};
+use datafusion::logical_expr::expr::{InList, InSubquery, Like, ScalarFunction, SetComparison};
+use datafusion::logical_expr::expr_rewriter::NamePreserver;
+use datafusion::logical_expr::utils::{conjunction, split_conjunction_owned};
+use datafusion::logical_expr::{
+    Between, BinaryExpr, Expr, ExprSchemable, Filter, Join, JoinConstraint, LogicalPlan,
+    LogicalPlanBuilder, Operator, Subquery,
+};
+use datafusion::optimizer::AnalyzerRule;
+
+use super::implied;
+use super::marks::{cast_json, cast_json_beside, fold, folds, is_constant, is_text};
+use crate::functions::{Function, call};
+
+/// Makes comparisons of ids and scope names fold ASCII case, and casts JSON text that meets numbers or booleans.
+#[derive(Debug)]
+pub struct Comparisons;
+
+impl AnalyzerRule for Comparisons {
+    fn analyze(&self, plan: LogicalPlan, _config: &ConfigOptions) -> Result<LogicalPlan> {
+        plan.transform_up_with_subqueries(rewrite_plan)
+            .map(|done| done.data)
+    }
+
+    fn name(&self) -> &'static str {
+        "restable_comparisons"
+    }
+}
+
+fn rewrite_plan(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
+    let mut schema = DFSchema::empty();
+    for input in plan.inputs() {
+        schema.merge(input.schema());
+    }
+    if plan.inputs().is_empty() {
+        schema = plan.schema().as_ref().clone();
+    }
+    let plan = match plan {
+        LogicalPlan::Join(join) => LogicalPlan::Join(fold_keys(join, &schema)),
+        other => other,
+    };
+    let mut changed = false;
+    let names = NamePreserver::new(&plan);
+    let plan = plan.map_expressions(|expr| {
+        let name = names.save(&expr);
+        let rewritten = expr.transform_up(|expr| rewrite(expr, &schema))?;
+        changed |= rewritten.transformed;
+        Ok(rewritten.update_data(|expr| name.restore(expr)))
+    })?;
+    let plan = if changed {
+        plan.data.recompute_schema()?
+    } else {
+        plan.data
+    };
+    let plan = match plan {
+        LogicalPlan::Filter(filter) => name_folded_columns(implied::spread(filter)?)?,
+        other => other,
+    };
+    Ok(Transformed::yes(plan))
+}
+
+/// A subquery is joined to its outer query only by columns: a folded column that it compares with the outer query's is
+/// computed below the filter, under a name.
+fn name_folded_columns(filter: Filter) -> Result<LogicalPlan> {
+    let mut computed: Vec<Expr> = Vec::new();
+    let mut named = |side: Expr, other: &Expr| -> Expr {
+        let Expr::ScalarFunction(ScalarFunction { func, args }) = &side else {
+            return side;
+        };
+        let [Expr::Column(column)] = args.as_slice() else {
+            return side;
+        };
+        if func.name() != "arm_fold" || !other.contains_outer() || other.any_column_refs() {
+            return side;
+        }
+        let name = format!("{}:folded", column.flat_name());
+        if !computed
+            .iter()
+            .any(|known| known.name_for_alias().is_ok_and(|known| known == name))
+        {
+            computed.push(side.alias(&name));
+        }
+        Expr::Column(Column::from_name(name))
+    };
+    let conditions: Vec<Expr> = split_conjunction_owned(filter.predicate.clone())
+        .into_iter()
+        .map(|condition| match condition {
+            Expr::BinaryExpr(BinaryExpr {
+                left,
+                op: Operator::Eq,
+                right,
+            }) => {
+                let left = named(*left, &right);
+                let right = named(*right, &left);
+                Expr::BinaryExpr(BinaryExpr::new(
+                    Box::new(left),
+                    Operator::Eq,
+                    Box::new(right),
+                ))
+            }
+            other => other,
+        })
+        .collect();
+    let Some(predicate) = conjunction(conditions) else {
+        return Ok(LogicalPlan::Filter(filter));
+    };
+    if computed.is_empty() {
+        return Ok(LogicalPlan::Filter(filter));
+    }
+    let columns = filter
+        .input
+        .schema()
+        .columns()
+        .into_iter()
+        .map(Expr::Column);
+    let columns: Vec<Expr> = columns.chain(computed).collect();
+    LogicalPlanBuilder::from(filter.input)
+        .project(columns)?
+        .filter(predicate)?
+        .build()
+}
+
+/// `ON a.vaultName = b.vaultName` and `USING (vaultName)` join on the folded names.
+fn fold_keys(mut join: Join, schema: &DFSchema) -> Join {
+    for (left, right) in &mut join.on {
+        if folds(left, schema) || folds(right, schema) {
+            *left = fold(left.clone());
+            *right = fold(right.clone());
+            // USING wants plain columns; what it merges was settled when names were resolved.
+            join.join_constraint = JoinConstraint::On;
+        }
+    }
+    join
+}
+
+fn rewrite(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
+    Ok(match expr {
+        Expr::BinaryExpr(comparison) => binary(comparison, schema),
+        Expr::InList(list) => in_list(list, schema),
+        Expr::Like(like)
+            if !like.case_insensitive
+                && (folds(&like.expr, schema) || folds(&like.pattern, schema)) =>
+        {
+            // ILIKE would fold more than ASCII.
+            Transformed::yes(Expr::Like(Like {
+                expr: Box::new(fold(*like.expr)),
+                pattern: Box::new(fold(*like.pattern)),
+                ..like
+            }))
+        }
+        Expr::InSubquery(InSubquery {
+            expr,
+            subquery,
+            negated,
+        }) => with_subquery(*expr, subquery, schema)?.update_data(|(expr, subquery)| {
+            Expr::InSubquery(InSubquery::new(Box::new(expr), subquery, negated))
+        }),
+        Expr::SetComparison(SetComparison {
+            expr,
+            subquery,
+            op,
+            quantifier,
+        }) if is_equality(op) => {
+            with_subquery(*expr, subquery, schema)?.update_data(|(expr, subquery)| {
+                let expr = Box::new(expr);
+                Expr::SetComparison(SetComparison::new(expr, subquery, op, quantifier))
+            })
+        }
+        Expr::Between(between) => {
+            let mut sides = [*between.expr, *between.low, *between.high];
+            let cast = cast_json(&mut sides, schema);
+            let [expr, low, high] = sides.map(Box::new);
+            let between = Between::new(expr, between.negated, low, high);
+            changed(Expr::Between(between), cast)
+        }
+        other => Transformed::no(other),
+    })
+}
+
+fn changed<T>(data: T, changed: bool) -> Transformed<T> {
+    if changed {
+        Transformed::yes(data)
+    } else {
+        Transformed::no(data)
+    }
+}
+
+fn is_equality(op: Operator) -> bool {
+    use Operator::{Eq, IsDistinctFrom, IsNotDistinctFrom, NotEq};
+    matches!(op, Eq | NotEq | IsDistinctFrom | IsNotDistinctFrom)
+}
+
+fn binary(comparison: BinaryExpr, schema: &DFSchema) -> Transformed<Expr> {
+    let BinaryExpr { left, op, right } = comparison;
+    let (left, right) = (*left, *right);
+    let plain =
+        |left, right| Expr::BinaryExpr(BinaryExpr::new(Box::new(left), op, Box::new(right)));
+    let folded = is_equality(op)
+        && (folds(&left, schema) || folds(&right, schema))
+        && is_text(&left, schema)
+        && is_text(&right, schema);
+    if !folded {
+        let mut sides = [left, right];
+        let cast = is_equality(op) && cast_json(&mut sides, schema);
+        let [left, right] = sides;
+        return changed(plain(left, right), cast);
+    }
+    // The function keeps the spelling of a constant, so that it reaches the request as it was written.
+    Transformed::yes(match (op, is_constant(&left), is_constant(&right)) {
+        (Operator::Eq, _, true) => call(Function::ArmEqual, vec![left, right]),
+        (Operator::Eq, true, false) => call(Function::ArmEqual, vec![right, left]),
+        _ => plain(fold(left), fold(right)),
+    })
+}
+
+fn in_list(list: InList, schema: &DFSchema) -> Transformed<Expr> {
+    let InList {
+        expr,
+        list,
+        negated,
+    } = list;
+    let mut sides = vec![*expr];
+    sides.extend(list);
+    // A list of texts may name columns of ids: `'x' IN (vaultName, name)`.
+    let folded = folds(&sides[0], schema)
+        || (sides[1..].iter().any(|item| folds(item, schema))
+            && sides.iter().all(|side| is_text(side, schema)));
+    if folded {
+        let found = call(Function::ArmIn, sides);
+        return Transformed::yes(if negated {
+            Expr::Not(Box::new(found))
+        } else {
+            found
+        });
+    }
+    let cast = cast_json(&mut sides, schema);
+    let list = sides.split_off(1);
+    let expr = Box::new(sides.remove(0));
+    changed(Expr::InList(InList::new(expr, list, negated)), cast)
+}
+
+/// A value compared with the rows of a subquery: both fold if either is marked, and JSON is cast on either side.
+fn with_subquery(
+    expr: Expr,
+    subquery: Subquery,
+    schema: &DFSchema,
+) -> Result<Transformed<(Expr, Subquery)>> {
+    let inner = subquery.subquery.schema();
+    if inner.fields().len() != 1 {
+        return Ok(Transformed::no((expr, subquery)));
+    }
+    let row = Expr::Column(Column::from(inner.qualified_field(0)));
+    let folded = (folds(&expr, schema) || folds(&row, inner))
+        && is_text(&expr, schema)
+        && is_text(&row, inner);
+    if folded {
+        let subquery = projected(subquery, fold(row))?;
+        return Ok(Transformed::yes((fold(expr), subquery)));
+    }
+    if let Some(cast) = cast_json_beside(&expr, &row.get_type(inner)?, schema) {
+        return Ok(Transformed::yes((cast, subquery)));
+    }
+    if let Some(cast) = cast_json_beside(&row, &expr.get_type(schema)?, inner) {
+        let subquery = projected(subquery, cast)?;
+        return Ok(Transformed::yes((expr, subquery)));
+    }
+    Ok(Transformed::no((expr, subquery)))
+}
+
+/// The subquery with another value in each row, under the name of its only column.
+fn projected(subquery: Subquery, value: Expr) -> Result<Subquery> {
+    let name = subquery.subquery.schema().field(0).name().clone();
+    let inner = Arc::unwrap_or_clone(subquery.subquery);
+    let plan = LogicalPlanBuilder::from(inner)
+        .project(vec![value.alias(name)])?
+        .build()?;
+    Ok(Subquery {
+        subquery: Arc::new(plan),
+        ..subquery
+    })
+}
