@@ -67,12 +67,7 @@ pub fn calls(
         .collect();
     let scopes: BoxStream<'static, Result<(Scope, bool)>> = if open.is_empty() {
         let confined = confine(&statement, &constants);
-        stream::iter(
-            product(&confined, &Scope::new())
-                .into_iter()
-                .map(|scope| Ok((scope, true))),
-        )
-        .boxed()
+        stream::iter(product(&confined, &Scope::new()).map(|scope| Ok((scope, true)))).boxed()
     } else {
         let Some(parent) = resource.parent.clone() else {
             return Err(Error::internal(format!(
@@ -94,7 +89,6 @@ pub fn calls(
                             .map(|(name, values)| (name.clone(), values.clone()))
                             .collect();
                         product(&rest, &scope)
-                            .into_iter()
                             .filter(|scope| {
                                 // Several parents may lead to the same call; it is made once.
                                 seen.insert(
