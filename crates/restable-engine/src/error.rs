@@ -355,6 +355,7 @@ fn schema_error(problem: &SchemaError, names: &crate::names::Names) -> Error {
             let of = field
                 .relation
                 .as_ref()
+                .filter(|relation| !relation.table().starts_with("__"))
                 .map(|relation| format!(" in `{}`", relation.table()))
                 .unwrap_or_default();
             Error::Diagnostic(Arc::new(Diagnostic {

@@ -52,6 +52,7 @@ pub fn all() -> Vec<Arc<ScalarUDF>> {
         Function::ArmId,
         Function::JobSeconds,
         Function::ArmText,
+        Function::JsonText,
         Function::ArmFold,
     ]
     .into_iter()
@@ -100,6 +101,8 @@ pub enum Function {
     ArmId,
     /// `duration_seconds(text)`: seconds of an ISO 8601 duration or of a .NET time span.
     JobSeconds,
+    /// `json_text(text)`: the text itself, marked as JSON: it is shown as JSON, not as a string.
+    JsonText,
     /// `arm_text(text)`: the text itself, marked as an id: it compares without regard to ASCII case.
     ArmText,
     /// `arm_fold(text)`: the text with its ASCII letters in lower case; two ids are the same iff this is equal.
@@ -122,6 +125,7 @@ impl Function {
             Function::ArmId => "arm_id",
             Function::JobSeconds => "duration_seconds",
             Function::ArmText => "arm_text",
+            Function::JsonText => "json_text",
             Function::ArmFold => "arm_fold",
         }
     }
@@ -132,9 +136,11 @@ impl Function {
             Function::JsonExtract | Function::ArmEqual | Function::ArmId => (2, Some(2)),
             Function::JsonGet | Function::JsonGetText => (2, None),
             Function::ArmIn => (1, None),
-            Function::JsonValid | Function::JobSeconds | Function::ArmText | Function::ArmFold => {
-                (1, Some(1))
-            }
+            Function::JsonValid
+            | Function::JobSeconds
+            | Function::ArmText
+            | Function::JsonText
+            | Function::ArmFold => (1, Some(1)),
             _ => (1, None),
         }
     }
@@ -183,7 +189,7 @@ impl ScalarUDFImpl for Restable {
             .collect();
         let field = Field::new(self.name(), self.return_type(&types)?, true);
         Ok(Arc::new(match self.function {
-            Function::JsonGet => field.with_metadata(json_metadata()),
+            Function::JsonGet | Function::JsonText => field.with_metadata(json_metadata()),
             Function::JsonGetText | Function::JsonExtract => {
                 field.with_metadata(HashMap::from([(
                     JSON_METADATA.to_owned(),
@@ -283,7 +289,7 @@ impl Restable {
                 }
                 Ok(Arc::new(builder.finish()))
             }
-            Function::ArmText => texts(&arguments[0], rows),
+            Function::ArmText | Function::JsonText => texts(&arguments[0], rows),
             Function::ArmFold => {
                 let folded = first.iter().map(|text| text.map(str::to_ascii_lowercase));
                 Ok(Arc::new(folded.collect::<arrow::array::StringArray>()))

@@ -27,7 +27,7 @@ use crate::locate::located;
 use crate::names::{self, Names};
 use crate::outcome::{Outcome, Report, Rows};
 use crate::settings::{Origin, Settings};
-use crate::shared::Shared;
+use crate::shared::{Shared, keep_names};
 use crate::statement::{Running, Statement, lock};
 use crate::{Error, Result, dialect, functions, placeholders, show};
 
@@ -409,6 +409,7 @@ impl Session {
                 .help("`CREATE TABLE name AS …` and `CREATE VIEW name AS …` need no schema")
                 .into());
         }
+        let plan = keep_names(plan, &names)?;
         Ok(Prepared {
             action: Action::Plan(Box::new(plan)),
             names,

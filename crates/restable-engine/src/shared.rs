@@ -1,15 +1,22 @@
 //! What the catalogs of a session share with it: documents, `USE`, tables made so far, and how a written name is found.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, RwLock, Weak};
 
 use datafusion::catalog::{MemorySchemaProvider, TableProvider};
+use datafusion::common::Column;
+use datafusion::common::metadata::FieldMetadata;
 use datafusion::execution::session_state::SessionState;
+use datafusion::logical_expr::{DdlStatement, Expr, LogicalPlan, LogicalPlanBuilder};
+use futures::FutureExt as _;
 use restable_spec::Registry;
+use restable_spec::names::fold;
 use restable_sql::Diagnostic;
 
 use crate::catalog::{self, Current, Directory, OWN_CATALOG, OWN_SCHEMA};
-use crate::names::{KnownTable, Resolver};
+use crate::functions::NAME_METADATA;
+use crate::names::{KnownTable, Names, Resolver};
+use crate::outcome::headed;
 use crate::{Error, Result};
 
 /// So many services of a provider are read to find out what a name without its service may mean.
@@ -100,7 +107,7 @@ impl Resolver for Shared {
                 .into_iter()
                 .find(|name| self.own.table_exist(name));
             if let Some(found) = found {
-                return Ok(Some(plain(own(&found))));
+                return Ok(Some(self.own_table(own(&found))?));
             }
             if parts.len() > 1 {
                 return Err(Error::unknown(
@@ -147,6 +154,29 @@ impl Resolver for Shared {
 }
 
 impl Shared {
+    /// What a user made, with the columns that it has.
+    fn own_table(&self, full: [String; 3]) -> Result<KnownTable> {
+        use datafusion::catalog::SchemaProvider as _;
+        // A schema in memory answers at once.
+        let found = self.own.table(&full[2]).now_or_never();
+        let table = found.transpose()?.flatten();
+        let schema = table.map(|table| table.schema());
+        let fields = schema.iter().flat_map(|schema| schema.fields());
+        let mut known = KnownTable {
+            full,
+            visible: Vec::new(),
+            hidden: Vec::new(),
+            displays: HashMap::new(),
+        };
+        for field in fields {
+            let display = field.metadata().get(NAME_METADATA);
+            let display = display.unwrap_or(field.name()).clone();
+            known.displays.insert(field.name().clone(), display);
+            known.visible.push(field.name().clone());
+        }
+        Ok(known)
+    }
+
     /// A name without provider or service: the error names the tables that end in it.
     fn unknown_bare(&self, name: &str) -> Error {
         let mut known = Vec::new();
@@ -190,4 +220,44 @@ impl Shared {
             help: Some(help),
         }))
     }
+}
+
+/// What a user creates keeps the names that he gave its columns: they are found in any spelling, like those of a
+/// provider's table, and headed as they were given.
+pub(crate) fn keep_names(plan: LogicalPlan, names: &Names) -> Result<LogicalPlan> {
+    Ok(match plan {
+        LogicalPlan::Ddl(DdlStatement::CreateMemoryTable(mut table)) => {
+            table.input = Arc::new(named(&table.input, names)?);
+            for (column, _) in &mut table.column_defaults {
+                *column = fold(column);
+            }
+            LogicalPlan::Ddl(DdlStatement::CreateMemoryTable(table))
+        }
+        LogicalPlan::Ddl(DdlStatement::CreateView(mut view)) => {
+            view.input = Arc::new(named(&view.input, names)?);
+            LogicalPlan::Ddl(DdlStatement::CreateView(view))
+        }
+        other => other,
+    })
+}
+
+fn named(input: &LogicalPlan, names: &Names) -> Result<LogicalPlan> {
+    let given = headed(input.schema().inner(), names);
+    let mut taken = HashSet::new();
+    let columns = input.schema().iter().zip(given.fields());
+    let columns = columns.map(|((qualifier, field), given)| {
+        let folded = fold(given.name());
+        let mut name = folded.clone();
+        while !taken.insert(name.clone()) {
+            name = format!("{folded}:{}", taken.len());
+        }
+        let mut metadata: HashMap<String, String> = field.metadata().clone();
+        metadata.insert(NAME_METADATA.to_owned(), given.name().clone());
+        Expr::Column(Column::from((qualifier, field.as_ref())))
+            .alias_with_metadata(name, Some(FieldMetadata::from(metadata)))
+    });
+    let columns: Vec<Expr> = columns.collect();
+    Ok(LogicalPlanBuilder::from(input.clone())
+        .project(columns)?
+        .build()?)
 }
