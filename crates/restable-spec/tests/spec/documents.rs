@@ -111,7 +111,10 @@ fn every_table_can_be_read_when_its_parameters_are_bound() {
                 let all: Bound = resource
                     .parameters
                     .iter()
-                    .filter(|parameter| parameter.required || parameter.location == Location::Path)
+                    .filter(|parameter| {
+                        parameter.required
+                            || !matches!(parameter.location, Location::Query | Location::Header)
+                    })
                     .map(|parameter| (parameter.name.as_str(), 1))
                     .collect();
                 let method = resource
