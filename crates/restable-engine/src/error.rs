@@ -242,6 +242,10 @@ impl From<DataFusionError> for Error {
                 message: first_line(message),
                 hint: Some("`SET memory_limit = '…'` raises the limit".to_owned()),
             },
+            DataFusionError::Plan(message) if message.contains("non-boolean predicate") => Error::Plan {
+                message: "a condition must be true or false, and this one is text".to_owned(),
+                hint: Some("text out of JSON becomes a condition by `= true`".to_owned()),
+            },
             DataFusionError::Plan(message) if message.contains("to be an integer or null") => {
                 Error::Plan {
                     message: format!(
@@ -287,7 +291,7 @@ fn own(error: &DataFusionError) -> Option<Error> {
             return Some(own.clone());
         }
         if let Some(DataFusionError::Shared(inner)) = current.downcast_ref::<DataFusionError>() {
-            return own_of(inner);
+            return own(inner);
         }
         if let Some(arrow::error::ArrowError::ExternalError(inner)) =
             current.downcast_ref::<arrow::error::ArrowError>()
@@ -298,10 +302,6 @@ fn own(error: &DataFusionError) -> Option<Error> {
         cause = current.source();
     }
     None
-}
-
-fn own_of(inner: &Arc<DataFusionError>) -> Option<Error> {
-    own(inner)
 }
 
 /// The causes that the service lists, and the ids by which its support finds the request.

@@ -226,7 +226,7 @@ impl Session {
         use restable_sql::Statement as Sql;
         let unsupported = |what: &str| {
             Err(Error::Diagnostic(Arc::new(Diagnostic {
-                code: "R0310",
+                code: "R0315",
                 message: format!("`{what}` is not built yet"),
                 span: Some(parsed.span),
                 notes: Vec::new(),
