@@ -66,6 +66,10 @@ impl Shared {
             None => return Outcome::Failed(deadline(ask, tally)),
         };
         let left = self.time_left(context);
+        // The permit may have come with the end of the time: what cannot be answered any more is not sent.
+        if left.is_some_and(|left| left.is_zero()) {
+            return Outcome::Failed(deadline(ask, tally));
+        }
         let page_timeout = context.page_timeout.unwrap_or(self.config.page_timeout);
         let limit = left.map_or(page_timeout, |left| left.min(page_timeout));
         let outcome = within(
@@ -120,6 +124,10 @@ impl Shared {
             body: ask.body.clone(),
         };
         let silence = self.config.read_timeout;
+        if !tally.sent {
+            tally.sent = true;
+            context.meter.count_call();
+        }
         // From here on it may be carried out, whatever becomes of the answer.
         tally.uncertain = true;
         let response = match within(&*self.clock, silence, self.transport.send(request)).await {

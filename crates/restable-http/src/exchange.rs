@@ -48,10 +48,12 @@ impl Shared {
         context: &CallContext,
         tally: &mut Tally,
     ) -> Result<Answer, Error> {
-        context.meter.count_call();
         let started = self.clock.now();
         let outcome = self.attempts(ask, context, tally).await;
-        context.meter.record(CallRecord {
+        if !tally.sent {
+            return outcome;
+        }
+        let record = CallRecord {
             operation_id: ask.operation_id().to_owned(),
             scope: ask.scope().to_owned(),
             method: ask.method_name(),
@@ -70,7 +72,17 @@ impl Shared {
             .unwrap_or(u64::MAX),
             client_request_id: tally.client_request_id.clone(),
             request_id: tally.request_id.clone(),
-        });
+        };
+        tracing::debug!(
+            method = record.method,
+            url = record.url,
+            status = record.status,
+            attempts = record.attempts,
+            bytes = record.bytes,
+            ms = record.milliseconds,
+            "call"
+        );
+        context.meter.record(record);
         outcome
     }
 

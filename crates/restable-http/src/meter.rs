@@ -25,7 +25,7 @@ pub struct Meter {
     records: Mutex<VecDeque<CallRecord>>,
 }
 
-/// One call: a page asked for, with all of its attempts.
+/// One call that was sent: a page asked for, with all of its attempts.
 #[derive(Debug, Clone)]
 pub struct CallRecord {
     /// The document's operation id.
@@ -57,7 +57,7 @@ pub struct CallRecord {
 /// A reading of the counters.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Totals {
-    /// Logical calls: each page of each list once, however often it was tried.
+    /// Logical calls: each page of each list once, however often it was sent. One that was given up before it was sent is none.
     pub calls: u64,
     /// Pages read whole.
     pub pages: u64,

@@ -12,6 +12,8 @@ use crate::redact::show_text;
 pub(crate) struct Tally {
     pub client_request_id: String,
     pub attempts: u32,
+    /// Whether any attempt came so far as to be handed to the transport.
+    pub sent: bool,
     /// Whether an attempt may have been carried out although its answer does not say so.
     pub uncertain: bool,
     pub status: Option<u16>,
@@ -30,6 +32,7 @@ impl Tally {
             client_request_id: client_request_id
                 .map_or_else(|| uuid::Uuid::new_v4().to_string(), str::to_owned),
             attempts: 0,
+            sent: false,
             uncertain: false,
             status: None,
             request_id: None,

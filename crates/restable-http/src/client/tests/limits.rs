@@ -85,6 +85,36 @@ fn the_meter() -> Outcome {
 }
 
 #[test]
+fn what_is_given_up_unsent_is_no_call() {
+    let narrow = ClientConfig {
+        max_concurrency: 2,
+        ..config()
+    };
+    let scene = Scene::answering(narrow, |_, _| {
+        page("a", None).after(Duration::from_millis(100))
+    });
+    // Ten begin, two are sent, and none of the others is wanted once one has its answer.
+    let race = (0..10).map(|_| Box::pin(scene.listing(call("/list"))));
+    let first = scene.clock.run(futures::future::select_all(race));
+    let failed = first.map(|((_, failed), ..)| failed.is_some());
+    assert_eq!((failed, scene.urls().len()), (Some(false), 2));
+    assert_eq!(scene.meter.totals().calls, 2);
+    // Time is up while one is on its way and another waits for its turn: the first is a call, the second is none.
+    let single = ClientConfig {
+        max_concurrency: 1,
+        ..config()
+    };
+    let slow = |_: &_, _| page("a", None).after(Duration::from_secs(2));
+    let scene = Scene::answering(single, slow).within(Duration::from_secs(1));
+    let both = futures::future::join(scene.listing(call("/1")), scene.listing(call("/2")));
+    let failed = scene.clock.run(both);
+    let failed = failed.map(|(one, other)| one.1.is_some() && other.1.is_some());
+    assert_eq!((failed, scene.urls().len()), (Some(true), 1));
+    let records = scene.meter.records().len();
+    assert_eq!((scene.meter.totals().calls, records), (1, 1));
+}
+
+#[test]
 fn records_have_a_limit_and_counters_have_none() {
     let scene = Scene::answering(config(), |_, count| {
         page(
