@@ -319,6 +319,60 @@ fn scripts_of_several_statements() {
 }
 
 #[test]
+fn the_file_of_rows_is_emptied_by_a_result_only() {
+    run(async {
+        let into = |sql: &str| {
+            exec(&["-o", "jsonl", "--outfile", "rows.jsonl", sql]).file("rows.jsonl", "kept\n")
+        };
+        for (sql, code, content) in [
+            ("SELECT nope FROM azure.data_protection.jobs", 1, "kept\n"),
+            ("USE azure.data_protection", 0, "kept\n"),
+            ("SELECT 1 AS a", 0, "{\"a\":1}\n"),
+            ("SELECT 1 AS a WHERE false", 0, ""),
+            ("SELECT 1 AS a; SELECT nope", 1, "{\"a\":1}\n"),
+        ] {
+            let command = into(sql);
+            let output = command.run().await;
+            let left = std::fs::read_to_string(command.folder.path().join("rows.jsonl")).unwrap();
+            assert_eq!((output.code, left.as_str()), (code, content), "{sql}");
+        }
+        // Where no file can be is told before anything is asked.
+        let nowhere = exec(&["-o", "jsonl", "--outfile", "no/rows.jsonl", VAULTS]);
+        let output = nowhere.run().await;
+        assert_eq!((output.code, output.stdout.as_str()), (1, ""));
+        assert!(
+            output.stderr.contains("rows.jsonl") && !output.stderr.contains("calls"),
+            "{}",
+            output.stderr
+        );
+    });
+}
+
+#[test]
+fn the_log_has_a_line_for_each_call() {
+    run(async {
+        let output = exec(&["--log", "debug", "-o", "jsonl", VAULTS]).run().await;
+        let lines: Vec<&str> = output
+            .stderr
+            .lines()
+            .filter(|line| line.contains(": call "))
+            .collect();
+        assert_eq!(lines.len(), 5, "{}", output.stderr);
+        for line in lines {
+            for part in [
+                "method=\"GET\"",
+                "url=\"http://",
+                "status=200",
+                "bytes=",
+                "ms=",
+            ] {
+                assert!(line.contains(part), "{line}");
+            }
+        }
+    });
+}
+
+#[test]
 fn statements_that_ask_no_provider() {
     run(async {
         let statements = [

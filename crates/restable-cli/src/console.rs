@@ -1,9 +1,9 @@
 //! stdout and stderr. The one place that holds them: rows go out through [`Console::rows`], everything else through the others. A text of
 //! someone else is escaped before it comes here.
 
-use std::fs::File;
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, IsTerminal as _, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use restable_http::Environment;
 
@@ -35,6 +35,8 @@ enum Side {
 /// stdout and stderr.
 pub struct Console {
     rows: BufWriter<Box<dyn Write + Send>>,
+    /// The file for the rows, as long as none came.
+    awaited: Option<Awaited>,
     talk: Box<dyn Write + Send>,
     side: Side,
     volume: Talk,
@@ -54,6 +56,7 @@ impl Console {
         };
         Console {
             rows: BufWriter::with_capacity(64 << 10, Box::new(stdout)),
+            awaited: None,
             talk: Box::new(io::stderr()),
             side: Side::Apart,
             volume: Talk::Usual,
@@ -68,6 +71,7 @@ impl Console {
         let rows = BufWriter::new(rows);
         Console {
             rows,
+            awaited: None,
             talk,
             side: Side::Apart,
             volume: Talk::Usual,
@@ -91,15 +95,21 @@ impl Console {
         self
     }
 
-    /// Writes the rows into a file, which is emptied first.
+    /// Writes the rows into a file. It is emptied when the first result begins, so that a run that has none leaves it as it was; that it
+    /// can be written is known before anything is asked.
     pub fn into_file(mut self, path: &Path) -> Result<Console> {
-        let file = File::create(path).map_err(|source| Error::Write {
-            path: path.to_owned(),
-            source,
-        })?;
-        self.rows = BufWriter::with_capacity(64 << 10, Box::new(file));
+        self.awaited = Some(Awaited::new(path)?);
+        self.rows = BufWriter::new(Box::new(io::sink()));
         self.target = Target::Stream;
         Ok(self)
+    }
+
+    /// There is a result: what is written from here on goes where rows go.
+    pub fn begin_rows(&mut self) -> Result<()> {
+        if let Some(awaited) = self.awaited.take() {
+            self.rows = BufWriter::with_capacity(64 << 10, Box::new(awaited.open()?));
+        }
+        Ok(())
     }
 
     /// What reads the rows.
@@ -155,6 +165,56 @@ impl Console {
                 let _ = writeln!(self.rows, "{text}");
             }
         }
+    }
+}
+
+/// A file that is still as it was.
+struct Awaited {
+    path: PathBuf,
+    /// Open if it exists.
+    file: Option<File>,
+}
+
+impl Awaited {
+    fn new(path: &Path) -> Result<Awaited> {
+        let file = match OpenOptions::new().write(true).open(path) {
+            Ok(file) => Some(file),
+            Err(source) if source.kind() == io::ErrorKind::NotFound => {
+                let folder = path
+                    .parent()
+                    .filter(|folder| !folder.as_os_str().is_empty());
+                let folder = folder.unwrap_or(Path::new("."));
+                fs::metadata(folder).map_err(|source| refused(path, source))?;
+                None
+            }
+            Err(source) => return Err(refused(path, source)),
+        };
+        let path = path.to_owned();
+        Ok(Awaited { path, file })
+    }
+
+    /// The file, emptied.
+    fn open(self) -> Result<File> {
+        let Some(file) = self.file else {
+            return File::create(&self.path).map_err(|source| refused(&self.path, source));
+        };
+        // A pipe or a device has no length.
+        let emptied = match file.metadata() {
+            Ok(metadata) if metadata.is_file() => file.set_len(0),
+            Ok(_) => Ok(()),
+            Err(source) => Err(source),
+        };
+        match emptied {
+            Ok(()) => Ok(file),
+            Err(source) => Err(refused(&self.path, source)),
+        }
+    }
+}
+
+fn refused(path: &Path, source: io::Error) -> Error {
+    Error::Write {
+        path: path.to_owned(),
+        source,
     }
 }
 

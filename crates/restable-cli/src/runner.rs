@@ -190,10 +190,11 @@ impl<'a> Runner<'a> {
         let outcome = loop {
             match self.interrupt.or(rows.next()).await {
                 Err(interrupted) => break Err(interrupted),
-                Ok(None) => break Ok(()),
+                Ok(None) => break self.console.begin_rows(),
                 Ok(Some(Err(failure))) => break Err(failure.into()),
                 Ok(Some(Ok(batch))) => {
-                    let written = printer.rows(&batch, self.console.rows());
+                    let begun = self.console.begin_rows();
+                    let written = begun.and_then(|()| printer.rows(&batch, self.console.rows()));
                     if let Err(failure) = written.and_then(|()| self.console.flush()) {
                         break Err(failure);
                     }
