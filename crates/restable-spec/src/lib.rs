@@ -13,6 +13,7 @@ mod body;
 mod builtin;
 mod document;
 mod error;
+mod evidence;
 mod method;
 pub mod names;
 mod path;
@@ -37,6 +38,7 @@ pub use error::{
     BindError, BodyError, Error, IdConflict, IdError, MethodError, Problem, RouteError,
     SourceError, Unavailable, ValueProblem,
 };
+pub use evidence::{Evidence, JobState, Jobs};
 pub use method::{
     BodyNaming, CallClass, Casing, ErrorHint, Field, FinalState, HttpMethod, Items, Kind, Location,
     LongRunning, Method, Parameter, Request, Response, Verb,

@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use crate::evidence::Evidence;
 use crate::path::PathTemplate;
 use crate::schema::{Schema, Schemas};
 
@@ -36,6 +37,10 @@ pub struct Method {
     pub read_only: bool,
     /// It answers before it is done.
     pub long_running: Option<LongRunning>,
+    /// What shows that a call had its effect, if its answer was lost. [`crate::Service::reader_at`] says where to look.
+    pub evidence: Evidence,
+    /// The resource whose row shows it, if that is not the one at the path.
+    pub(crate) evidence_of: Option<String>,
     /// The document's words on it.
     pub description: Option<String>,
     /// The SQL verbs that call it; only [`Verb::Exec`] if none is declared.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 
+use crate::evidence::Jobs;
 use crate::method::{ErrorHint, Field, Items, Method, Parameter, Verb};
 use crate::names;
 use crate::schema::Schemas;
@@ -32,6 +33,8 @@ pub struct Service {
     pub not_found_codes: Vec<String>,
     /// What to tell a user about certain errors of this service.
     pub error_hints: Vec<ErrorHint>,
+    /// How its jobs are read, if calls of it start jobs.
+    pub jobs: Option<Jobs>,
 }
 
 impl Service {

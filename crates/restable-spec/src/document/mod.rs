@@ -31,8 +31,10 @@ macro_rules! forms {
     };
 }
 
+mod evidence;
 mod schemas;
 
+pub(crate) use evidence::{RawEvidence, RawJobs};
 pub(crate) use schemas::{RawAdditional, RawDiscriminator, RawSchema};
 
 /// Reads one YAML text.
@@ -139,6 +141,8 @@ pub(crate) struct RawService {
         deserialize_with = "nullable"
     )]
     pub error_hints: Vec<RawErrorHint>,
+    #[serde(rename = "x-restable-jobs")]
+    pub jobs: Option<RawJobs>,
 }
 
 #[derive(Debug, Default, serde::Deserialize)]
@@ -234,6 +238,8 @@ pub(crate) struct RawMethod {
     pub destructive: Option<bool>,
     #[serde(rename = "x-restable-long-running")]
     pub long_running: Option<RawLongRunning>,
+    #[serde(rename = "x-restable-evidence")]
+    pub evidence: Option<RawEvidence>,
 }
 
 #[derive(Debug, Default, serde::Deserialize)]
@@ -376,6 +382,8 @@ pub(crate) struct RawOperation {
     pub destructive: Option<bool>,
     #[serde(rename = "x-restable-long-running")]
     pub long_running: Option<RawLongRunning>,
+    #[serde(rename = "x-restable-evidence")]
+    pub evidence: Option<RawEvidence>,
     #[serde(
         rename = "x-ms-long-running-operation",
         default,

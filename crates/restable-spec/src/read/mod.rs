@@ -3,6 +3,7 @@
 //! the place. It reads nothing but the text that it is given.
 
 mod arm;
+mod evidence;
 mod operations;
 mod parents;
 mod responses;
@@ -94,6 +95,8 @@ pub(crate) fn service(
         resource.parent = parent;
     }
     parents::mark_dead_ends(&mut resources);
+    let jobs = reading.raw.jobs.as_ref();
+    let jobs = jobs.map(|raw| evidence::jobs(&reading, raw)).transpose()?;
 
     let schemas = Arc::clone(&reading.schemas);
     drop(reading);
@@ -115,6 +118,7 @@ pub(crate) fn service(
         schemas,
         error_hints: raw.error_hints.iter().map(RawErrorHint::read).collect(),
         not_found_codes: raw.not_found_codes,
+        jobs,
     })
 }
 

@@ -14,7 +14,7 @@ use crate::path::PathTemplate;
 use crate::schema::Schema;
 
 use super::schemas::unescape;
-use super::{Reading, arm, responses};
+use super::{Reading, arm, evidence, responses};
 
 /// A method of a resource, from its entry in `x-stackQL-resources`.
 pub(super) fn read(
@@ -60,6 +60,7 @@ pub(super) fn read(
     let destructive = raw.destructive.or(operation.destructive);
     let destructive = destructive.unwrap_or_else(|| !read_only && arm::is_destructive(http, &path));
     let long_running = arm::long_running(reading, &place, raw, operation, http, &operation_id)?;
+    let (evidence, evidence_of) = evidence::read(reading, &place, raw, operation, http)?;
     let server = [&raw.servers, &operation.servers, &found.item.servers]
         .into_iter()
         .find_map(|list| list.first());
@@ -83,6 +84,8 @@ pub(super) fn read(
         destructive,
         read_only,
         long_running,
+        evidence,
+        evidence_of,
         description: operation
             .description
             .clone()

@@ -11,6 +11,7 @@ mod acting;
 mod bodies;
 mod calls;
 mod documents;
+mod evidence;
 mod public_registry;
 mod recorded_bodies;
 mod routes;
