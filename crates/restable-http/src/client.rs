@@ -12,7 +12,7 @@ use url::Url;
 use crate::ask::Ask;
 use crate::clock::{Clock, TokioClock};
 use crate::connection::Connections;
-use crate::credential::{AzureChain, ChainStep, Credential, Fixed, TokenSource, Tokens};
+use crate::credential::{AzureChain, ChainStep, Credential, Fixed, Identity, TokenSource, Tokens};
 use crate::environment::Environment;
 use crate::error::{Error, ErrorKind};
 use crate::exchange::Answer;
@@ -232,6 +232,18 @@ impl Client {
                 let outcome = tokens.current().await.map(|_| ());
                 (tokens.trail(), outcome)
             }
+        }
+    }
+
+    /// Who the calls of this client are made as, as far as its token says; nobody without a credential. It is a label, for the binding of
+    /// a journal's entry, and decides nothing about what the service allows.
+    ///
+    /// # Errors
+    /// The credential gives no token.
+    pub async fn identity(&self) -> Result<Identity, Error> {
+        match &self.shared.tokens {
+            None => Ok(Identity::default()),
+            Some(tokens) => Ok(Identity::of(&tokens.current().await?.secret)),
         }
     }
 

@@ -4,6 +4,7 @@
 mod azure;
 mod certificate;
 mod chain;
+mod claims;
 mod identity;
 mod token;
 
@@ -17,6 +18,7 @@ use crate::secret::Secret;
 
 pub use azure::{AzureCredential, ChainStep, StepState};
 pub(crate) use chain::AzureChain;
+pub use claims::Identity;
 pub(crate) use token::{Loan, Tokens};
 
 /// What a client shows to its service.

@@ -78,7 +78,7 @@ pub use client::{CallContext, Client, ClientConfig, Trust};
 pub use clock::{Clock, TokioClock, VirtualClock};
 pub use cloud::Cloud;
 pub use connection::Connections;
-pub use credential::{AzureCredential, ChainStep, Credential, StepState};
+pub use credential::{AzureCredential, ChainStep, Credential, Identity, StepState};
 pub use environment::Environment;
 pub use error::{Detail, Error, ErrorKind, Failure, HandleError, JournalError};
 pub use journal::Journal;

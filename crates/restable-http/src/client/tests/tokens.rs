@@ -298,3 +298,49 @@ fn the_deadline_covers_the_token() -> Outcome {
     assert_eq!(scene.clock.elapsed(), Duration::from_millis(200));
     Ok(())
 }
+
+#[test]
+fn who_a_client_acts_as() -> Outcome {
+    let alone = |credential| {
+        let clock = VirtualClock::default();
+        let script = Script::answering(Arc::new(clock.clone()), |_, _| Reply::silence());
+        Scene::over(
+            ClientConfig {
+                credential,
+                ..config()
+            },
+            None,
+            clock,
+            script,
+        )
+    };
+    let who = |scene: &Scene| {
+        let identity = scene.clock.run(scene.client.identity());
+        identity.ok_or("the test hangs")
+    };
+    // The claims are `{"tid":"t-1","oid":"o-1"}`.
+    let token = "e30.eyJ0aWQiOiJ0LTEiLCJvaWQiOiJvLTEifQ.sig";
+    let named = alone(Credential::Bearer(Secret::new(token)));
+    let identity = who(&named)??;
+    assert_eq!(
+        (identity.tenant.as_deref(), identity.principal.as_deref()),
+        (Some("t-1"), Some("o-1"))
+    );
+    assert!(!format!("{identity:?} {:?}", named.client).contains("eyJ"));
+    let identity = who(&alone(Credential::None))??;
+    assert_eq!((identity.tenant, identity.principal), (None, None));
+
+    // The token of the calls, asked for once.
+    let (scene, source) = scene(HOUR, |_, _| page("a", None));
+    let (first, second) = (who(&scene)??, who(&scene)??);
+    assert!(scene.list().1.is_none());
+    assert_eq!((first == second, source.asked()), (true, 1));
+
+    // No token, no identity: not that of nobody.
+    let failed = who(&alone(Credential::Azure(AzureCredential::default())))?;
+    assert_eq!(
+        failed.err().map(|error| error.kind),
+        Some(ErrorKind::Credential)
+    );
+    Ok(())
+}
