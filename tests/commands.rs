@@ -4,7 +4,7 @@
 //! `INSTA_UPDATE=always` writes the snapshots anew, to be read and judged before they are committed.
 
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use arm_emulator::Emulator;
@@ -17,9 +17,12 @@ pub struct Command {
     arguments: Vec<String>,
     stdin: Option<String>,
     folder: tempfile::TempDir,
+    /// Where it runs, if that is not its home.
+    place: Option<PathBuf>,
 }
 
 /// What a command left.
+#[derive(Debug)]
 pub struct Output {
     pub code: i32,
     pub stdout: String,
@@ -36,7 +39,14 @@ impl Command {
             arguments,
             stdin: None,
             folder: tempfile::tempdir().unwrap(),
+            place: None,
         }
+    }
+
+    /// Runs in this folder; its home stays its own.
+    pub fn at(mut self, place: &Path) -> Command {
+        self.place = Some(place.to_owned());
+        self
     }
 
     fn stdin(mut self, text: &str) -> Command {
@@ -56,7 +66,7 @@ impl Command {
         let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_restable"));
         command
             .args(&self.arguments)
-            .current_dir(self.folder.path())
+            .current_dir(self.place.as_deref().unwrap_or(self.folder.path()))
             .env_clear()
             .env("HOME", self.folder.path())
             .env("PATH", "")

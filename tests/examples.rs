@@ -1,30 +1,229 @@
-//! Every script in `examples/` runs against the built-in emulator.
+//! The scripts in `examples/`: each has its command line in the comment on top, and that is what runs, against an emulator of its own
+//! which says what was asked of it.
 
-use crate::commands::Command;
-use crate::rig::{report, root, run};
+use std::path::{Path, PathBuf};
 
-#[test]
-fn every_script_runs() {
-    let folder = root().join("examples");
-    let mut scripts: Vec<_> = std::fs::read_dir(&folder)
+use arm_emulator::{ClockKind, Emulator, JournalEntry, Options};
+use serde_json::Value;
+
+use crate::commands::{Command, Output};
+use crate::rig::{Calls, report, root, run};
+
+/// A script and the command line that its comment tells.
+pub struct Script {
+    pub name: String,
+    arguments: Vec<String>,
+}
+
+/// An emulator of the demo estate whose time goes to the end of whatever is waited for.
+pub async fn emulator() -> Emulator {
+    let options = Options {
+        clock: ClockKind::Fast,
+        require_token: false,
+        ..Options::default()
+    };
+    Emulator::start(options).await.unwrap()
+}
+
+impl Script {
+    /// `name` is relative to `examples/`, without `.sql`.
+    pub fn read(name: &str) -> Script {
+        let path = format!("examples/{name}.sql");
+        let text = std::fs::read_to_string(root().join(&path)).unwrap();
+        let line = text
+            .lines()
+            .find_map(|line| line.strip_prefix("--   restable "));
+        let line = line.unwrap_or_else(|| panic!("{path} does not say how it is run"));
+        assert!(line.ends_with(&format!("-f {path}")), "{path}: {line}");
+        let arguments = line.split_whitespace().map(str::to_owned).collect();
+        Script {
+            name: name.to_owned(),
+            arguments,
+        }
+    }
+
+    /// The command of the comment, with another emulator in the place of its own, and JSON for an answer.
+    pub fn command(&self, emulator: &Emulator, more: &[&str]) -> Command {
+        let mut arguments: Vec<&str> = self.arguments.iter().map(String::as_str).collect();
+        let at = arguments.iter().position(|it| *it == "--emulator");
+        let at = at.unwrap_or_else(|| panic!("{} runs without an emulator", self.name));
+        let endpoint = format!("azure={}", emulator.url());
+        arguments.splice(at..=at, ["--endpoint", &endpoint]);
+        if let Some(at) = arguments.iter().position(|it| *it == "-o") {
+            arguments.drain(at..at + 2);
+        }
+        arguments.extend(["-o", "json"]);
+        arguments.extend(more);
+        Command::new(&arguments).at(&root())
+    }
+
+    pub async fn run(&self, emulator: &Emulator, more: &[&str]) -> Ran {
+        let output = self.command(emulator, more).run().await;
+        Ran::new(&self.name, output, emulator)
+    }
+}
+
+/// What a script left.
+#[derive(Debug)]
+pub struct Ran {
+    pub name: String,
+    pub output: Output,
+    /// The rows of each statement that has any to show.
+    pub answers: Vec<Vec<Value>>,
+    /// All requests, in order.
+    pub calls: Calls,
+}
+
+impl Ran {
+    fn new(name: &str, output: Output, emulator: &Emulator) -> Ran {
+        let answers = serde_json::Deserializer::from_str(&output.stdout).into_iter();
+        Ran {
+            name: name.to_owned(),
+            answers: answers
+                .map(|answer| answer.unwrap_or_else(|error| panic!("{name}: {error}\n{output:?}")))
+                .collect(),
+            output,
+            calls: Calls(emulator.journal()),
+        }
+    }
+
+    /// The exit code was this one.
+    pub fn ended(self, code: i32) -> Ran {
+        assert_eq!(self.output.code, code, "{}\n{:#?}", self.name, self.output);
+        self
+    }
+
+    /// Requests that are there to change something.
+    pub fn writes(&self) -> Vec<&JournalEntry> {
+        let writes = self.calls.0.iter().filter(|entry| entry.method != "GET");
+        writes.collect()
+    }
+
+    /// How many there were of each operation: `2 BackupInstances_AdhocBackup`.
+    pub fn written(&self) -> String {
+        Calls(self.writes().into_iter().cloned().collect()).summary()
+    }
+
+    /// A column of an answer, `null` as "NULL".
+    pub fn column(&self, answer: usize, name: &str) -> Vec<String> {
+        let rows = self.answers.get(answer);
+        let rows = rows.unwrap_or_else(|| panic!("{}: {:#?}", self.name, self.output));
+        let cell = |row: &Value| match &row[name] {
+            Value::Null => String::from("NULL"),
+            Value::String(text) => text.clone(),
+            other => other.to_string(),
+        };
+        rows.iter().map(cell).collect()
+    }
+}
+
+fn scripts(folder: &Path) -> Vec<PathBuf> {
+    let mut scripts: Vec<_> = std::fs::read_dir(folder)
         .unwrap()
         .map(|entry| entry.unwrap().path())
         .collect();
     scripts.retain(|path| path.extension().is_some_and(|extension| extension == "sql"));
     scripts.sort();
+    scripts
+}
+
+/// The names of the scripts in a folder below `examples/`, as [`Script::read`] takes them.
+pub fn names(folder: &str) -> Vec<String> {
+    let files = scripts(&root().join("examples").join(folder));
+    let stem = |path: &PathBuf| path.file_stem().unwrap().to_string_lossy().into_owned();
+    let names = files.iter().map(stem);
+    match folder {
+        "" => names.collect(),
+        _ => names.map(|name| format!("{folder}/{name}")).collect(),
+    }
+}
+
+/// What each script asks to be changed; nothing, if it is not named here.
+const WRITTEN: &[(&str, &str)] = &[];
+
+#[test]
+fn every_script_runs() {
+    let names = names("");
     run(async {
-        for script in &scripts {
-            let path = script.display().to_string();
-            let output = Command::new(&["exec", "--emulator", "-o", "json", "-f", &path])
-                .run()
-                .await;
-            assert_eq!(output.code, 0, "{path}\n{}", output.stderr);
+        for name in &names {
+            let emulator = emulator().await;
+            let ran = Script::read(name).run(&emulator, &[]).await.ended(0);
             assert!(
-                output.stderr.contains("complete") && !output.stdout.is_empty(),
-                "{path}\n{}",
-                output.stderr
+                ran.output.stderr.contains("complete") && !ran.answers.is_empty(),
+                "{name}\n{}",
+                ran.output.stderr
+            );
+            let expected = WRITTEN.iter().find(|(known, _)| known == name);
+            assert_eq!(
+                ran.written(),
+                expected.map_or("", |(_, written)| written),
+                "{name}"
             );
         }
     });
-    report(&format!("{} example scripts ran", scripts.len()));
+    let known = |name: &str| names.iter().any(|known| known == name);
+    assert!(WRITTEN.iter().all(|(name, _)| known(name)));
+    report(&format!("{} example scripts ran", names.len()));
+}
+
+/// The two jobs that failed last night in the demo estate, and no later success of the same instances.
+#[test]
+fn failed_jobs() {
+    run(async {
+        let emulator = emulator().await;
+        let ran = Script::read("failed-jobs")
+            .run(&emulator, &[])
+            .await
+            .ended(0);
+        assert_eq!(ran.column(0, "status"), ["Failed", "Failed"]);
+        let mut codes = ran.column(0, "error_code");
+        codes.sort();
+        assert_eq!(
+            codes,
+            [
+                "UserErrorDBServerNotReachable",
+                "UserErrorDiskSnapshotLimitReached"
+            ]
+        );
+        assert_eq!(
+            ran.column(1, "friendly_name"),
+            ["pg-warehouse/warehouse", "disk-crm-web-os"]
+        );
+        assert_eq!(ran.column(1, "backed_up_since"), ["false", "false"]);
+    });
+}
+
+/// Fourteen days are more than the disks' seven, and less than what months and 30 days make.
+#[test]
+fn policy_compliance() {
+    run(async {
+        let emulator = emulator().await;
+        let ran = Script::read("policy-compliance")
+            .run(&emulator, &[])
+            .await
+            .ended(0);
+        assert_eq!(
+            ran.column(0, "vault_name"),
+            [
+                "bv-data-disks-eus2",
+                "bv-dev-weu",
+                "bv-prod-weu",
+                "bv-prod-weu",
+                "bv-sandbox"
+            ]
+        );
+        assert_eq!(ran.column(0, "days"), ["7"; 5]);
+        let vaults = ran.column(1, "vault");
+        assert!(vaults.len() == 6 && !vaults.contains(&String::from("bv-prod-weu")));
+        // A year is more than fourteen days in whatever unit it is written.
+        let ran = Script::read("policy-compliance")
+            .run(&emulator, &["-v", "days=100000"])
+            .await
+            .ended(0);
+        let instances: Vec<u64> = ran.answers[0]
+            .iter()
+            .map(|row| row["instances"].as_u64().unwrap())
+            .collect();
+        assert_eq!(instances.iter().sum::<u64>(), 31);
+    });
 }
