@@ -50,12 +50,45 @@ pub enum Error {
         /// How to go on.
         hint: Option<String>,
     },
+    /// Another error, told in words that fit its place.
+    #[error("{}", .diagnostic.message)]
+    Told {
+        /// The words.
+        diagnostic: Arc<Diagnostic>,
+        /// The error.
+        cause: Box<Error>,
+    },
     /// The statement took longer than its deadline.
     #[error("the statement was stopped after {} s, its `statement_timeout`", .0.as_secs_f64())]
     Timeout(std::time::Duration),
+    /// A statement that needs consent has none. Nothing was sent.
+    #[error(
+        "`{action}` has {}, and was not confirmed",
+        targets(*.count)
+    )]
+    Unconfirmed {
+        /// How many targets it has.
+        count: usize,
+        /// What it does.
+        action: String,
+        /// Whether data or protection may be lost.
+        destructive: bool,
+        /// Whether somebody was asked.
+        asked: bool,
+    },
+    /// The journal of actions cannot be used.
+    #[error("{0}")]
+    Journal(Arc<restable_http::JournalError>),
     /// A broken invariant of ours.
     #[error("{0}")]
     Internal(String),
+}
+
+fn targets(count: usize) -> String {
+    match count {
+        1 => "1 target".to_owned(),
+        many => format!("{many} targets"),
+    }
 }
 
 /// Who has to act. The exit code of a command follows from it.
@@ -77,8 +110,11 @@ impl Error {
             | Error::Route { .. }
             | Error::Bind(_)
             | Error::Plan { .. }
+            | Error::Unconfirmed { .. }
+            | Error::Journal(_)
             | Error::Spec(_) => Fault::Statement,
             Error::Http { .. } | Error::Answer(_) | Error::Timeout(_) => Fault::Provider,
+            Error::Told { cause, .. } => cause.fault(),
             Error::Internal(_) => Fault::Ours,
         }
     }
@@ -93,7 +129,9 @@ impl Error {
             help,
         };
         match self {
-            Error::Diagnostic(diagnostic) => (**diagnostic).clone(),
+            Error::Diagnostic(diagnostic) | Error::Told { diagnostic, .. } => {
+                (**diagnostic).clone()
+            }
             Error::Route { message, hint } => plain("R0304", message.clone(), hint.clone()),
             Error::Bind(problem) => plain("R0305", problem.to_string(), None),
             Error::Spec(problem) => plain("R0501", problem.to_string(), None),
@@ -105,11 +143,39 @@ impl Error {
             Error::Plan { message, hint } => plain("R0201", message.clone(), hint.clone()),
             Error::Answer(message) => plain("R0603", message.clone(), None),
             Error::Timeout(_) => plain("R0602", self.to_string(), Some("`SET statement_timeout = …` changes it".to_owned())),
+            Error::Unconfirmed { asked, destructive, .. } => {
+                let mut diagnostic = plain(
+                    "R0317",
+                    self.to_string(),
+                    (!asked).then(|| "`--yes` (or `SET confirm = never`) goes on without a question, `PREVIEW` shows what would be sent".to_owned()),
+                );
+                if *destructive {
+                    diagnostic.notes.push("data or protection may be lost".to_owned());
+                }
+                diagnostic.notes.push("nothing was sent".to_owned());
+                diagnostic
+            }
+            Error::Journal(problem) => plain(
+                "R0701",
+                problem.to_string(),
+                problem.hint().map(str::to_owned),
+            ),
             Error::Internal(message) => plain(
                 "R0901",
                 format!("internal error: {message}"),
                 Some("this is a defect of restable: report it with the statement and the output of `restable --version`".to_owned()),
             ),
+        }
+    }
+
+    /// The same error, told in other words: who has to act stays the same.
+    pub(crate) fn told_as(self, diagnostic: Diagnostic) -> Error {
+        match self.fault() {
+            Fault::Statement => diagnostic.into(),
+            Fault::Provider | Fault::Ours => Error::Told {
+                diagnostic: Arc::new(diagnostic),
+                cause: Box::new(self),
+            },
         }
     }
 
@@ -197,6 +263,12 @@ impl From<restable_http::Error> for Error {
             problem: Arc::new(problem),
             advice: None,
         }
+    }
+}
+
+impl From<restable_http::JournalError> for Error {
+    fn from(problem: restable_http::JournalError) -> Error {
+        Error::Journal(Arc::new(problem))
     }
 }
 

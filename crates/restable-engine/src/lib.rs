@@ -6,6 +6,7 @@
 //! table is always the whole relation; what a statement binds only narrows it (see [`walk`]). Rows are streams; a batch
 //! is made straight from the bytes of a page (see [`decode`]).
 
+pub mod acting;
 pub mod catalog;
 pub mod decode;
 pub mod dialect;

@@ -12,7 +12,8 @@ use futures::StreamExt;
 
 use crate::functions::NAME_METADATA;
 use crate::names::{Heading, Names};
-use crate::statement::{Missing, Running, Statement};
+use crate::acting::{ActionTotals, Stopper};
+use crate::statement::{Missing, Running, Statement, lock};
 use crate::{Error, Result};
 
 /// The outcome of a statement.
@@ -37,6 +38,7 @@ pub struct Rows {
     started: Instant,
     count: u64,
     source: Option<Arc<restable_sql::Parsed>>,
+    stopper: Option<Stopper>,
 }
 
 impl std::fmt::Debug for Rows {
@@ -71,6 +73,8 @@ pub struct Report {
     pub missing: Vec<Missing>,
     /// What the user should know although nothing failed.
     pub notices: Vec<String>,
+    /// What the targets came to, if the statement acts.
+    pub actions: Option<ActionTotals>,
 }
 
 impl Rows {
@@ -89,7 +93,20 @@ impl Rows {
             started,
             count: 0,
             source,
+            stopper: None,
         }
+    }
+
+    /// The rows of a statement that acts: they keep its deadline themselves, since what was begun has to be told.
+    pub(crate) fn stopped_by(mut self, stopper: Stopper) -> Rows {
+        self.stopper = Some(stopper);
+        self
+    }
+
+    /// How a statement that acts is stopped; its rows are to be read to their end nevertheless. `None` for one that reads, which ends
+    /// when its rows are dropped.
+    pub fn stopper(&self) -> Option<Stopper> {
+        self.stopper.clone()
     }
 
     /// The columns, headed as the user wrote them.
@@ -100,7 +117,8 @@ impl Rows {
     /// The next batch, or `None` at the end of a complete answer.
     pub async fn next(&mut self) -> Option<Result<RecordBatch>> {
         let next = self.stream.next();
-        let batch = match self.statement.0.deadline {
+        let deadline = self.statement.0.deadline.filter(|_| self.stopper.is_none());
+        let batch = match deadline {
             Some(deadline) => match tokio::time::timeout_at(deadline.into(), next).await {
                 Ok(batch) => batch,
                 Err(_) => {
@@ -148,6 +166,7 @@ impl Report {
             absent: statement.absent(),
             missing: statement.missing(),
             notices: statement.notices(),
+            actions: lock(&statement.actions).clone(),
         }
     }
 

@@ -16,9 +16,10 @@ use datafusion::physical_plan::execute_stream;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use datafusion::sql::sqlparser::ast;
-use restable_http::Client;
+use restable_http::{Client, Journal, TokioClock};
 use restable_spec::Registry;
 use restable_sql::{Diagnostic, Parsed};
+use tokio::sync::OnceCell;
 
 use crate::catalog::{Current, InformationSchema, OWN_CATALOG, OWN_SCHEMA, ProviderCatalog};
 use crate::dialect::{Comparisons, InputsChecked, JsonPlanner};
@@ -29,6 +30,7 @@ use crate::outcome::{Outcome, Report, Rows};
 use crate::settings::{Origin, Settings};
 use crate::shared::{Shared, keep_names};
 use crate::statement::{Running, Statement, lock};
+use crate::acting::{self, Access, Acting, Attendant, JournalPlace};
 use crate::{Error, Result, dialect, functions, placeholders, show};
 
 /// What all sessions of a process share: the documents and one client a provider.
@@ -36,6 +38,16 @@ use crate::{Error, Result, dialect, functions, placeholders, show};
 pub struct Engine {
     registry: Arc<Registry>,
     clients: Arc<HashMap<String, Client>>,
+    actions: Arc<Actions>,
+}
+
+/// How actions are journaled.
+#[derive(Debug, Default)]
+struct Actions {
+    place: JournalPlace,
+    journal: OnceCell<Journal>,
+    /// The name of the cloud that a provider is called in.
+    clouds: HashMap<String, String>,
 }
 
 impl Engine {
@@ -44,7 +56,50 @@ impl Engine {
         Engine {
             registry: Arc::new(registry),
             clients: Arc::new(clients),
+            actions: Arc::default(),
         }
+    }
+
+    /// The same, with a place for the journal of actions and the cloud that each provider is called in, by name. Without this actions
+    /// are journaled in memory.
+    #[must_use]
+    pub fn with_journal(self, place: JournalPlace, clouds: HashMap<String, String>) -> Engine {
+        let actions = Actions {
+            place,
+            journal: OnceCell::new(),
+            clouds,
+        };
+        Engine {
+            actions: Arc::new(actions),
+            ..self
+        }
+    }
+
+    /// The journal of actions; it is opened, and made if need be, when it is first asked for.
+    pub(crate) async fn journal(&self) -> Result<Journal> {
+        let open = || async {
+            Ok::<Journal, Error>(match &self.actions.place {
+                JournalPlace::Memory => Journal::in_memory(Arc::new(TokioClock))?,
+                JournalPlace::File(path) => Journal::open(path)?,
+            })
+        };
+        self.actions.journal.get_or_try_init(open).await.cloned()
+    }
+
+    /// The journal of actions, if there is one: looking at it makes none.
+    pub(crate) async fn existing_journal(&self) -> Result<Option<Journal>> {
+        let exists = match &self.actions.place {
+            JournalPlace::Memory => self.actions.journal.initialized(),
+            JournalPlace::File(path) => path.exists(),
+        };
+        match exists {
+            true => self.journal().await.map(Some),
+            false => Ok(None),
+        }
+    }
+
+    pub(crate) fn cloud(&self, provider: &str) -> Option<&String> {
+        self.actions.clouds.get(provider)
     }
 
     /// The documents.
@@ -67,7 +122,9 @@ pub struct Session {
     initial: Settings,
     spellings: Arc<Spellings>,
     variables: RwLock<HashMap<String, String>>,
-    last: Mutex<Option<Arc<Statement>>>,
+    access: RwLock<Access>,
+    attendant: RwLock<Attendant>,
+    pub(crate) last: Mutex<Option<Arc<Statement>>>,
 }
 
 /// A statement that is ready to run. Nothing was sent for it.
@@ -81,6 +138,7 @@ pub struct Prepared {
 #[derive(Debug)]
 enum Action {
     Plan(Box<LogicalPlan>),
+    Act(Box<Acting>),
     Rows(RecordBatch),
     Use(Current),
     Set(String, String),
@@ -153,6 +211,8 @@ impl Session {
             settings: RwLock::new(settings),
             spellings: Arc::default(),
             variables: RwLock::default(),
+            access: RwLock::default(),
+            attendant: RwLock::default(),
             last: Mutex::default(),
         })
     }
@@ -163,6 +223,49 @@ impl Session {
             .write()
             .unwrap_or_else(std::sync::PoisonError::into_inner)
             .insert(name.to_owned(), value.to_owned());
+    }
+
+    /// What the session may do to its providers.
+    pub fn access(&self) -> Access {
+        *self
+            .access
+            .read()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// Says what the session may do to its providers.
+    pub fn set_access(&self, access: Access) {
+        *self
+            .access
+            .write()
+            .unwrap_or_else(std::sync::PoisonError::into_inner) = access;
+    }
+
+    /// Says who is asked and told about actions.
+    pub fn attend(&self, attendant: Attendant) {
+        *self
+            .attendant
+            .write()
+            .unwrap_or_else(std::sync::PoisonError::into_inner) = attendant;
+    }
+
+    pub(crate) fn attendant(&self) -> Attendant {
+        self.attendant
+            .read()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .clone()
+    }
+
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// The values of placeholders.
+    pub(crate) fn variables(&self) -> HashMap<String, String> {
+        self.variables
+            .read()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .clone()
     }
 
     /// The settings as they stand.
@@ -319,18 +422,19 @@ impl Session {
                 names: Names::default(),
                 source: None,
             }),
-            Sql::Insert(_) => unsupported("INSERT"),
-            Sql::Replace(_) => unsupported("REPLACE"),
-            Sql::Update(_) => unsupported("UPDATE"),
-            Sql::Delete(_) => unsupported("DELETE"),
-            Sql::Exec(exec) => {
-                // A name that is wrong is told as such, whatever can be done with a right one.
-                self.shared
-                    .directory()
-                    .method(&names::written(&exec.table), &exec.method.value)?;
-                unsupported("EXEC")
+            Sql::Insert(_)
+            | Sql::Replace(_)
+            | Sql::Update(_)
+            | Sql::Delete(_)
+            | Sql::Exec(_)
+            | Sql::Preview(_) => {
+                let acting = acting::plan(self, &parsed.statement).await?;
+                Ok(Prepared {
+                    action: Action::Act(Box::new(acting)),
+                    names: Names::default(),
+                    source: None,
+                })
             }
-            Sql::Preview(_) => unsupported("PREVIEW"),
         }
     }
 
@@ -365,7 +469,7 @@ impl Session {
         Ok(())
     }
 
-    fn variable(&self, name: &str) -> Result<String> {
+    pub(crate) fn variable(&self, name: &str) -> Result<String> {
         let variables = self
             .variables
             .read()
@@ -376,22 +480,27 @@ impl Session {
             .ok_or_else(|| placeholders::unknown(name, variables.keys()))
     }
 
-    async fn plan(&self, mut statement: ast::Statement) -> Result<Prepared> {
-        {
-            let variables = self
-                .variables
-                .read()
-                .unwrap_or_else(std::sync::PoisonError::into_inner);
-            placeholders::bind(&mut statement, &variables)?;
-        }
-        let names = names::rewrite(&mut statement, self.shared.as_ref())?;
-        let state = self.shared.state();
-        let statement = datafusion::sql::parser::Statement::Statement(Box::new(statement));
-        let plan = state
-            .statement_to_plan(statement)
-            .await
-            .and_then(dialect::prepared)
-            .map_err(|problem| Error::planned(problem, &names))?;
+    /// The plan of a statement that DataFusion plans, and what its names are.
+    pub(crate) async fn plan_statement(
+        &self,
+        statement: ast::Statement,
+    ) -> Result<(LogicalPlan, Names)> {
+        plan_with(&self.shared, &self.variables(), statement).await
+    }
+
+    /// The text of a file that a statement names.
+    pub(crate) fn read_file(&self, path: &str) -> Result<String, Diagnostic> {
+        std::fs::read_to_string(path).map_err(|error| {
+            let why = match error.kind() {
+                std::io::ErrorKind::NotFound => "there is no such file".to_owned(),
+                _ => error.to_string(),
+            };
+            Diagnostic::new("R0314", format!("`{path}` cannot be read: {why}"))
+        })
+    }
+
+    async fn plan(&self, statement: ast::Statement) -> Result<Prepared> {
+        let (plan, names) = self.plan_statement(statement).await?;
         if let LogicalPlan::Ddl(
             ddl @ (DdlStatement::CreateCatalogSchema(_)
             | DdlStatement::CreateCatalog(_)
@@ -420,13 +529,12 @@ impl Session {
     /// Runs what was prepared.
     pub async fn run(&self, prepared: Prepared) -> Result<Outcome> {
         let started = Instant::now();
-        let settings = self.settings();
-        let statement = Arc::new(Statement::new(
-            Arc::clone(&self.engine.registry),
-            Arc::clone(&self.engine.clients),
-            Arc::clone(&self.spellings),
-            &settings,
-        ));
+        let mut statement = self.begin_statement();
+        // A set that is acted on is read completely, or nothing is sent.
+        if matches!(&prepared.action, Action::Act(acting) if !acting.only_asks()) {
+            statement.partial = false;
+        }
+        let statement = Arc::new(statement);
         let Prepared {
             action,
             names,
@@ -434,6 +542,15 @@ impl Session {
         } = prepared;
         let plan = match action {
             Action::Plan(plan) => *plan,
+            Action::Act(acting) => {
+                *lock(&self.last) = Some(Arc::clone(&statement));
+                let told = source.clone();
+                let outcome = self.run_acting(*acting, statement, started, source).await;
+                return outcome.map_err(|problem| {
+                    told.iter()
+                        .fold(problem, |problem, parsed| located(problem, parsed))
+                });
+            }
             Action::Rows(batch) => {
                 let schema = batch.schema();
                 let stream = futures::stream::once(futures::future::ready(Ok(batch)));
@@ -527,6 +644,15 @@ impl Session {
         )))
     }
 
+    pub(crate) fn begin_statement(&self) -> Statement {
+        Statement::new(
+            Arc::clone(&self.engine.registry),
+            Arc::clone(&self.engine.clients),
+            Arc::clone(&self.spellings),
+            &self.settings(),
+        )
+    }
+
     /// The report of the last statement that ran a plan.
     pub fn last_statement(&self) -> Option<Arc<Statement>> {
         lock(&self.last).clone()
@@ -535,6 +661,24 @@ impl Session {
     pub(crate) fn shared(&self) -> &Arc<Shared> {
         &self.shared
     }
+}
+
+/// The plan of a statement, with the values of placeholders in it.
+pub(crate) async fn plan_with(
+    shared: &Shared,
+    variables: &HashMap<String, String>,
+    mut statement: ast::Statement,
+) -> Result<(LogicalPlan, Names)> {
+    placeholders::bind(&mut statement, variables)?;
+    let names = names::rewrite(&mut statement, shared)?;
+    let state = shared.state();
+    let statement = datafusion::sql::parser::Statement::Statement(Box::new(statement));
+    let plan = state
+        .statement_to_plan(statement)
+        .await
+        .and_then(dialect::prepared)
+        .map_err(|problem| Error::planned(problem, &names))?;
+    Ok((plan, names))
 }
 
 /// The memory and files that DataFusion may use.
@@ -568,7 +712,7 @@ pub async fn collect(session: &Session, sql: &str) -> Result<(Vec<RecordBatch>, 
 }
 
 /// Runs a future that does no I/O on a thread with a deep stack.
-async fn on_deep_stack<T: Send>(work: impl Future<Output = T> + Send) -> Result<T> {
+pub(crate) async fn on_deep_stack<T: Send>(work: impl Future<Output = T> + Send) -> Result<T> {
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new()
             .name("planner".to_owned())

@@ -70,10 +70,54 @@ pub const ALL: &[Documented] = &[
         meaning: "subscriptions, separated by commas, that a walk is confined to",
     },
     Documented {
+        name: "confirm",
+        meaning: "`auto`: several targets, and calls that destroy, need consent; `always`; `never`",
+    },
+    Documented {
+        name: "on_error",
+        meaning: "`continue`: a target that fails stops no other; `stop`: those after it are not sent",
+    },
+    Documented {
+        name: "wait",
+        meaning: "on: operations are waited for; off: rows come as soon as the service has taken the calls",
+    },
+    Documented {
+        name: "poll_interval",
+        meaning: "seconds between questions how far an operation is, where the service names none; rises to 30",
+    },
+    Documented {
+        name: "unknown_grace",
+        meaning: "seconds after which a call without an answer, and without a sign of it, counts as not received",
+    },
+    Documented {
+        name: "recheck_after",
+        meaning: "seconds after which a row of a set is read again before it is destroyed",
+    },
+    Documented {
         name: "memory_limit",
         meaning: "memory for sorting and grouping, like `512MB`; 0: none",
     },
 ];
+
+/// When a statement that acts asks first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Confirm {
+    /// For more than one target, and for calls that destroy.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// What a target that fails means for those after it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnError {
+    /// Nothing.
+    Continue,
+    /// They are not sent.
+    Stop,
+}
 
 /// The values of a session.
 #[derive(Debug, Clone)]
@@ -90,6 +134,18 @@ pub struct Settings {
     pub default_subscription: Option<String>,
     /// Subscriptions that a walk is confined to.
     pub subscriptions: Vec<String>,
+    /// When a statement that acts asks first.
+    pub confirm: Confirm,
+    /// What a target that fails means for those after it.
+    pub on_error: OnError,
+    /// Whether operations are waited for.
+    pub wait: bool,
+    /// The first wait between questions how far an operation is.
+    pub poll_interval: Duration,
+    /// How long a call without an answer may still turn out to have been received.
+    pub unknown_grace: Duration,
+    /// How long the word of a set's source is good.
+    pub recheck_after: Duration,
     /// Memory for sorting and grouping, in bytes.
     pub memory_limit: Option<usize>,
     origins: Vec<(String, Origin)>,
@@ -104,6 +160,12 @@ impl Default for Settings {
             partial_results: false,
             default_subscription: None,
             subscriptions: Vec::new(),
+            confirm: Confirm::Auto,
+            on_error: OnError::Continue,
+            wait: true,
+            poll_interval: Duration::from_secs(1),
+            unknown_grace: Duration::from_secs(600),
+            recheck_after: Duration::from_secs(30),
             memory_limit: None,
             origins: Vec::new(),
         }
@@ -144,11 +206,32 @@ impl Settings {
                 self.statement_timeout = (!time.is_zero()).then_some(time);
             }
             "partial_results" => {
-                self.partial_results = match &*value_text.to_ascii_lowercase() {
-                    "on" | "true" | "1" | "yes" => true,
-                    "off" | "false" | "0" | "no" => false,
-                    _ => return Err(wrong("`on` or `off`")),
-                };
+                self.partial_results = switch(value_text).ok_or_else(|| wrong("`on` or `off`"))?;
+            }
+            "wait" => self.wait = switch(value_text).ok_or_else(|| wrong("`on` or `off`"))?,
+            "confirm" => {
+                self.confirm = match &*value_text.to_ascii_lowercase() {
+                    "auto" => Confirm::Auto,
+                    "always" => Confirm::Always,
+                    "never" => Confirm::Never,
+                    _ => return Err(wrong("`auto`, `always` or `never`")),
+                }
+            }
+            "on_error" => {
+                self.on_error = match &*value_text.to_ascii_lowercase() {
+                    "continue" => OnError::Continue,
+                    "stop" => OnError::Stop,
+                    _ => return Err(wrong("`continue` or `stop`")),
+                }
+            }
+            "poll_interval" | "unknown_grace" | "recheck_after" => {
+                let time =
+                    seconds(value_text).ok_or_else(|| wrong("seconds, like `30` or `1.5`"))?;
+                match known.name {
+                    "poll_interval" => self.poll_interval = time,
+                    "unknown_grace" => self.unknown_grace = time,
+                    _ => self.recheck_after = time,
+                }
             }
             "default_subscription" => {
                 if !value_text.is_empty() && !is_uuid(value_text) {
@@ -191,7 +274,22 @@ impl Settings {
             "statement_timeout" => self
                 .statement_timeout
                 .map_or_else(|| "0".to_owned(), |time| time.as_secs_f64().to_string()),
-            "partial_results" => if self.partial_results { "on" } else { "off" }.to_owned(),
+            "partial_results" => on_or_off(self.partial_results),
+            "wait" => on_or_off(self.wait),
+            "confirm" => match self.confirm {
+                Confirm::Auto => "auto",
+                Confirm::Always => "always",
+                Confirm::Never => "never",
+            }
+            .to_owned(),
+            "on_error" => match self.on_error {
+                OnError::Continue => "continue",
+                OnError::Stop => "stop",
+            }
+            .to_owned(),
+            "poll_interval" => self.poll_interval.as_secs_f64().to_string(),
+            "unknown_grace" => self.unknown_grace.as_secs_f64().to_string(),
+            "recheck_after" => self.recheck_after.as_secs_f64().to_string(),
             "default_subscription" => self.default_subscription.clone().unwrap_or_default(),
             "subscriptions" => self.subscriptions.join(","),
             _ => self
@@ -223,6 +321,18 @@ fn unknown(name: &str) -> Diagnostic {
         notes: Vec::new(),
         help: Some(help),
     }
+}
+
+fn switch(text: &str) -> Option<bool> {
+    match &*text.to_ascii_lowercase() {
+        "on" | "true" | "1" | "yes" => Some(true),
+        "off" | "false" | "0" | "no" => Some(false),
+        _ => None,
+    }
+}
+
+fn on_or_off(value: bool) -> String {
+    if value { "on" } else { "off" }.to_owned()
 }
 
 fn seconds(text: &str) -> Option<Duration> {

@@ -272,11 +272,9 @@ pub async fn show(session: &Session, request: &Show) -> Result<RecordBatch> {
             )
         }
         ShowObject::Calls => calls(session),
-        ShowObject::Operations => Err(Error::Route {
-            message: "no journal of operations exists: this version of restable sends none"
-                .to_owned(),
-            hint: None,
-        }),
+        ShowObject::Operations => {
+            crate::acting::list(session, crate::acting::OperationFilter::default()).await
+        }
         ShowObject::Warnings => {
             let missing = session
                 .last_statement()

@@ -10,6 +10,7 @@ use std::time::Instant;
 use restable_http::{CallContext, Client, Meter};
 use restable_spec::Registry;
 
+use crate::acting::ActionTotals;
 use crate::identity::Spellings;
 use crate::listing::Listing;
 
@@ -49,6 +50,8 @@ pub struct Statement {
     notices: Mutex<Vec<String>>,
     absent: AtomicU64,
     read: Mutex<BTreeMap<String, HashSet<String>>>,
+    /// What the targets of a statement that acts came to.
+    pub(crate) actions: Mutex<Option<ActionTotals>>,
 }
 
 impl Statement {
@@ -76,6 +79,29 @@ impl Statement {
             notices: Mutex::default(),
             absent: AtomicU64::new(0),
             read: Mutex::default(),
+            actions: Mutex::default(),
+        }
+    }
+
+    /// A statement that reads anew what this one has read, and counts with it.
+    pub(crate) fn again(&self) -> Statement {
+        Statement {
+            meter: Arc::clone(&self.meter),
+            deadline: self.deadline,
+            timeout: self.timeout,
+            partial: false,
+            page_timeout: self.page_timeout,
+            concurrency: self.concurrency,
+            subscriptions: self.subscriptions.clone(),
+            registry: Arc::clone(&self.registry),
+            clients: Arc::clone(&self.clients),
+            spellings: Arc::clone(&self.spellings),
+            listings: Mutex::new(Some(HashMap::new())),
+            missing: Mutex::default(),
+            notices: Mutex::default(),
+            absent: AtomicU64::new(0),
+            read: Mutex::default(),
+            actions: Mutex::default(),
         }
     }
 
@@ -105,10 +131,15 @@ impl Statement {
     pub(crate) fn note_absent(&self, notice: Option<String>) {
         self.absent.fetch_add(1, Ordering::Relaxed);
         if let Some(notice) = notice {
-            let mut notices = lock(&self.notices);
-            if !notices.contains(&notice) {
-                notices.push(notice);
-            }
+            self.note_notice(notice);
+        }
+    }
+
+    /// Notes what the user should know, once.
+    pub(crate) fn note_notice(&self, notice: String) {
+        let mut notices = lock(&self.notices);
+        if !notices.contains(&notice) {
+            notices.push(notice);
         }
     }
 

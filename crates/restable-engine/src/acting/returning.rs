@@ -1,0 +1,109 @@
+//! RETURNING: a projection over the rows that a statement answers, in the table's own names.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use arrow::array::{RecordBatch, RecordBatchOptions};
+use arrow::datatypes::{Schema, SchemaRef};
+use datafusion::catalog::streaming::StreamingTable;
+use datafusion::catalog::{SchemaProvider, TableProvider};
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::physical_plan::streaming::PartitionStream;
+use datafusion::sql::sqlparser::ast::{Ident, SelectItem};
+use futures::StreamExt;
+use futures::stream::BoxStream;
+use restable_spec::names::fold;
+
+use super::plan::Acting;
+use super::source;
+use crate::functions::NAME_METADATA;
+use crate::names::Names;
+use crate::session::Session;
+use crate::statement::lock;
+use crate::Result;
+
+/// Rows that can be read once.
+pub(super) type Once = BoxStream<'static, Result<RecordBatch>>;
+
+/// The plan of `SELECT items FROM` the rows; over no rows if there are none yet.
+pub(super) async fn plan(
+    session: &Session,
+    acting: &Acting,
+    items: &[SelectItem],
+    rows: Option<Once>,
+) -> Result<(LogicalPlan, Names)> {
+    let schema = folded(acting.schema());
+    let rows: Arc<dyn PartitionStream> = Arc::new(Answers {
+        schema: Arc::clone(&schema),
+        rows: Mutex::new(rows),
+    });
+    let table: Arc<dyn TableProvider> = Arc::new(StreamingTable::try_new(schema, vec![rows])?);
+    let shared = session.shared();
+    // A name that nobody can write, and that no other statement of the session has.
+    let name = format!("returning {}", address(&table));
+    shared.own.register_table(name.clone(), table)?;
+    let alias = Ident::with_quote('"', acting.resource.name.clone());
+    let statement = source::returning(items.to_vec(), &name, alias);
+    let planned = session.plan_statement(statement).await;
+    shared.own.deregister_table(&name)?;
+    planned
+}
+
+/// The address of the table: unique while it lives.
+fn address(table: &Arc<dyn TableProvider>) -> usize {
+    Arc::as_ptr(table).cast::<()>() as usize
+}
+
+/// The names of the plan, with those of the result beside them.
+fn folded(schema: &SchemaRef) -> SchemaRef {
+    let fields = schema.fields().iter().map(|field| {
+        let mut metadata: HashMap<String, String> = field.metadata().clone();
+        metadata.insert(NAME_METADATA.to_owned(), field.name().clone());
+        field
+            .as_ref()
+            .clone()
+            .with_name(fold(field.name()))
+            .with_metadata(metadata)
+    });
+    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
+}
+
+struct Answers {
+    schema: SchemaRef,
+    rows: Mutex<Option<Once>>,
+}
+
+impl std::fmt::Debug for Answers {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Answers")
+            .field("schema", &self.schema)
+            .finish_non_exhaustive()
+    }
+}
+
+impl PartitionStream for Answers {
+    fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    fn execute(&self, _context: Arc<TaskContext>) -> SendableRecordBatchStream {
+        let rows = lock(&self.rows).take();
+        let schema = Arc::clone(&self.schema);
+        let rows = match rows {
+            Some(rows) => rows,
+            None => futures::stream::empty().boxed(),
+        };
+        let renamed = Arc::clone(&schema);
+        let rows = rows.map(move |batch| {
+            let batch = batch.map_err(datafusion::common::DataFusionError::from)?;
+            let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+            let columns = batch.columns().to_vec();
+            RecordBatch::try_new_with_options(Arc::clone(&renamed), columns, &options)
+                .map_err(Into::into)
+        });
+        Box::pin(RecordBatchStreamAdapter::new(schema, rows))
+    }
+}

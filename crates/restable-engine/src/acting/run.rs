@@ -1,0 +1,236 @@
+//! Running a statement that acts: its source is read to the end, every row is bound and checked, and only then is anything shown, asked
+//! or sent.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
+use std::time::Instant;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use datafusion::physical_plan::execute_stream;
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use futures::{StreamExt, TryStreamExt, future, stream};
+use restable_http::PollInterval;
+use restable_sql::{Diagnostic, Parsed};
+
+use super::answer::Columns;
+use super::plan::{Acting, Rows as Source, Wait};
+use super::recheck::Recheck;
+use super::returning::Once;
+use super::rows::Targeted;
+use super::send::{self, Sending, Stopper};
+use super::{Access, Attendant, confirm, preview, read, returning, rows};
+use crate::names::Names;
+use crate::outcome::{Outcome, Rows};
+use crate::session::{Session, on_deep_stack};
+use crate::settings::Settings;
+use crate::statement::{Running, Statement, lock};
+use crate::{Error, Result};
+
+impl Session {
+    /// Runs a statement that acts.
+    pub(crate) async fn run_acting(
+        &self,
+        acting: Acting,
+        statement: Arc<Statement>,
+        started: Instant,
+        source: Option<Arc<Parsed>>,
+    ) -> Result<Outcome> {
+        let settings = self.settings();
+        let acting = Arc::new(acting);
+        let running = Running(Arc::clone(&statement));
+        let (state, batches) = self.read_source(&acting, &statement).await?;
+        let read_at = Instant::now();
+        let default = settings.default_subscription.as_deref();
+        let (calls, warnings) = rows::calls(&acting, &batches, default)?;
+        for warning in warnings {
+            statement.note_notice(warning);
+        }
+        let provider = &acting.resource.provider;
+        let client = statement
+            .clients
+            .get(provider)
+            .cloned()
+            .ok_or_else(|| Error::no_client(provider))?;
+        let schema = Arc::clone(acting.schema());
+        let mut stopper = None;
+        let answers: Once = if acting.preview {
+            let answers = preview::answers(&acting, &calls, &client, &statement).await;
+            let columns = Columns::of(&[&acting.method], acting.wait, true);
+            stream::once(future::ready(columns.batch(&answers))).boxed()
+        } else if acting.only_asks() {
+            read::rows(&acting, calls, &statement)?
+        } else {
+            self.allowed(&acting)?;
+            let attendant = self.attendant();
+            confirm::consent(&acting, &calls, settings.confirm, &attendant).await?;
+            let recheck = send::rechecks(&acting).then(|| Recheck {
+                acting: Arc::clone(&acting),
+                shared: Arc::clone(self.shared()),
+                variables: self.variables(),
+                state,
+                statement: Arc::clone(&statement),
+                read_at,
+                after: settings.recheck_after,
+            });
+            let stop = Stopper::new();
+            stopper = Some(stop.clone());
+            let mut sending =
+                sending(&settings, &attendant, client, &statement, stop, calls.len());
+            sending.recheck = recheck;
+            sending.keeps_existing = acting.keeps_existing;
+            if !acting.shows_status {
+                sending.progress = None;
+            }
+            self.send(&acting, calls, sending).await?
+        };
+        let (schema, answers, names) = match &acting.returning {
+            None => (schema, answers, Names::default()),
+            Some(items) => self.returned(&acting, items, answers).await?,
+        };
+        let answers = answers.map_err(datafusion::common::DataFusionError::from);
+        let answers = Box::pin(RecordBatchStreamAdapter::new(schema, answers));
+        let rows = Rows::new(answers, &names, running, started, source);
+        Ok(Outcome::Rows(match stopper {
+            Some(stopper) => rows.stopped_by(stopper),
+            None => rows,
+        }))
+    }
+
+    /// The source, whole.
+    async fn read_source(
+        &self,
+        acting: &Acting,
+        statement: &Arc<Statement>,
+    ) -> Result<(
+        datafusion::execution::session_state::SessionState,
+        Vec<RecordBatch>,
+    )> {
+        let mut state = self.shared().state();
+        state
+            .config_mut()
+            .set_extension(Arc::clone(statement));
+        state.mark_start_execution();
+        let physical =
+            on_deep_stack(async { state.create_physical_plan(&acting.source).await }).await?;
+        let context = state.task_ctx();
+        let read = async {
+            let rows = execute_stream(physical?, context)?;
+            rows.try_collect::<Vec<RecordBatch>>().await
+        };
+        let batches = match statement.deadline {
+            None => read.await,
+            Some(deadline) => tokio::time::timeout_at(deadline.into(), read)
+                .await
+                .map_err(|_| Error::Timeout(statement.timeout.unwrap_or_default()))?,
+        };
+        let batches = batches.map_err(|problem| {
+            let problem = Error::from(problem);
+            match (acting.rows, &problem) {
+                // Whoever reads "403" must not wonder what was done.
+                (Source::Read, Error::Http { .. } | Error::Diagnostic(_)) => {
+                    let mut diagnostic = problem.diagnostic();
+                    diagnostic
+                        .notes
+                        .push("the source could not be read whole, so that nothing was sent".to_owned());
+                    problem.told_as(diagnostic)
+                }
+                _ => problem,
+            }
+        })?;
+        Ok((state, batches))
+    }
+
+    /// Whether this session may send what changes something.
+    fn allowed(&self, acting: &Acting) -> Result<()> {
+        match self.access() {
+            Access::Write => Ok(()),
+            Access::Preview | Access::ReadOnly => Err(Diagnostic::new(
+                "R0320",
+                format!(
+                    "this session only reads, and `{}` changes something",
+                    acting.method.full_name()
+                ),
+            )
+            .into()),
+        }
+    }
+
+    /// Journals the calls, all of them, and begins to send.
+    async fn send(
+        &self,
+        acting: &Arc<Acting>,
+        calls: Vec<Targeted>,
+        sending: Sending,
+    ) -> Result<Once> {
+        let columns = Columns::of(&[&acting.method], acting.wait, false);
+        let Some(first) = calls.first() else {
+            return Ok(stream::empty().boxed());
+        };
+        let provider = &acting.resource.provider;
+        let journal = self.engine().journal().await?;
+        let binding = send::binding(
+            &sending.client,
+            provider,
+            &first.call.server,
+            self.engine().cloud(provider),
+        )
+        .await?;
+        let run = journal.begin(binding).await?;
+        lock(&sending.statement.actions)
+            .get_or_insert_default()
+            .statement = run.statement().to_owned();
+        let errands = send::intend(run, acting, calls).await?;
+        Ok(send::rows(sending, errands, columns))
+    }
+
+    /// The rows as RETURNING asks for them.
+    async fn returned(
+        &self,
+        acting: &Acting,
+        items: &[datafusion::sql::sqlparser::ast::SelectItem],
+        answers: Once,
+    ) -> Result<(SchemaRef, Once, Names)> {
+        let (plan, names) = returning::plan(self, acting, items, Some(answers)).await?;
+        let state = self.shared().state();
+        let physical = state.create_physical_plan(&plan).await?;
+        let rows = execute_stream(physical, state.task_ctx())?;
+        Ok((rows.schema(), rows.map_err(Error::from).boxed(), names))
+    }
+}
+
+/// What all targets share, for a statement without anything of its own.
+pub(super) fn sending(
+    settings: &Settings,
+    attendant: &Attendant,
+    client: restable_http::Client,
+    statement: &Arc<Statement>,
+    stopper: Stopper,
+    total: usize,
+) -> Sending {
+    Sending {
+        client,
+        statement: Arc::clone(statement),
+        stopper,
+        poll: PollInterval::starting_at(settings.poll_interval),
+        on_error: settings.on_error,
+        progress: attendant.progress.clone(),
+        keeps_existing: false,
+        recheck: None,
+        unknown_grace: settings.unknown_grace,
+        slots: send::slots(statement),
+        total,
+        done: AtomicUsize::new(0),
+        failed: AtomicUsize::new(0),
+        halted: AtomicBool::new(false),
+        started: Instant::now(),
+    }
+}
+
+/// For how long a statement of `operations` waits.
+pub(super) fn waits(settings: &Settings) -> Wait {
+    match settings.wait {
+        true => Wait::Operation,
+        false => Wait::No,
+    }
+}
