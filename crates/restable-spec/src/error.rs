@@ -121,6 +121,12 @@ pub enum Problem {
     /// Two names that cannot be told apart.
     #[error("`{0}` and `{1}` are the same name")]
     SameName(String, String),
+    /// Keys of which one, and one only, must be there.
+    #[error("one of {0} must be there, and one only")]
+    NotOneOf(&'static str),
+    /// A blocker that a preview could not test.
+    #[error("no GET with the parameters in the path of the call can tell this blocker")]
+    NoReader,
     /// A value that the format does not know.
     #[error("`{value}` is none of {allowed}")]
     Unknown {

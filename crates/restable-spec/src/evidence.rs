@@ -109,6 +109,11 @@ impl Service {
             let resource = self.resource(name)?;
             return Some((resource, resource.one_row_reader()?));
         }
+        self.reader_at_path(method)
+    }
+
+    /// As [`Service::reader_at`], whatever the document says about evidence.
+    pub(crate) fn reader_at_path(&self, method: &Method) -> Option<(&Arc<Resource>, &Arc<Method>)> {
         let mut path = method.path.segments();
         if method.http == HttpMethod::Post {
             // Some documents end a path with a slash.

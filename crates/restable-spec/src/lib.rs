@@ -9,6 +9,7 @@
 mod acting;
 mod arm_id;
 mod bind;
+mod blockers;
 mod body;
 mod builtin;
 mod document;
@@ -30,6 +31,7 @@ mod value;
 pub use acting::Attribute;
 pub use arm_id::{IdForm, id_conflict};
 pub use bind::{Arguments, BoundCall};
+pub use blockers::{Blocker, BlockerTest, FieldValues};
 pub use body::{
     Body, BodyArgument, BodyFault, BodyProblem, BodyTarget, BodyValue, Severity, Strictness,
 };

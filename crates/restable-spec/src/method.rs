@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use crate::blockers::{Blocker, FieldValues};
 use crate::evidence::Evidence;
 use crate::path::PathTemplate;
 use crate::schema::{Schema, Schemas};
@@ -31,8 +32,12 @@ pub struct Method {
     pub response: Response,
     /// When it may be sent again.
     pub class: CallClass,
-    /// It removes, stops or overwrites something that cannot simply be had back.
+    /// It removes, stops or overwrites something that cannot simply be had back, whatever its body is.
     pub destructive: bool,
+    /// It does so as well if its body has one of these; [`Method::is_destructive`] looks at both.
+    pub destructive_values: Vec<FieldValues>,
+    /// What to look at before it is sent. [`crate::Service::blocker_reader`] says where to look.
+    pub blockers: Vec<Blocker>,
     /// It changes nothing: a GET, a HEAD, or a POST that only asks.
     pub read_only: bool,
     /// It answers before it is done.

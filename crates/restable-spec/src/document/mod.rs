@@ -1,12 +1,8 @@
 //! Provider documents as they are written: one private struct for each object of the format, and the YAML reader.
 //! Refuses wrong types with their line; keys it does not know are skipped, and nothing is resolved or checked here.
 
-use std::fmt;
-
 use indexmap::IndexMap;
-use serde::de::{
-    self, Deserialize, Deserializer, MapAccess, Visitor, value::MapAccessDeserializer,
-};
+use serde::de::{self, Deserialize, Deserializer};
 use serde_json::Value;
 
 use crate::error::{Error, Problem};
@@ -31,10 +27,14 @@ macro_rules! forms {
     };
 }
 
+mod blockers;
 mod evidence;
+mod parents;
 mod schemas;
 
+pub(crate) use blockers::{RawBlocker, RawFieldValues};
 pub(crate) use evidence::{RawEvidence, RawJobs};
+pub(crate) use parents::{RawChildless, RawParent};
 pub(crate) use schemas::{RawAdditional, RawDiscriminator, RawSchema};
 
 /// Reads one YAML text.
@@ -202,24 +202,6 @@ pub(crate) struct RawResource {
     pub childless: Option<RawChildless>,
 }
 
-/// Rows under which nothing is asked.
-#[derive(Debug, serde::Deserialize)]
-#[serde(expecting = "an object")]
-pub(crate) struct RawChildless {
-    pub field: String,
-    pub values: Vec<String>,
-}
-
-/// `none`, or who enumerates the parameters.
-#[derive(Debug)]
-pub(crate) enum RawParent {
-    Named(String),
-    Mapping {
-        resource: String,
-        parameters: IndexMap<String, String>,
-    },
-}
-
 #[derive(Debug, serde::Deserialize)]
 #[serde(expecting = "an object")]
 pub(crate) struct RawMethod {
@@ -236,10 +218,14 @@ pub(crate) struct RawMethod {
     pub read_only: Option<bool>,
     #[serde(rename = "x-restable-destructive")]
     pub destructive: Option<bool>,
+    #[serde(rename = "x-restable-destructive-body")]
+    pub destructive_body: Option<Vec<RawFieldValues>>,
     #[serde(rename = "x-restable-long-running")]
     pub long_running: Option<RawLongRunning>,
     #[serde(rename = "x-restable-evidence")]
     pub evidence: Option<RawEvidence>,
+    #[serde(rename = "x-restable-blockers")]
+    pub blockers: Option<Vec<RawBlocker>>,
 }
 
 #[derive(Debug, Default, serde::Deserialize)]
@@ -380,10 +366,14 @@ pub(crate) struct RawOperation {
     pub read_only: Option<bool>,
     #[serde(rename = "x-restable-destructive")]
     pub destructive: Option<bool>,
+    #[serde(rename = "x-restable-destructive-body")]
+    pub destructive_body: Option<Vec<RawFieldValues>>,
     #[serde(rename = "x-restable-long-running")]
     pub long_running: Option<RawLongRunning>,
     #[serde(rename = "x-restable-evidence")]
     pub evidence: Option<RawEvidence>,
+    #[serde(rename = "x-restable-blockers")]
+    pub blockers: Option<Vec<RawBlocker>>,
     #[serde(
         rename = "x-ms-long-running-operation",
         default,
@@ -472,28 +462,3 @@ pub(crate) struct RawResponse {
 pub(crate) struct RawMedia {
     pub schema: Option<RawSchema>,
 }
-
-#[derive(serde::Deserialize)]
-#[serde(expecting = "an object")]
-struct ParentObject {
-    resource: String,
-    #[serde(default, deserialize_with = "nullable")]
-    parameters: IndexMap<String, String>,
-}
-
-forms!(
-    RawParent,
-    "`none` or an object with `resource` and `parameters`",
-    {
-        fn visit_str<E: de::Error>(self, text: &str) -> Result<RawParent, E> {
-            Ok(RawParent::Named(text.to_owned()))
-        }
-        fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<RawParent, A::Error> {
-            let object = ParentObject::deserialize(MapAccessDeserializer::new(map))?;
-            Ok(RawParent::Mapping {
-                resource: object.resource,
-                parameters: object.parameters,
-            })
-        }
-    }
-);

@@ -77,7 +77,7 @@ pub(super) fn jobs(reading: &Reading<'_>, raw: &RawJobs) -> Result<Jobs, Error> 
     })
 }
 
-fn known(reading: &Reading<'_>, place: &str, name: &str) -> Result<(), Error> {
+pub(super) fn known(reading: &Reading<'_>, place: &str, name: &str) -> Result<(), Error> {
     let resources = &reading.raw.components.resources;
     let is_known = resources
         .iter()

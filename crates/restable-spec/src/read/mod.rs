@@ -3,6 +3,7 @@
 //! the place. It reads nothing but the text that it is given.
 
 mod arm;
+mod blockers;
 mod evidence;
 mod operations;
 mod parents;
@@ -100,7 +101,7 @@ pub(crate) fn service(
 
     let schemas = Arc::clone(&reading.schemas);
     drop(reading);
-    Ok(Service {
+    let service = Service {
         provider: provider.to_owned(),
         name: name.to_owned(),
         title: raw.info.title,
@@ -119,7 +120,9 @@ pub(crate) fn service(
         error_hints: raw.error_hints.iter().map(RawErrorHint::read).collect(),
         not_found_codes: raw.not_found_codes,
         jobs,
-    })
+    };
+    blockers::check(file, &service)?;
+    Ok(service)
 }
 
 fn resource(reading: &Reading<'_>, key: &str, raw: &RawResource) -> Result<Resource, Error> {

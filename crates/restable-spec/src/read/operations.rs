@@ -14,7 +14,7 @@ use crate::path::PathTemplate;
 use crate::schema::Schema;
 
 use super::schemas::unescape;
-use super::{Reading, arm, evidence, responses};
+use super::{Reading, arm, blockers, evidence, responses};
 
 /// A method of a resource, from its entry in `x-stackQL-resources`.
 pub(super) fn read(
@@ -82,6 +82,8 @@ pub(super) fn read(
             HttpMethod::Patch => CallClass::Conditional,
         },
         destructive,
+        destructive_values: blockers::destructive_values(raw, operation),
+        blockers: blockers::read(reading, &place, raw, operation, http, read_only)?,
         read_only,
         long_running,
         evidence,

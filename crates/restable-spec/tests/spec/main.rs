@@ -8,6 +8,7 @@
 )]
 
 mod acting;
+mod blockers;
 mod bodies;
 mod calls;
 mod documents;
