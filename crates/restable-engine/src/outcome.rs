@@ -10,9 +10,9 @@ use arrow::datatypes::{Schema, SchemaRef};
 use datafusion::execution::SendableRecordBatchStream;
 use futures::StreamExt;
 
+use crate::acting::{ActionTotals, Stopper};
 use crate::functions::NAME_METADATA;
 use crate::names::{Heading, Names};
-use crate::acting::{ActionTotals, Stopper};
 use crate::statement::{Missing, Running, Statement, lock};
 use crate::{Error, Result};
 
@@ -74,7 +74,7 @@ pub struct Report {
     /// What the user should know although nothing failed.
     pub notices: Vec<String>,
     /// What the targets came to, if the statement acts.
-    pub actions: Option<ActionTotals>,
+    pub actions: Option<Box<ActionTotals>>,
 }
 
 impl Rows {
@@ -166,7 +166,7 @@ impl Report {
             absent: statement.absent(),
             missing: statement.missing(),
             notices: statement.notices(),
-            actions: lock(&statement.actions).clone(),
+            actions: lock(&statement.actions).clone().map(Box::new),
         }
     }
 

@@ -21,6 +21,7 @@ use restable_spec::Registry;
 use restable_sql::{Diagnostic, Parsed};
 use tokio::sync::OnceCell;
 
+use crate::acting::{self, Access, Acting, Attendant, JournalPlace};
 use crate::catalog::{Current, InformationSchema, OWN_CATALOG, OWN_SCHEMA, ProviderCatalog};
 use crate::dialect::{Comparisons, InputsChecked, JsonPlanner};
 use crate::identity::Spellings;
@@ -30,7 +31,6 @@ use crate::outcome::{Outcome, Report, Rows};
 use crate::settings::{Origin, Settings};
 use crate::shared::{Shared, keep_names};
 use crate::statement::{Running, Statement, lock};
-use crate::acting::{self, Access, Acting, Attendant, JournalPlace};
 use crate::{Error, Result, dialect, functions, placeholders, show};
 
 /// What all sessions of a process share: the documents and one client a provider.
@@ -327,15 +327,6 @@ impl Session {
 
     async fn prepare_here(&self, parsed: &Parsed) -> Result<Prepared> {
         use restable_sql::Statement as Sql;
-        let unsupported = |what: &str| {
-            Err(Error::Diagnostic(Arc::new(Diagnostic {
-                code: "R0315",
-                message: format!("`{what}` is not built yet"),
-                span: Some(parsed.span),
-                notes: Vec::new(),
-                help: Some("this version of restable reads; statements that change something come with a later one".to_owned()),
-            })))
-        };
         let rows = |batch: RecordBatch| {
             Ok(Prepared {
                 action: Action::Rows(batch),
@@ -343,6 +334,8 @@ impl Session {
                 source: None,
             })
         };
+        // They have their tables for as long as the statement is planned.
+        let _tables = acting::tables(self, &parsed.calls).await?;
         match &parsed.statement {
             Sql::Query(statement) => self.plan((**statement).clone()).await,
             Sql::Explain(explain) => match &*explain.statement {
@@ -363,7 +356,10 @@ impl Session {
                         source: None,
                     })
                 }
-                _ => unsupported("EXPLAIN of a mutating statement"),
+                acts => {
+                    let acting = acting::plan(self, acts).await?;
+                    rows(acting::explain(self, &acting, explain.verbose).await?)
+                }
             },
             Sql::Show(request) => rows(show::show(self, request).await?),
             Sql::Describe(restable_sql::Describe::Query(query)) => {
@@ -670,6 +666,7 @@ pub(crate) async fn plan_with(
     mut statement: ast::Statement,
 ) -> Result<(LogicalPlan, Names)> {
     placeholders::bind(&mut statement, variables)?;
+    acting::name_tables(&mut statement);
     let names = names::rewrite(&mut statement, shared)?;
     let state = shared.state();
     let statement = datafusion::sql::parser::Statement::Statement(Box::new(statement));

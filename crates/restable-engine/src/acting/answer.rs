@@ -13,9 +13,9 @@ use restable_spec::{Kind, Method};
 use serde_json::value::RawValue;
 
 use super::plan::{Wait, path_parameters};
+use crate::Result;
 use crate::functions::json_metadata;
 use crate::table::data_type;
-use crate::Result;
 
 /// What became of one target.
 #[derive(Debug, Default, Clone)]
@@ -122,7 +122,12 @@ impl Columns {
             after.push(named("destructive", Slot::Destructive));
             after.push(named("blockers", Slot::Blockers));
         }
-        let taken = |name: &str| before.iter().chain(&after).any(|(known, _)| same(known, name));
+        let taken = |name: &str| {
+            before
+                .iter()
+                .chain(&after)
+                .any(|(known, _)| same(known, name))
+        };
         let mut results: Vec<(String, Slot)> = Vec::new();
         for field in methods.iter().flat_map(|method| method.result_fields()) {
             let name = match taken(&field.name) {
@@ -183,7 +188,10 @@ fn column(slot: &Slot, answers: &[Answer]) -> ArrayRef {
     };
     match slot {
         Slot::Parameter(name) => texts(&|answer| {
-            let found = answer.parameters.iter().find(|(known, _)| same(known, name));
+            let found = answer
+                .parameters
+                .iter()
+                .find(|(known, _)| same(known, name));
             found.map(|(_, value)| value.clone())
         }),
         Slot::Status => texts(&|answer| Some(answer.status.to_owned())),
@@ -319,4 +327,3 @@ impl Answer {
         self
     }
 }
-

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use restable_http::Client;
-use restable_spec::{Arguments, HttpMethod, Method, Service};
+use restable_spec::{Arguments, Items, Method, Service};
 use tokio::sync::{Mutex, OnceCell};
 
 use super::ask;
@@ -45,9 +45,14 @@ impl Asked {
             Arc::clone(known.entry(call.path.to_ascii_lowercase()).or_default())
         };
         cell.get_or_init(|| async {
-            ask::one(client, statement, service, reader, &taken)
-                .await
-                .map_err(|problem| problem.to_string())
+            let found = match reader.response.items {
+                Items::One => ask::one(client, statement, service, reader, &taken).await,
+                Items::At(_) | Items::Array => {
+                    let any = |row: &str| Some(row.to_owned());
+                    ask::first(client, statement, service, reader, &taken, any).await
+                }
+            };
+            found.map_err(|problem| problem.to_string())
         })
         .await
         .clone()
@@ -63,17 +68,20 @@ pub(super) async fn of(
     asked: &Asked,
 ) -> Vec<String> {
     let (service, method) = (&acting.service, &acting.method);
-    let Some((_, reader)) = service.reader_at(method) else {
-        return Vec::new();
-    };
-    let there = asked
-        .one(client, statement, service, reader, &target.parameters)
-        .await;
-    match (there, method.http) {
-        (Err(problem), _) => vec![format!("it could not be read: {problem}")],
-        (Ok(Some(_)), HttpMethod::Put) => vec!["present: it would be replaced".to_owned()],
-        (Ok(None), HttpMethod::Put) => Vec::new(),
-        (Ok(None), _) => vec!["absent: there is no such thing".to_owned()],
-        (Ok(Some(_)), _) => Vec::new(),
+    let mut found = Vec::new();
+    for blocker in &method.blockers {
+        let Some((resource, reader)) = service.blocker_reader(method, blocker) else {
+            continue;
+        };
+        let row = asked
+            .one(client, statement, service, reader, &target.parameters)
+            .await;
+        let phrase = match row {
+            Ok(row) => blocker.phrase(row.as_deref()),
+            // A preview still shows the call; what could not be looked at is not passed over in silence.
+            Err(problem) => Some(format!("`{}` could not be read: {problem}", resource.name)),
+        };
+        found.extend(phrase.filter(|phrase| !found.contains(phrase)));
     }
+    found
 }

@@ -18,10 +18,11 @@ pub(super) async fn consent(
     setting: Confirm,
     attendant: &Attendant,
 ) -> Result<()> {
+    let destructive = acting.is_destructive(calls);
     let needed = match setting {
         Confirm::Never => false,
         Confirm::Always => true,
-        Confirm::Auto => calls.len() > 1 || acting.is_destructive(),
+        Confirm::Auto => calls.len() > 1 || destructive,
     };
     if !needed || calls.is_empty() {
         return Ok(());
@@ -38,7 +39,7 @@ pub(super) async fn consent(
         Consent::Refused => Err(Error::Unconfirmed {
             count,
             action,
-            destructive: acting.is_destructive(),
+            destructive,
             asked,
         }),
     }
@@ -49,7 +50,10 @@ fn question(acting: &Acting, calls: &[Targeted]) -> Question {
     let mut scopes: Vec<String> = Vec::new();
     for call in calls {
         let scope = scope(call, key);
-        if !scopes.iter().any(|known| known.eq_ignore_ascii_case(&scope)) {
+        if !scopes
+            .iter()
+            .any(|known| known.eq_ignore_ascii_case(&scope))
+        {
             scopes.push(scope);
         }
     }
@@ -57,7 +61,7 @@ fn question(acting: &Acting, calls: &[Targeted]) -> Question {
     Question {
         action: acting.title(),
         count: calls.len(),
-        destructive: acting.is_destructive(),
+        destructive: acting.is_destructive(calls),
         scopes,
         first: first.map(|call| call.call.scope.clone()).collect(),
     }

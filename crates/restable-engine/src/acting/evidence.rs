@@ -195,12 +195,13 @@ fn constant(service: &Service, method: &Method, field: &str) -> Option<Value> {
     let effective = service.schemas.effective_properties(schema, None);
     let (_, property) = effective.property(field)?;
     match service.schemas.resolve(&property.schema) {
-        restable_spec::Schema::Scalar(scalar) => match (&scalar.constant, scalar.allowed.as_slice())
-        {
-            (Some(constant), _) => Some(constant.clone()),
-            (None, [only]) => Some(only.clone()),
-            _ => None,
-        },
+        restable_spec::Schema::Scalar(scalar) => {
+            match (&scalar.constant, scalar.allowed.as_slice()) {
+                (Some(constant), _) => Some(constant.clone()),
+                (None, [only]) => Some(only.clone()),
+                _ => None,
+            }
+        }
         _ => None,
     }
 }
@@ -326,7 +327,9 @@ pub(super) async fn settle_later(
             "it may have been received ({why}), and what became of it could not be asked: {problem}"
         )),
         Ok(Verdict::NoSign) => {
-            let age = SystemTime::now().duration_since(created).unwrap_or_default();
+            let age = SystemTime::now()
+                .duration_since(created)
+                .unwrap_or_default();
             if age < sending.unknown_grace {
                 let left = (sending.unknown_grace - age).as_secs() + 1;
                 return unknown(format!(
@@ -341,16 +344,21 @@ pub(super) async fn settle_later(
                 .because("no sign of it was there after `unknown_grace`");
             let permit = async {
                 about.run.settle(number, settled).await?;
-                about.run.again(number, restable_http::journal::Supplement::default()).await
+                about
+                    .run
+                    .again(number, restable_http::journal::Supplement::default())
+                    .await
             };
             match permit.await {
-                Ok(permit) => Resolved::NotReceived(permit, Box::new(blank)),
+                Ok(permit) => Resolved::NotReceived(Box::new(permit), Box::new(blank)),
                 Err(problem) => Resolved::Answer(Box::new(
                     Answer {
                         status: "NotSent",
                         ..blank
                     }
-                    .because(format!("it was not received, and is not sent again: {problem}")),
+                    .because(format!(
+                        "it was not received, and is not sent again: {problem}"
+                    )),
                 )),
             }
         }

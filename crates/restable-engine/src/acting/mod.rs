@@ -9,6 +9,7 @@ mod ask;
 mod blockers;
 mod confirm;
 mod evidence;
+mod explain;
 mod job;
 mod operations;
 mod plan;
@@ -20,6 +21,7 @@ mod rows;
 mod run;
 mod send;
 mod source;
+mod table;
 mod totals;
 mod values;
 
@@ -33,8 +35,10 @@ pub use operations::OperationFilter;
 pub use send::Stopper;
 pub use totals::{ActionTotals, ErrorCount};
 
+pub(crate) use explain::explain;
 pub(crate) use operations::list;
 pub(crate) use plan::{Acting, plan};
+pub(crate) use table::{name_tables, tables};
 
 /// What a session may do to its providers. It is enforced where a call is made, not by reading SQL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -12,12 +12,12 @@ use restable_http::journal::{Binding, Entry, Filter, Run, State, Supplement};
 use restable_spec::{BoundCall, Method, Resource, Service};
 use restable_sql::Diagnostic;
 
+use super::Access;
 use super::answer::{self, Answer, Columns};
 use super::plan::Deed;
 use super::rows::Targeted;
 use super::run::{sending, waits};
 use super::send::{self, Errand, Stopper, Work};
-use super::Access;
 use crate::functions::json_metadata;
 use crate::names::Names;
 use crate::outcome::{Outcome, Rows};
@@ -48,7 +48,9 @@ pub(crate) async fn list(session: &Session, filter: OperationFilter) -> Result<R
     let entries = match session.engine().existing_journal().await? {
         Some(journal) => {
             let all = journal.entries(Filter::default()).await?;
-            let all = all.into_iter().map(|entry| (state_of(&journal, &entry), entry));
+            let all = all
+                .into_iter()
+                .map(|entry| (state_of(&journal, &entry), entry));
             let mut all: Vec<(State, Entry)> = all
                 .filter(|(state, _)| !filter.open || !state.has_ended())
                 .collect();
@@ -87,7 +89,11 @@ pub(crate) async fn list(session: &Session, filter: OperationFilter) -> Result<R
     };
     let times = |of: &dyn Fn(&Entry) -> SystemTime| {
         let values = entries.iter().map(|(_, entry)| Some(millis(of(entry))));
-        Arc::new(values.collect::<TimestampMillisecondArray>().with_timezone("UTC")) as Arc<_>
+        Arc::new(
+            values
+                .collect::<TimestampMillisecondArray>()
+                .with_timezone("UTC"),
+        ) as Arc<_>
     };
     let numbers = entries.iter().map(|(_, entry)| Some(entry.number));
     let columns = vec![
@@ -108,7 +114,10 @@ pub(crate) async fn list(session: &Session, filter: OperationFilter) -> Result<R
         texts(&|(_, entry)| Some(entry.url.clone())),
         texts(&|(_, entry)| entry.body.clone()),
     ];
-    Ok(RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?)
+    Ok(RecordBatch::try_new(
+        Arc::new(Schema::new(fields)),
+        columns,
+    )?)
 }
 
 fn millis(time: SystemTime) -> i64 {
@@ -255,7 +264,9 @@ impl Session {
         let Some(client) = client else {
             let rows = Box::pin(RecordBatchStreamAdapter::new(schema, stream::empty()));
             let names = Names::default();
-            return Ok(Outcome::Rows(Rows::new(rows, &names, running, started, None)));
+            return Ok(Outcome::Rows(Rows::new(
+                rows, &names, running, started, None,
+            )));
         };
         let stopper = Stopper::new();
         let sending = sending(
@@ -285,7 +296,10 @@ impl Session {
     ) -> Result<Errand> {
         let (service, _, method) = self.method_of(&entry)?;
         let mut call = entry.call().ok_or_else(|| {
-            Error::internal(format!("entry {} of the journal holds no call", entry.number))
+            Error::internal(format!(
+                "entry {} of the journal holds no call",
+                entry.number
+            ))
         })?;
         call.body.clone_from(&entry.body);
         let parameters = parameters(&method, &call);
@@ -313,13 +327,14 @@ impl Session {
                 number: entry.number,
                 request_id: entry.client_request_id.clone(),
                 created: entry.created,
-                why: entry.error_message.clone().unwrap_or_else(|| {
-                    "its process ended before an answer came".to_owned()
-                }),
+                why: entry
+                    .error_message
+                    .clone()
+                    .unwrap_or_else(|| "its process ended before an answer came".to_owned()),
             },
             (State::Intended | State::NotSent, Some(run)) => {
                 match run.again(entry.number, Supplement::default()).await {
-                    Ok(permit) => Work::Send(permit),
+                    Ok(permit) => Work::Send(Box::new(permit)),
                     Err(problem) => {
                         let hint = problem.hint().map(|hint| format!("; {hint}"));
                         let why = format!("not sent: {problem}{}", hint.unwrap_or_default());
@@ -360,7 +375,10 @@ impl Session {
             .provider(&entry.binding.provider)
             .ok_or_else(|| Error::unknown_provider(self.registry(), &entry.binding.provider))?;
         let call = entry.call();
-        let names: Vec<String> = provider.services().map(|entry| entry.name.clone()).collect();
+        let names: Vec<String> = provider
+            .services()
+            .map(|entry| entry.name.clone())
+            .collect();
         for name in names {
             let Some(service) = provider.service(&name)? else {
                 continue;
@@ -369,9 +387,9 @@ impl Session {
                 let method = resource.methods.values().find(|method| {
                     method.operation_id == entry.method_id
                         && method.http == entry.http
-                        && call
-                            .as_ref()
-                            .is_none_or(|call| call.server == service.server || !parameters(method, call).is_empty())
+                        && call.as_ref().is_none_or(|call| {
+                            call.server == service.server || !parameters(method, call).is_empty()
+                        })
                 })?;
                 Some((Arc::clone(resource), Arc::clone(method)))
             });

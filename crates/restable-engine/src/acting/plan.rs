@@ -11,9 +11,10 @@ use restable_spec::names::{fold, same};
 use restable_spec::{CallClass, IdForm, Location, Method, Resource, Service, Verb};
 use restable_sql::{Diagnostic, Hints, Replace, Span, Statement as Sql};
 
-use super::source::{self, Column};
-use super::answer::{self, Columns};
 use super::Access;
+use super::answer::{self, Columns};
+use super::rows::Targeted;
+use super::source::{self, Column};
 use crate::names;
 use crate::session::Session;
 use crate::{Error, Result};
@@ -49,8 +50,10 @@ pub(super) enum Rows {
     Named,
     /// Those that have a key which the statement spells out.
     Keyed,
-    /// Those that a query answers: a set.
+    /// Those that a search for targets finds: a set.
     Read,
+    /// Those that the query of an INSERT answers: a set, whose targets are not what was read.
+    Selected,
 }
 
 /// A statement that acts, ready to run.
@@ -98,14 +101,14 @@ impl Acting {
         self.method.class == CallClass::Read
     }
 
-    /// Whether data or protection may be lost.
-    pub(super) fn is_destructive(&self) -> bool {
-        self.method.destructive || self.verb == Verb::Replace
+    /// Whether data or protection may be lost by this call: by what it is, or by what its body says.
+    pub(super) fn destroys(&self, target: &Targeted) -> bool {
+        self.verb == Verb::Replace || self.method.is_destructive(target.call.body.as_deref())
     }
 
-    /// Whether data or protection may be lost by this call.
-    pub(super) fn destroys(&self, _target: &super::rows::Targeted) -> bool {
-        self.is_destructive()
+    /// Whether that may be so for any of these.
+    pub(super) fn is_destructive(&self, targets: &[Targeted]) -> bool {
+        targets.iter().any(|target| self.destroys(target))
     }
 
     /// What it does, in a few words: `EXEC backup_instances.stop_protection`.

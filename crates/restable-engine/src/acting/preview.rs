@@ -7,9 +7,9 @@ use restable_http::{Client, redact_url};
 use restable_spec::BoundCall;
 
 use super::answer::{Answer, Shown};
+use super::blockers;
 use super::plan::Acting;
 use super::rows::Targeted;
-use super::blockers;
 use crate::statement::Statement;
 
 /// What would be sent for each target.

@@ -1,10 +1,9 @@
 //! RETURNING: a projection over the rows that a statement answers, in the table's own names.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use arrow::array::{RecordBatch, RecordBatchOptions};
-use arrow::datatypes::{Schema, SchemaRef};
+use arrow::datatypes::SchemaRef;
 use datafusion::catalog::streaming::StreamingTable;
 use datafusion::catalog::{SchemaProvider, TableProvider};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
@@ -14,15 +13,13 @@ use datafusion::physical_plan::streaming::PartitionStream;
 use datafusion::sql::sqlparser::ast::{Ident, SelectItem};
 use futures::StreamExt;
 use futures::stream::BoxStream;
-use restable_spec::names::fold;
 
 use super::plan::Acting;
-use super::source;
-use crate::functions::NAME_METADATA;
+use super::{source, table};
+use crate::Result;
 use crate::names::Names;
 use crate::session::Session;
 use crate::statement::lock;
-use crate::Result;
 
 /// Rows that can be read once.
 pub(super) type Once = BoxStream<'static, Result<RecordBatch>>;
@@ -34,7 +31,7 @@ pub(super) async fn plan(
     items: &[SelectItem],
     rows: Option<Once>,
 ) -> Result<(LogicalPlan, Names)> {
-    let schema = folded(acting.schema());
+    let schema = table::folded(acting.schema());
     let rows: Arc<dyn PartitionStream> = Arc::new(Answers {
         schema: Arc::clone(&schema),
         rows: Mutex::new(rows),
@@ -54,20 +51,6 @@ pub(super) async fn plan(
 /// The address of the table: unique while it lives.
 fn address(table: &Arc<dyn TableProvider>) -> usize {
     Arc::as_ptr(table).cast::<()>() as usize
-}
-
-/// The names of the plan, with those of the result beside them.
-fn folded(schema: &SchemaRef) -> SchemaRef {
-    let fields = schema.fields().iter().map(|field| {
-        let mut metadata: HashMap<String, String> = field.metadata().clone();
-        metadata.insert(NAME_METADATA.to_owned(), field.name().clone());
-        field
-            .as_ref()
-            .clone()
-            .with_name(fold(field.name()))
-            .with_metadata(metadata)
-    });
-    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
 }
 
 struct Answers {

@@ -8,9 +8,7 @@ use restable_spec::names::same;
 use restable_spec::{Arguments, BodyArgument, BodyValue, BoundCall, Verb, id_conflict};
 use restable_sql::{Diagnostic, Span};
 
-use super::plan::{
-    Acting, Rows, Target, is_subscription, path_parameters, takes_default,
-};
+use super::plan::{Acting, Rows, Target, is_subscription, path_parameters, takes_default};
 use super::values;
 use crate::{Error, Result};
 
@@ -51,9 +49,7 @@ pub(super) fn calls(
             let mut key = format!("{}{}", targeted.call.server, targeted.call.path);
             key.make_ascii_lowercase();
             // A call whose path has no key of the resource, such as a validation, is about its body.
-            if !has_key
-                && let Some(body) = &targeted.call.body
-            {
+            if !has_key && let Some(body) = &targeted.call.body {
                 key.push('\n');
                 key.push_str(body);
             }
@@ -166,14 +162,14 @@ fn call(
         .bind(&acting.service, &Arguments { parameters, body })
         .map_err(|problem| {
             let parameter = problem.parameter().map(str::to_owned);
-            let span = acting.columns.iter().find_map(|column| match &column.target {
-                Target::Parameter(name) if Some(name) == parameter.as_ref() => column.span,
-                _ => None,
-            });
-            Error::from(at_span(
-                Diagnostic::new("R0305", problem.to_string()),
-                span,
-            ))
+            let span = acting
+                .columns
+                .iter()
+                .find_map(|column| match &column.target {
+                    Target::Parameter(name) if Some(name) == parameter.as_ref() => column.span,
+                    _ => None,
+                });
+            Error::from(at_span(Diagnostic::new("R0305", problem.to_string()), span))
         })?;
     Ok(Targeted {
         call,
@@ -242,7 +238,7 @@ fn at_span(problem: Diagnostic, span: Option<Span>) -> Diagnostic {
 fn of_row(problem: Error, number: usize, rows: Rows) -> Error {
     let mut diagnostic = problem.diagnostic();
     diagnostic.notes.push(match rows {
-        Rows::Read => format!("row {number} of the source; nothing was sent"),
+        Rows::Read | Rows::Selected => format!("row {number} of the source; nothing was sent"),
         Rows::Named | Rows::Keyed => "nothing was sent".to_owned(),
     });
     diagnostic.into()

@@ -64,7 +64,7 @@ impl Session {
             self.allowed(&acting)?;
             let attendant = self.attendant();
             confirm::consent(&acting, &calls, settings.confirm, &attendant).await?;
-            let recheck = send::rechecks(&acting).then(|| Recheck {
+            let recheck = send::rechecks(&acting, &calls).then(|| Recheck {
                 acting: Arc::clone(&acting),
                 shared: Arc::clone(self.shared()),
                 variables: self.variables(),
@@ -75,8 +75,7 @@ impl Session {
             });
             let stop = Stopper::new();
             stopper = Some(stop.clone());
-            let mut sending =
-                sending(&settings, &attendant, client, &statement, stop, calls.len());
+            let mut sending = sending(&settings, &attendant, client, &statement, stop, calls.len());
             sending.recheck = recheck;
             sending.keeps_existing = acting.keeps_existing;
             if !acting.shows_status {
@@ -107,9 +106,7 @@ impl Session {
         Vec<RecordBatch>,
     )> {
         let mut state = self.shared().state();
-        state
-            .config_mut()
-            .set_extension(Arc::clone(statement));
+        state.config_mut().set_extension(Arc::clone(statement));
         state.mark_start_execution();
         let physical =
             on_deep_stack(async { state.create_physical_plan(&acting.source).await }).await?;
@@ -128,11 +125,11 @@ impl Session {
             let problem = Error::from(problem);
             match (acting.rows, &problem) {
                 // Whoever reads "403" must not wonder what was done.
-                (Source::Read, Error::Http { .. } | Error::Diagnostic(_)) => {
+                (Source::Read | Source::Selected, Error::Http { .. } | Error::Diagnostic(_)) => {
                     let mut diagnostic = problem.diagnostic();
-                    diagnostic
-                        .notes
-                        .push("the source could not be read whole, so that nothing was sent".to_owned());
+                    diagnostic.notes.push(
+                        "the source could not be read whole, so that nothing was sent".to_owned(),
+                    );
                     problem.told_as(diagnostic)
                 }
                 _ => problem,

@@ -100,13 +100,13 @@ pub(super) enum Resolved {
     /// Nothing is to be sent.
     Answer(Box<Answer>),
     /// It surely was not received, and may be sent.
-    NotReceived(Permit, Box<Answer>),
+    NotReceived(Box<Permit>, Box<Answer>),
 }
 
 /// What is to be done.
 pub(super) enum Work {
     /// The call is sent.
-    Send(Permit),
+    Send(Box<Permit>),
     /// The operation is followed.
     Follow(Box<Started>),
     /// What became of the call is asked; if it surely was not received, it is sent.
@@ -121,11 +121,7 @@ pub(super) enum Work {
 }
 
 /// The journal's entries for calls: all of them, or nothing is sent.
-pub(super) async fn intend(
-    run: Run,
-    acting: &Acting,
-    calls: Vec<Targeted>,
-) -> Result<Vec<Errand>> {
+pub(super) async fn intend(run: Run, acting: &Acting, calls: Vec<Targeted>) -> Result<Vec<Errand>> {
     let intents = calls.iter().map(|target| Intent {
         call: target.call.clone(),
         long_running: acting.method.long_running,
@@ -146,7 +142,7 @@ pub(super) async fn intend(
             deed: Arc::clone(&deed),
             run: Arc::clone(&run),
             target,
-            work: Work::Send(permit),
+            work: Work::Send(Box::new(permit)),
         })
         .collect())
 }
@@ -280,7 +276,7 @@ impl Sending {
         };
         match work {
             Work::Known(answer) => *answer,
-            Work::Send(permit) => self.send(about, permit, blank).await,
+            Work::Send(permit) => self.send(about, *permit, blank).await,
             Work::Follow(started) => {
                 let blank = Answer {
                     operation: Some(started.number()),
@@ -301,7 +297,7 @@ impl Sending {
                 let again = evidence::settle_later(self, about, &request_id, created, blank, &why);
                 match again.await {
                     Resolved::Answer(answer) => *answer,
-                    Resolved::NotReceived(permit, blank) => self.send(about, permit, *blank).await,
+                    Resolved::NotReceived(permit, blank) => self.send(about, *permit, *blank).await,
                 }
             }
         }
@@ -538,6 +534,6 @@ pub(super) fn slots(statement: &Statement) -> Semaphore {
 }
 
 /// Whether targets are read again before they are sent: sets, and calls that destroy.
-pub(super) fn rechecks(acting: &Acting) -> bool {
-    acting.rows == Rows::Read && acting.is_destructive()
+pub(super) fn rechecks(acting: &Acting, targets: &[Targeted]) -> bool {
+    acting.rows == Rows::Read && acting.is_destructive(targets)
 }

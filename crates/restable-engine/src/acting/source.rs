@@ -80,9 +80,13 @@ pub(super) async fn exec(session: &Session, exec: &restable_sql::Exec) -> Result
             let column = Ident::with_quote('"', name.clone());
             let value = Expr::CompoundIdentifier(vec![alias.clone(), column]);
             items.push(item(value, items.len()));
+            let shown = match &target {
+                Target::Parameter(name) => name,
+                _ => &name,
+            };
             columns.push(Column {
+                shown: format!("`{shown}` of FOR EACH"),
                 target,
-                shown: format!("`{name}` of FOR EACH"),
                 span: Some(each.span),
             });
         }
@@ -157,7 +161,11 @@ pub(super) async fn insert(session: &Session, insert: &Insert, verb: Verb) -> Re
         method,
         columns,
         query: statement,
-        rows: if is_values { Rows::Named } else { Rows::Read },
+        rows: if is_values {
+            Rows::Named
+        } else {
+            Rows::Selected
+        },
         hints: insert.hints,
         keeps_existing: insert.on_conflict_do_nothing,
         returning: insert.returning.clone(),
@@ -341,11 +349,11 @@ pub(super) fn again(source: Box<ast::Query>, condition: Option<Expr>) -> ast::St
 }
 
 /// `SELECT items FROM "name" AS alias`.
-pub(super) fn returning(
-    items: Vec<ast::SelectItem>,
-    name: &str,
-    alias: Ident,
-) -> ast::Statement {
+pub(super) fn returning(items: Vec<ast::SelectItem>, name: &str, alias: Ident) -> ast::Statement {
     let table = ast::ObjectName::from(vec![Ident::with_quote('"', name)]);
-    query(items, vec![changes::table_factor(&table, Some(&alias))], None)
+    query(
+        items,
+        vec![changes::table_factor(&table, Some(&alias))],
+        None,
+    )
 }

@@ -73,6 +73,7 @@ impl ActionTotals {
                 count: 1,
             }),
         }
-        self.errors.sort_by_key(|error| std::cmp::Reverse(error.count));
+        self.errors
+            .sort_by_key(|error| std::cmp::Reverse(error.count));
     }
 }

@@ -107,7 +107,8 @@ fn json(array: &dyn Array, row: usize) -> Result<Value> {
         DataType::Struct(fields) => {
             let columns = array.as_struct().columns();
             let entries = fields.iter().zip(columns);
-            let entries = entries.map(|(field, column)| Ok((field.name().clone(), json(column, row)?)));
+            let entries =
+                entries.map(|(field, column)| Ok((field.name().clone(), json(column, row)?)));
             Value::Object(entries.collect::<Result<Map<_, _>>>()?)
         }
         DataType::Boolean => Value::Bool(array.as_boolean().value(row)),

@@ -73,7 +73,11 @@ fn draft(session: &Session, change: &Change<'_>) -> Result<Draft> {
     let known: Vec<String> = resource
         .parameters
         .iter()
-        .chain(resource.methods_of(change.verb).flat_map(|it| &it.parameters))
+        .chain(
+            resource
+                .methods_of(change.verb)
+                .flat_map(|it| &it.parameters),
+        )
         .map(|parameter| parameter.name.clone())
         .collect();
     let method = choose(&resource, change.verb, &known, change.table_span)?;

@@ -128,11 +128,7 @@ impl Where {
     }
 }
 
-fn equality(
-    expr: &Expr,
-    table: &ObjectName,
-    alias: Option<&Ident>,
-) -> Option<(String, Vec<Expr>)> {
+fn equality(expr: &Expr, table: &ObjectName, alias: Option<&Ident>) -> Option<(String, Vec<Expr>)> {
     match expr {
         Expr::BinaryOp {
             left,
@@ -168,7 +164,10 @@ fn column(expr: &Expr, table: &ObjectName, alias: Option<&Ident>) -> Option<Stri
             let before: Vec<String> = before.iter().map(|part| fold(&part.value)).collect();
             let owner: Vec<String> = match alias {
                 Some(alias) => vec![fold(&alias.value)],
-                None => names::written(table).iter().map(|part| fold(part)).collect(),
+                None => names::written(table)
+                    .iter()
+                    .map(|part| fold(part))
+                    .collect(),
             };
             // `backup_instances.name` and `azure.data_protection.backup_instances.name`, but not `properties.name`.
             owner.ends_with(&before).then(|| last.value.clone())

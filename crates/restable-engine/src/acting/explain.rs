@@ -1,0 +1,75 @@
+//! EXPLAIN of a statement that acts: which call it makes for each row, and how its rows are found. It sends nothing.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use arrow::array::{RecordBatch, StringArray};
+use arrow::datatypes::{DataType, Field, Schema};
+
+use super::plan::{Acting, Rows, Target, Wait};
+use crate::Result;
+use crate::session::{Session, on_deep_stack};
+
+/// The plan as rows, in the columns that EXPLAIN of a query has.
+pub(crate) async fn explain(
+    session: &Session,
+    acting: &Acting,
+    verbose: bool,
+) -> Result<RecordBatch> {
+    let method = &acting.method;
+    let mut call = format!("{} {}", method.http, method.path);
+    let asks = if acting.only_asks() {
+        "only asks"
+    } else if acting.preview {
+        "is shown, not sent"
+    } else if acting.is_destructive(&[]) || method.destructive {
+        "destroys, so that consent is needed"
+    } else if acting.rows == Rows::Read || acting.rows == Rows::Selected {
+        "needs consent for more than one target"
+    } else {
+        "changes something"
+    };
+    let _ = write!(call, "\n  {}: {asks}", acting.title());
+    let _ = match (acting.rows, acting.only_asks()) {
+        (Rows::Keyed, _) => write!(call, "\n  the key is spelt out: nothing is read before"),
+        (Rows::Named, _) => write!(call, "\n  the rows are spelt out"),
+        (Rows::Read | Rows::Selected, _) => write!(
+            call,
+            "\n  the source is read to its end before the first call; a row is a target"
+        ),
+    };
+    if method.long_running.is_some() && !acting.only_asks() {
+        let _ = write!(
+            call,
+            "\n  {}",
+            match acting.wait {
+                Wait::No => "its operation is not waited for",
+                Wait::Operation => "its operation is waited for",
+                Wait::Job => "its operation and the job of it are waited for",
+            }
+        );
+    }
+    for (at, column) in acting.columns.iter().enumerate() {
+        let place = match &column.target {
+            Target::Parameter(name) => format!("parameter `{name}`"),
+            Target::Attribute(path) => format!("`{}` of the body", path.join(".")),
+            Target::Id(form) => format!("the parameters of {form}"),
+            Target::Body => "the body".to_owned(),
+        };
+        let _ = write!(call, "\n  argument{at}: {} -> {place}", column.shown);
+    }
+    let state = session.shared().state();
+    let source = on_deep_stack(async { state.optimize(&acting.source) }).await??;
+    let source = if verbose {
+        source.display_indent_schema().to_string()
+    } else {
+        source.display_indent().to_string()
+    };
+    let text = |name: &str| Field::new(name, DataType::Utf8, false);
+    let schema = Schema::new(vec![text("plan_type"), text("plan")]);
+    let columns = vec![
+        Arc::new(StringArray::from(vec!["call", "source"])) as Arc<_>,
+        Arc::new(StringArray::from(vec![call, source])) as Arc<_>,
+    ];
+    Ok(RecordBatch::try_new(Arc::new(schema), columns)?)
+}
