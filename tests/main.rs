@@ -18,6 +18,7 @@ mod examples;
 mod faults;
 mod hostile;
 mod house;
+mod kill;
 mod registry;
 mod replay;
 mod rig;

@@ -19,62 +19,160 @@ pub fn insert(service: &Service, resource: &Resource, required_only: bool) -> Re
                 resource.full_name()
             )),
         })?;
-    let (mut names, mut values) = (Vec::new(), Vec::new());
-    for (name, value) in inputs(service, method, required_only) {
-        names.push(if name.contains('-') || name.contains('$') {
-            format!("\"{name}\"")
-        } else {
-            name
-        });
-        values.push(value);
+    let inputs: Vec<Input> = inputs(service, method)
+        .into_iter()
+        .filter(|input| input.required || !required_only)
+        .collect();
+    let names: Vec<String> = inputs
+        .iter()
+        .map(|input| match input.name.contains(['-', '$', '.']) {
+            true => format!("\"{}\"", input.name),
+            false => input.name.clone(),
+        })
+        .collect();
+    let mut values = String::new();
+    for (at, input) in inputs.iter().enumerate() {
+        let comma = if at + 1 < inputs.len() { "," } else { "" };
+        // NULL leaves an attribute out, so that the statement runs with what is optional as it stands.
+        let _ = match input.required {
+            true => write!(values, "\n  {}{comma}{}", input.value, note(&input.choices)),
+            false => write!(
+                values,
+                "\n  NULL{comma}  -- {}: {}",
+                input.name, input.value
+            ),
+        };
     }
-    let names = names.join(", ");
-    let values = values.join(",\n  ");
     Ok(format!(
-        "INSERT INTO {} ({names})\nVALUES (\n  {values}\n);",
-        resource.full_name()
+        "INSERT INTO {} ({})\nVALUES ({values}\n);",
+        resource.full_name(),
+        names.join(", ")
     ))
 }
 
-/// An EXEC with a place for each parameter and attribute.
+/// An EXEC with a place for each parameter and attribute. What is optional stands behind `--`, with the comma that it needs.
 pub fn exec(service: &Service, resource: &Resource, method: &Method) -> String {
+    let inputs = inputs(service, method);
     let mut text = format!("EXEC {}.{}", resource.full_name(), method.key);
-    for (at, (name, value)) in inputs(service, method, false).into_iter().enumerate() {
+    let required: Vec<&Input> = inputs.iter().filter(|input| input.required).collect();
+    for (at, input) in required.iter().enumerate() {
+        let comma = if at + 1 < required.len() { "," } else { "" };
         let _ = write!(
             text,
-            "{}\n  @{name} = {value}",
-            if at == 0 { "" } else { "," }
+            "\n  @{} = {}{comma}{}",
+            input.name,
+            input.value,
+            note(&input.choices)
         );
     }
-    text.push(';');
+    for input in inputs.iter().filter(|input| !input.required) {
+        let comma = if required.is_empty() { "" } else { ", " };
+        let _ = write!(text, "\n  -- {comma}@{} = {}", input.name, input.value);
+    }
+    // Behind a comment the end of the statement needs a line of its own.
+    text.push_str(
+        match text.lines().last().is_some_and(|line| line.contains("--")) {
+            true => "\n;",
+            false => ";",
+        },
+    );
     text
 }
 
-fn inputs(service: &Service, method: &Method, required_only: bool) -> Vec<(String, String)> {
-    let mut inputs = Vec::new();
-    for parameter in method
-        .parameters
-        .iter()
-        .filter(|parameter| parameter.must_be_given())
-    {
-        inputs.push((parameter.name.clone(), format!("'<{}>'", parameter.name)));
+/// A place to fill in.
+struct Input {
+    name: String,
+    value: String,
+    required: bool,
+    /// What else its value may be.
+    choices: Vec<String>,
+}
+
+fn note(choices: &[String]) -> String {
+    match choices {
+        [] => String::new(),
+        some => format!("  -- or {}", some.join(", ")),
+    }
+}
+
+fn inputs(service: &Service, method: &Method) -> Vec<Input> {
+    let mut inputs: Vec<Input> = Vec::new();
+    for parameter in &method.parameters {
+        // A parameter with a default is written only by who wants another value.
+        let value = match &parameter.default {
+            Some(default) => format!("'{}'", default.replace('\'', "''")),
+            None => format!("'<{}>'", parameter.name),
+        };
+        inputs.push(Input {
+            name: parameter.name.clone(),
+            value,
+            required: parameter.must_be_given(),
+            choices: Vec::new(),
+        });
     }
     if let Some(request) = &method.request {
-        let effective = service.schemas.effective_properties(&request.schema, None);
+        let schemas = &*service.schemas;
+        let chosen = subtypes(schemas, &request.schema);
+        let effective = schemas.effective_properties(&request.schema, chosen.first().copied());
+        let demanded = request.required_attributes(schemas);
         for (name, property) in &effective.properties {
-            if property.read_only || (required_only && !effective.requires(name)) {
+            if property.read_only {
                 continue;
             }
-            let value = sample(&service.schemas, &property.schema, name, 0);
+            let of_kind = effective
+                .discriminator
+                .is_some_and(|discriminator| discriminator.property == **name);
+            let value = match (of_kind, chosen.first()) {
+                (true, Some(kind)) => serde_json::Value::from(*kind),
+                _ => sample(schemas, &property.schema, name, 0),
+            };
             let value = match &value {
-                serde_json::Value::String(text) => format!("'{text}'"),
-                serde_json::Value::Object(_) | serde_json::Value::Array(_) => format!("'{value}'"),
+                serde_json::Value::String(text) => format!("'{}'", text.replace('\'', "''")),
+                serde_json::Value::Object(_) | serde_json::Value::Array(_) => {
+                    format!("'{}'", value.to_string().replace('\'', "''"))
+                }
                 other => other.to_string(),
             };
-            inputs.push(((*name).to_owned(), value));
+            inputs.push(Input {
+                name: (*name).to_owned(),
+                value,
+                required: of_kind
+                    || effective.requires(name)
+                    || demanded.iter().any(|demanded| demanded == name),
+                choices: match of_kind {
+                    true => chosen
+                        .iter()
+                        .skip(1)
+                        .map(|kind| format!("'{kind}'"))
+                        .collect(),
+                    false => Vec::new(),
+                },
+            });
         }
     }
     inputs
+}
+
+/// The kinds that an object may be of, by its discriminator; none if it has none, one if the document settles it.
+fn subtypes<'a>(schemas: &'a Schemas, schema: &'a Schema) -> Vec<&'a str> {
+    let effective = schemas.effective_properties(schema, None);
+    let Some(discriminator) = effective.discriminator else {
+        return Vec::new();
+    };
+    let own = effective
+        .property(&discriminator.property)
+        .map(|(_, property)| schemas.resolve(&property.schema));
+    if let Some(Schema::Scalar(scalar)) = own {
+        let settled = match (&scalar.constant, scalar.allowed.as_slice()) {
+            (Some(constant), _) => constant.as_str(),
+            (None, [only]) => only.as_str(),
+            _ => None,
+        };
+        if let Some(settled) = settled {
+            return vec![settled];
+        }
+    }
+    discriminator.subtypes.keys().map(String::as_str).collect()
 }
 
 /// A value of the shape of a schema: required attributes only, constants and the first of a closed list filled in.
@@ -82,16 +180,21 @@ fn sample(schemas: &Schemas, schema: &Schema, name: &str, depth: usize) -> serde
     use serde_json::Value;
     match schemas.resolve(schema) {
         Schema::Object(_) if depth < 6 => {
-            let effective = schemas.effective_properties(schema, None);
+            let kinds = subtypes(schemas, schema);
+            let effective = schemas.effective_properties(schema, kinds.first().copied());
             let mut object = serde_json::Map::new();
             for (key, property) in &effective.properties {
-                if property.read_only || !(effective.requires(key)) {
+                let of_kind = effective
+                    .discriminator
+                    .is_some_and(|discriminator| discriminator.property == **key);
+                if property.read_only || !(of_kind || effective.requires(key)) {
                     continue;
                 }
-                object.insert(
-                    (*key).to_owned(),
-                    sample(schemas, &property.schema, key, depth + 1),
-                );
+                let value = match (of_kind, kinds.first()) {
+                    (true, Some(kind)) => Value::from(*kind),
+                    _ => sample(schemas, &property.schema, key, depth + 1),
+                };
+                object.insert((*key).to_owned(), value);
             }
             Value::Object(object)
         }

@@ -295,12 +295,12 @@ pub(super) async fn settle_now(
     ))
 }
 
-/// Asks, in a later run, what became of a call; `created` is when it was intended.
+/// Asks, in a later run, what became of a call; `sent` is when it was on its way, or when it was intended.
 pub(super) async fn settle_later(
     sending: &Sending,
     about: About<'_>,
     request_id: &str,
-    created: SystemTime,
+    sent: SystemTime,
     blank: Answer,
     why: &str,
 ) -> Resolved {
@@ -327,9 +327,7 @@ pub(super) async fn settle_later(
             "it may have been received ({why}), and what became of it could not be asked: {problem}"
         )),
         Ok(Verdict::NoSign) => {
-            let age = SystemTime::now()
-                .duration_since(created)
-                .unwrap_or_default();
+            let age = SystemTime::now().duration_since(sent).unwrap_or_default();
             if age < sending.unknown_grace {
                 let left = (sending.unknown_grace - age).as_secs() + 1;
                 return unknown(format!(

@@ -326,7 +326,7 @@ impl Session {
             (State::Unknown, Some(_)) => Work::Resolve {
                 number: entry.number,
                 request_id: entry.client_request_id.clone(),
-                created: entry.created,
+                sent: entry.sent.unwrap_or(entry.created),
                 why: entry
                     .error_message
                     .clone()

@@ -113,7 +113,7 @@ pub(super) enum Work {
     Resolve {
         number: i64,
         request_id: String,
-        created: SystemTime,
+        sent: SystemTime,
         why: String,
     },
     /// Its end is known.
@@ -287,14 +287,14 @@ impl Sending {
             Work::Resolve {
                 number,
                 request_id,
-                created,
+                sent,
                 why,
             } => {
                 let blank = Answer {
                     operation: Some(number),
                     ..blank
                 };
-                let again = evidence::settle_later(self, about, &request_id, created, blank, &why);
+                let again = evidence::settle_later(self, about, &request_id, sent, blank, &why);
                 match again.await {
                     Resolved::Answer(answer) => *answer,
                     Resolved::NotReceived(permit, blank) => self.send(about, *permit, *blank).await,
