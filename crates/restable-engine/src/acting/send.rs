@@ -175,6 +175,15 @@ pub(super) async fn binding(
     })
 }
 
+/// Who reads the rows: when he goes away, nothing more is sent.
+struct Reader(Stopper);
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        self.0.stop();
+    }
+}
+
 /// Does the errands, and answers rows as they end.
 pub(super) fn rows(
     sending: Sending,
@@ -183,29 +192,27 @@ pub(super) fn rows(
 ) -> BoxStream<'static, Result<RecordBatch>> {
     let sending = Arc::new(sending);
     let (give, take) = mpsc::unbounded_channel::<Answer>();
+    let stopper = sending.stopper.clone();
     tokio::spawn(async move {
         // One after the other where a failure is to stop those after it.
         let at_once = match sending.on_error {
             OnError::Continue => errands.len().max(1),
             OnError::Stop => 1,
         };
-        let stopper = sending.stopper.clone();
         let answers = stream::iter(errands)
             .map(|errand| Arc::clone(&sending).errand(errand))
             .buffered(at_once);
         let mut answers = std::pin::pin!(answers);
         while let Some(answer) = answers.next().await {
-            // Nobody reads the rows any more: answers that are due are taken, and nothing is sent.
-            if give.send(answer).is_err() {
-                stopper.stop();
-            }
+            // Whether anybody reads the rows or not: what is due is taken and written down.
+            let _ = give.send(answer);
         }
     });
-    let took = stream::unfold(take, |mut take| async move {
+    let took = stream::unfold((take, Reader(stopper)), |(mut take, reader)| async move {
         let mut answers = Vec::new();
         match take.recv_many(&mut answers, BATCH).await {
             0 => None,
-            _ => Some((answers, take)),
+            _ => Some((answers, (take, reader))),
         }
     });
     took.map(move |answers| columns.batch(&answers)).boxed()
