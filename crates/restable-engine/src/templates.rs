@@ -19,9 +19,10 @@ pub fn insert(service: &Service, resource: &Resource, required_only: bool) -> Re
                 resource.full_name()
             )),
         })?;
+    // NULL leaves an attribute out, and never a parameter: those with a default are not columns here.
     let inputs: Vec<Input> = inputs(service, method)
         .into_iter()
-        .filter(|input| input.required || !required_only)
+        .filter(|input| input.required || (input.is_attribute && !required_only))
         .collect();
     let names: Vec<String> = inputs
         .iter()
@@ -33,7 +34,6 @@ pub fn insert(service: &Service, resource: &Resource, required_only: bool) -> Re
     let mut values = String::new();
     for (at, input) in inputs.iter().enumerate() {
         let comma = if at + 1 < inputs.len() { "," } else { "" };
-        // NULL leaves an attribute out, so that the statement runs with what is optional as it stands.
         let _ = match input.required {
             true => write!(values, "\n  {}{comma}{}", input.value, note(&input.choices)),
             false => write!(
@@ -84,6 +84,8 @@ struct Input {
     name: String,
     value: String,
     required: bool,
+    /// Of the body.
+    is_attribute: bool,
     /// What else its value may be.
     choices: Vec<String>,
 }
@@ -107,6 +109,7 @@ fn inputs(service: &Service, method: &Method) -> Vec<Input> {
             name: parameter.name.clone(),
             value,
             required: parameter.must_be_given(),
+            is_attribute: false,
             choices: Vec::new(),
         });
     }
@@ -139,6 +142,7 @@ fn inputs(service: &Service, method: &Method) -> Vec<Input> {
                 required: of_kind
                     || effective.requires(name)
                     || demanded.iter().any(|demanded| demanded == name),
+                is_attribute: true,
                 choices: match of_kind {
                     true => chosen
                         .iter()
@@ -172,7 +176,15 @@ fn subtypes<'a>(schemas: &'a Schemas, schema: &'a Schema) -> Vec<&'a str> {
             return vec![settled];
         }
     }
-    discriminator.subtypes.keys().map(String::as_str).collect()
+    let mut kinds: Vec<&str> = discriminator.subtypes.keys().map(String::as_str).collect();
+    // The simplest first: the one that needs least.
+    kinds.sort_by_key(|kind| {
+        schemas
+            .effective_properties(schema, Some(kind))
+            .required
+            .len()
+    });
+    kinds
 }
 
 /// A value of the shape of a schema: required attributes only, constants and the first of a closed list filled in.
