@@ -20,8 +20,13 @@ pub(super) async fn answers(
     statement: &Arc<Statement>,
 ) -> Vec<Answer> {
     let asked = blockers::Asked::default();
-    stream::iter(calls)
+    // Made before the first is waited for: a closure over references that lives across an await is what no caller may send to another
+    // thread.
+    let shown: Vec<_> = calls
+        .iter()
         .map(|target| answer(acting, target, client, statement, &asked))
+        .collect();
+    stream::iter(shown)
         .buffered(statement.concurrency.max(1))
         .collect()
         .await
