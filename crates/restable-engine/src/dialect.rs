@@ -3,9 +3,12 @@
 //! inputs of calls are checked after its optimizer. Nothing here knows a table.
 
 mod comparisons;
+mod forms;
 mod implied;
 mod inputs;
+mod kept;
 mod marks;
+mod refusals;
 
 use arrow::datatypes::DataType;
 use datafusion::common::config::ConfigOptions;
@@ -17,11 +20,12 @@ use datafusion::logical_expr::planner::{
 use datafusion::logical_expr::{Expr, ExprSchemable, GetFieldAccess, LogicalPlan};
 use datafusion::optimizer::AnalyzerRule;
 use datafusion::sql::sqlparser::ast::BinaryOperator;
+use restable_sql::Diagnostic;
 
 pub use self::comparisons::Comparisons;
 pub use self::inputs::InputsChecked;
-use self::marks::cast_json;
-use crate::functions::{Function, call};
+use self::marks::{cast_json, cast_json_operands};
+use crate::functions::{Function, JSON_METADATA, NAME_METADATA, call};
 
 /// What is kept of a statement for later, such as the query of a view: with its comparisons understood, since DataFusion
 /// settles the types of what it keeps before any rule of a session sees it.
@@ -55,22 +59,15 @@ impl ExprPlanner for JsonPlanner {
             | BinaryOperator::Minus
             | BinaryOperator::Multiply
             | BinaryOperator::Divide
-            | BinaryOperator::Modulo
-            | BinaryOperator::Gt
+            | BinaryOperator::Modulo => Ok(cast_sides(raw, schema, cast_json_operands)),
+            BinaryOperator::Gt
             | BinaryOperator::Lt
             | BinaryOperator::GtEq
             | BinaryOperator::LtEq
             | BinaryOperator::Eq
-            | BinaryOperator::NotEq => {
-                let mut sides = [raw.left, raw.right];
-                cast_json(&mut sides, schema);
-                let [left, right] = sides;
-                Ok(PlannerResult::Original(RawBinaryExpr {
-                    op: raw.op,
-                    left,
-                    right,
-                }))
-            }
+            | BinaryOperator::NotEq => Ok(cast_sides(raw, schema, |sides, schema| {
+                cast_json(sides, schema);
+            })),
             _ => Ok(PlannerResult::Original(raw)),
         }
     }
@@ -86,6 +83,11 @@ impl ExprPlanner for JsonPlanner {
         );
         if !is_text {
             return Ok(PlannerResult::Original(raw));
+        }
+        let carries = |key| marks::carries(&raw.expr, schema, key);
+        // Text that a user made may be JSON; a column of a document that is none is not.
+        if carries(NAME_METADATA) && !carries(JSON_METADATA) {
+            return Err(no_json(&raw.expr, schema).into());
         }
         let key = match raw.field_access {
             GetFieldAccess::NamedStructField { ref name } => Expr::Literal(name.clone(), None),
@@ -103,4 +105,30 @@ impl ExprPlanner for JsonPlanner {
             json => call(Function::JsonGetText, vec![json, key]),
         }))
     }
+}
+
+fn cast_sides(
+    raw: RawBinaryExpr,
+    schema: &DFSchema,
+    cast: impl Fn(&mut [Expr], &DFSchema),
+) -> PlannerResult<RawBinaryExpr> {
+    let mut sides = [raw.left, raw.right];
+    cast(&mut sides, schema);
+    let [left, right] = sides;
+    let op = raw.op;
+    PlannerResult::Original(RawBinaryExpr { op, left, right })
+}
+
+fn no_json(column: &Expr, schema: &DFSchema) -> crate::Error {
+    let field = column.to_field(schema).map(|(_, field)| field);
+    let name = field
+        .ok()
+        .and_then(|field| field.metadata().get(NAME_METADATA).cloned());
+    let name = name.unwrap_or_else(|| column.human_display().to_string());
+    let message =
+        format!("the column `{name}` holds text, not JSON: there is nothing in it to name");
+    let problem = Diagnostic::new("R0206", message);
+    crate::Error::from(problem.help(format!(
+        "`json_get_text({name}, 'key')` reads a text as JSON; `DESCRIBE` says which columns are JSON"
+    )))
 }

@@ -1,11 +1,13 @@
 //! The SQL functions that restable adds: paths into JSON text and comparison of Azure Resource Manager ids. They are
 //! pure: nothing here calls a provider.
 
+mod parts;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, BooleanArray, Int64Array, ListBuilder, StringBuilder,
+    Array, ArrayRef, AsArray, BooleanArray, Int64Array, ListArray, ListBuilder, StringBuilder,
 };
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, FieldRef};
@@ -15,6 +17,9 @@ use datafusion::logical_expr::{
     Volatility,
 };
 
+use restable_sql::Diagnostic;
+
+pub use self::parts::{arm_part, duration_seconds};
 use crate::json::{self, Step};
 
 /// Metadata key of fields whose text is a part of JSON: `object` for JSON text, `scalar` for text taken out of JSON.
@@ -22,6 +27,8 @@ use crate::json::{self, Step};
 pub const JSON_METADATA: &str = "restable.json";
 /// Metadata key of fields that compare without regard to ASCII case.
 pub const FOLD_METADATA: &str = "restable.fold";
+/// The value of that metadata where a session shows each value in one spelling only.
+pub const FOLD_ONE_SPELLING: &str = "one spelling";
 /// Metadata key of columns that are inputs of the call: the full name of the resource.
 pub const INPUT_METADATA: &str = "restable.input";
 /// Metadata key of a field's name as the document spells it.
@@ -54,6 +61,9 @@ pub fn all() -> Vec<Arc<ScalarUDF>> {
         Function::ArmText,
         Function::JsonText,
         Function::ArmFold,
+        Function::JsonBoolean,
+        Function::JsonNumber,
+        Function::JsonScalar,
     ]
     .into_iter()
     .map(|function| {
@@ -105,6 +115,12 @@ pub enum Function {
     JsonText,
     /// `arm_text(text)`: the text itself, marked as an id: it compares without regard to ASCII case.
     ArmText,
+    /// `json_boolean(x)`: text out of JSON as a condition; NULL where it is neither `true` nor `false`. Booleans as they are.
+    JsonBoolean,
+    /// `json_number(x)`: text out of JSON as a number; NULL where it is none. Anything else as it is.
+    JsonNumber,
+    /// `json_scalar(text)`: the text itself, marked as taken out of JSON.
+    JsonScalar,
     /// `arm_fold(text)`: the text with its ASCII letters in lower case; two ids are the same iff this is equal.
     ArmFold,
 }
@@ -127,6 +143,9 @@ impl Function {
             Function::ArmText => "arm_text",
             Function::JsonText => "json_text",
             Function::ArmFold => "arm_fold",
+            Function::JsonBoolean => "json_boolean",
+            Function::JsonNumber => "json_number",
+            Function::JsonScalar => "json_scalar",
         }
     }
 
@@ -140,6 +159,9 @@ impl Function {
             | Function::JobSeconds
             | Function::ArmText
             | Function::JsonText
+            | Function::JsonBoolean
+            | Function::JsonNumber
+            | Function::JsonScalar
             | Function::ArmFold => (1, Some(1)),
             _ => (1, None),
         }
@@ -175,8 +197,15 @@ impl ScalarUDFImpl for Restable {
                 DataType::List(Arc::new(Field::new("item", DataType::Utf8, true)))
             }
             Function::JsonLength => DataType::Int64,
-            Function::JsonValid | Function::ArmEqual | Function::ArmIn => DataType::Boolean,
+            Function::JsonValid | Function::ArmEqual | Function::ArmIn | Function::JsonBoolean => {
+                DataType::Boolean
+            }
             Function::JobSeconds => DataType::Float64,
+            Function::JsonNumber => arguments[0].clone(),
+            // A list is folded element by element.
+            Function::ArmFold if matches!(arguments[0], DataType::List(_)) => {
+                DataType::new_list(DataType::Utf8, true)
+            }
             _ => DataType::Utf8,
         })
     }
@@ -188,14 +217,27 @@ impl ScalarUDFImpl for Restable {
             .map(|field| field.data_type().clone())
             .collect();
         let field = Field::new(self.name(), self.return_type(&types)?, true);
+        let first = arguments.arg_fields.first();
+        let is_json = first.is_some_and(|first| {
+            first.metadata().contains_key(JSON_METADATA) && is_text(first.data_type())
+        });
         Ok(Arc::new(match self.function {
+            Function::JsonNumber => match first {
+                Some(first) if !is_json => first.as_ref().clone().with_name(self.name()),
+                _ => field.with_data_type(DataType::Float64),
+            },
+            Function::JsonBoolean => match first.map(|first| first.data_type()) {
+                Some(kind) if !is_json && !matches!(kind, DataType::Boolean | DataType::Null) => {
+                    return Err(no_condition(kind).into());
+                }
+                _ => field,
+            },
             Function::JsonGet | Function::JsonText => field.with_metadata(json_metadata()),
-            Function::JsonGetText | Function::JsonExtract => {
-                field.with_metadata(HashMap::from([(
+            Function::JsonGetText | Function::JsonExtract | Function::JsonScalar => field
+                .with_metadata(HashMap::from([(
                     JSON_METADATA.to_owned(),
                     "scalar".to_owned(),
-                )]))
-            }
+                )])),
             Function::ArmId | Function::ArmText => {
                 field.with_metadata(HashMap::from([(FOLD_METADATA.to_owned(), "1".to_owned())]))
             }
@@ -245,6 +287,17 @@ impl Restable {
         rows: usize,
         field: &FieldRef,
     ) -> Result<ArrayRef> {
+        let whole = arguments[0].clone().into_array(rows)?;
+        if let (Function::ArmFold, Some(list)) = (self.function, whole.as_list_opt::<i32>()) {
+            let items = ColumnarValue::Array(Arc::clone(list.values()));
+            let item = Arc::new(Field::new_list_field(DataType::Utf8, true));
+            let items = self.evaluate(&[items], list.values().len(), &item)?;
+            let (offsets, nulls) = (list.offsets().clone(), list.nulls().cloned());
+            return Ok(Arc::new(ListArray::try_new(item, offsets, items, nulls)?));
+        }
+        if matches!(self.function, Function::JsonNumber | Function::JsonBoolean) {
+            return Ok(cast(&whole, field.data_type())?);
+        }
         let first = texts(&arguments[0], rows)?;
         let first = first.as_string::<i32>();
         match self.function {
@@ -289,7 +342,9 @@ impl Restable {
                 }
                 Ok(Arc::new(builder.finish()))
             }
-            Function::ArmText | Function::JsonText => texts(&arguments[0], rows),
+            Function::ArmText | Function::JsonText | Function::JsonScalar => {
+                texts(&arguments[0], rows)
+            }
             Function::ArmFold => {
                 let folded = first.iter().map(|text| text.map(str::to_ascii_lowercase));
                 Ok(Arc::new(folded.collect::<arrow::array::StringArray>()))
@@ -453,6 +508,19 @@ fn step(value: &ScalarValue) -> Option<Step> {
     }
 }
 
+fn is_text(kind: &DataType) -> bool {
+    use DataType::{LargeUtf8, Utf8, Utf8View};
+    matches!(kind, Utf8 | LargeUtf8 | Utf8View)
+}
+
+/// What is no condition, told with what it is.
+pub(crate) fn no_condition(kind: &DataType) -> crate::Error {
+    let kind = if is_text(kind) { "text" } else { "a number" };
+    let message = format!("a condition must be true or false, and this one is {kind}");
+    let problem = Diagnostic::new("R0205", message);
+    crate::Error::from(problem.help("compare it, like `name = 'x'` or `name IS NOT NULL`"))
+}
+
 /// An argument as an array of text.
 fn texts(value: &ColumnarValue, rows: usize) -> Result<ArrayRef> {
     let array = value.clone().into_array(rows)?;
@@ -461,61 +529,4 @@ fn texts(value: &ColumnarValue, rows: usize) -> Result<ArrayRef> {
     } else {
         Ok(cast(&array, &DataType::Utf8)?)
     }
-}
-
-/// The part of an id that `name` names: `subscriptionId`, `resourceGroupName`, `provider`, or the singular of a
-/// type segment with or without `Name` (`vaultName` for `backupVaults`, `backupInstanceName` for `backupInstances`).
-pub fn arm_part<'i>(id: &'i str, name: &str) -> Option<&'i str> {
-    let wanted = restable_spec::names::fold(name);
-    let wanted = wanted
-        .strip_suffix("name")
-        .or_else(|| wanted.strip_suffix("id"))
-        .unwrap_or(&wanted);
-    let segments: Vec<&str> = id.strip_prefix('/')?.split('/').collect();
-    let mut pairs = segments.chunks_exact(2);
-    let named = |segment: &str| {
-        let folded = restable_spec::names::fold(segment);
-        let singular = match folded.strip_suffix("ies") {
-            Some(stem) => format!("{stem}y"),
-            None => folded.strip_suffix('s').unwrap_or(&folded).to_owned(),
-        };
-        singular == wanted || singular.strip_prefix("backup") == Some(wanted)
-    };
-    pairs.find(|pair| named(pair[0])).map(|pair| pair[1])
-}
-
-/// Seconds of `PT3M5.58S` or of `00:03:12.71` (`d.hh:mm:ss.fffffff`), the two forms that Azure mixes.
-pub fn duration_seconds(text: &str) -> Option<f64> {
-    if let Some(iso) = text.strip_prefix('P') {
-        let (mut seconds, mut number, mut in_time) = (0.0, String::new(), false);
-        for letter in iso.chars() {
-            match letter {
-                '0'..='9' | '.' => number.push(letter),
-                'T' => in_time = true,
-                _ => {
-                    let value: f64 = std::mem::take(&mut number).parse().ok()?;
-                    seconds += value
-                        * match (letter, in_time) {
-                            ('W', false) => 604_800.0,
-                            ('D', false) => 86_400.0,
-                            ('H', true) => 3_600.0,
-                            ('M', true) => 60.0,
-                            ('S', true) => 1.0,
-                            _ => return None,
-                        };
-                }
-            }
-        }
-        return number.is_empty().then_some(seconds);
-    }
-    let mut parts = text.split(':').rev();
-    let seconds: f64 = parts.next()?.parse().ok()?;
-    let minutes: f64 = parts.next()?.parse().ok()?;
-    let hours = parts.next()?;
-    let (days, hours) = hours.split_once('.').unwrap_or(("0", hours));
-    let (days, hours): (f64, f64) = (days.parse().ok()?, hours.parse().ok()?);
-    parts
-        .next()
-        .is_none()
-        .then_some(((days * 24.0 + hours) * 60.0 + minutes) * 60.0 + seconds)
 }

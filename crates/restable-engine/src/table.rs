@@ -21,7 +21,9 @@ use futures::StreamExt;
 use restable_spec::names::{fold, same};
 use restable_spec::{Kind, Location, Resource, Segment};
 
-use crate::functions::{FOLD_METADATA, INPUT_METADATA, NAME_METADATA, json_metadata};
+use crate::functions::{
+    FOLD_METADATA, FOLD_ONE_SPELLING, INPUT_METADATA, NAME_METADATA, json_metadata,
+};
 use crate::statement::Statement;
 use crate::walk::{self, Asked, Bindings};
 use crate::{Error, Result};
@@ -221,7 +223,14 @@ fn arrow_field(resource: &Resource, column: &TableColumn) -> Field {
         }
     };
     if names_scope {
-        metadata.insert(FOLD_METADATA.to_owned(), "1".to_owned());
+        // The last name of a resource's own id names the row; the session keeps spellings of what is above it.
+        let is_row = resource.key.last().is_some_and(|key| same(key, &folded));
+        let mark = if column.role == Role::Parameter && !is_row {
+            FOLD_ONE_SPELLING
+        } else {
+            "1"
+        };
+        metadata.insert(FOLD_METADATA.to_owned(), mark.to_owned());
     }
     if column.role == Role::Input {
         metadata.insert(INPUT_METADATA.to_owned(), resource.full_name());

@@ -23,13 +23,13 @@ pub fn nearest<'a, I>(name: &str, candidates: I) -> Option<&'a str>
 where
     I: IntoIterator<Item = &'a str>,
 {
-    let wanted: Vec<char> = significant(name).collect();
-    if wanted.is_empty() {
-        return None;
-    }
+    significant(name).next()?;
     let mut best: Option<(usize, &'a str)> = None;
     for candidate in candidates {
-        let folded: Vec<char> = significant(candidate).collect();
+        // What both names begin with, up to a dot, says nothing about how near they are.
+        let shared = shared_scope(name, candidate);
+        let wanted: Vec<char> = significant(&name[shared..]).collect();
+        let folded: Vec<char> = significant(&candidate[shared..]).collect();
         let longer = wanted.len().max(folded.len());
         let allowed = (longer / 3).max(1);
         if wanted.len().abs_diff(folded.len()) > allowed && !contains(&folded, &wanted) {
@@ -48,6 +48,16 @@ fn significant(name: &str) -> impl Iterator<Item = char> + '_ {
     name.chars()
         .filter(|character| !matches!(character, '_' | '-'))
         .map(|character| character.to_ascii_lowercase())
+}
+
+/// The length of what both names begin with, to the last dot in it.
+fn shared_scope(name: &str, candidate: &str) -> usize {
+    let same = name.bytes().zip(candidate.bytes());
+    let same = same.take_while(|(a, b)| a == b).count();
+    name.as_bytes()[..same]
+        .iter()
+        .rposition(|byte| *byte == b'.')
+        .map_or(0, |dot| dot + 1)
 }
 
 /// A short word is part of too many names to be a hint.
@@ -115,7 +125,21 @@ mod tests {
             ("nmae", Some("name")),
             ("virtual_machines", None),
             ("xy", None),
+            ("zzzzqqq", None),
             ("", None),
+        ] {
+            assert_eq!(nearest(wrong, known), meant, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_scope_that_names_share_brings_them_no_nearer() {
+        let known = ["azure.data_protection.jobs", "azure.compute.disks"];
+        for (wrong, meant) in [
+            ("azure.data_protection.nope_table", None),
+            ("azure.data_protection.jbos", Some(known[0])),
+            ("azure.compute.disk", Some(known[1])),
+            ("azure.dataprotection.jobs", Some(known[0])),
         ] {
             assert_eq!(nearest(wrong, known), meant, "{wrong}");
         }

@@ -16,8 +16,9 @@ use datafusion::logical_expr::{
 };
 use datafusion::optimizer::AnalyzerRule;
 
-use super::implied;
-use super::marks::{cast_json, cast_json_beside, fold, folds, is_constant, is_text};
+use super::marks::{cast_json, cast_json_beside, compares, fold, folds, is_constant, is_text};
+use super::refusals::{refuse_list, refuse_mixed, refuse_pair};
+use super::{forms, implied, kept};
 use crate::functions::{Function, call};
 
 /// Makes comparisons of ids and scope names fold ASCII case, and casts JSON text that meets numbers or booleans.
@@ -44,22 +45,17 @@ fn rewrite_plan(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
         schema = plan.schema().as_ref().clone();
     }
     let plan = match plan {
-        LogicalPlan::Join(join) => LogicalPlan::Join(fold_keys(join, &schema)),
+        LogicalPlan::Join(join) => LogicalPlan::Join(fold_keys(join, &schema)?),
         other => other,
     };
-    let mut changed = false;
     let names = NamePreserver::new(&plan);
     let plan = plan.map_expressions(|expr| {
         let name = names.save(&expr);
         let rewritten = expr.transform_up(|expr| rewrite(expr, &schema))?;
-        changed |= rewritten.transformed;
         Ok(rewritten.update_data(|expr| name.restore(expr)))
     })?;
-    let plan = if changed {
-        plan.data.recompute_schema()?
-    } else {
-        plan.data
-    };
+    // What was rewritten below may have changed what its columns are.
+    let plan = kept::keep_marks(plan.data.recompute_schema()?, &schema)?;
     let plan = match plan {
         LogicalPlan::Filter(filter) => name_folded_columns(implied::spread(filter)?)?,
         other => other,
@@ -129,8 +125,10 @@ fn name_folded_columns(filter: Filter) -> Result<LogicalPlan> {
 }
 
 /// `ON a.vaultName = b.vaultName` and `USING (vaultName)` join on the folded names.
-fn fold_keys(mut join: Join, schema: &DFSchema) -> Join {
+fn fold_keys(mut join: Join, schema: &DFSchema) -> Result<Join> {
+    let (above, below) = (join.left.schema(), join.right.schema());
     for (left, right) in &mut join.on {
+        refuse_pair(Operator::Eq, (left, above), (right, below))?;
         if folds(left, schema) || folds(right, schema) {
             *left = fold(left.clone());
             *right = fold(right.clone());
@@ -138,13 +136,21 @@ fn fold_keys(mut join: Join, schema: &DFSchema) -> Join {
             join.join_constraint = JoinConstraint::On;
         }
     }
-    join
+    Ok(join)
 }
 
 fn rewrite(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
     Ok(match expr {
-        Expr::BinaryExpr(comparison) => binary(comparison, schema),
-        Expr::InList(list) => in_list(list, schema),
+        Expr::BinaryExpr(comparison) => binary(comparison, schema)?,
+        Expr::InList(list) => in_list(list, schema)?,
+        Expr::Case(case) => forms::case(case, schema)?,
+        Expr::ScalarFunction(function) if function.func.name().starts_with("json_") => {
+            forms::json_value(function, schema)?
+        }
+        Expr::ScalarFunction(function) => forms::function(function, schema)?,
+        function @ (Expr::AggregateFunction(_) | Expr::WindowFunction(_)) => {
+            forms::distinct(function, schema)
+        }
         Expr::Like(like)
             if !like.case_insensitive
                 && (folds(&like.expr, schema) || folds(&like.pattern, schema)) =>
@@ -177,6 +183,7 @@ fn rewrite(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
         Expr::Between(between) => {
             let mut sides = [*between.expr, *between.low, *between.high];
             let cast = cast_json(&mut sides, schema);
+            refuse_list(&sides, schema)?;
             let [expr, low, high] = sides.map(Box::new);
             let between = Between::new(expr, between.negated, low, high);
             changed(Expr::Between(between), cast)
@@ -198,9 +205,12 @@ fn is_equality(op: Operator) -> bool {
     matches!(op, Eq | NotEq | IsDistinctFrom | IsNotDistinctFrom)
 }
 
-fn binary(comparison: BinaryExpr, schema: &DFSchema) -> Transformed<Expr> {
+pub(super) fn binary(comparison: BinaryExpr, schema: &DFSchema) -> Result<Transformed<Expr>> {
     let BinaryExpr { left, op, right } = comparison;
     let (left, right) = (*left, *right);
+    if let Some(compared) = forms::rows(&left, op, &right, schema)? {
+        return Ok(Transformed::yes(compared));
+    }
     let plain =
         |left, right| Expr::BinaryExpr(BinaryExpr::new(Box::new(left), op, Box::new(right)));
     let folded = is_equality(op)
@@ -209,19 +219,25 @@ fn binary(comparison: BinaryExpr, schema: &DFSchema) -> Transformed<Expr> {
         && is_text(&right, schema);
     if !folded {
         let mut sides = [left, right];
-        let cast = is_equality(op) && cast_json(&mut sides, schema);
+        let cast = compares(op) && cast_json(&mut sides, schema);
+        refuse_mixed(op, &sides, schema)?;
         let [left, right] = sides;
-        return changed(plain(left, right), cast);
+        return Ok(changed(plain(left, right), cast));
     }
     // The function keeps the spelling of a constant, so that it reaches the request as it was written.
-    Transformed::yes(match (op, is_constant(&left), is_constant(&right)) {
-        (Operator::Eq, _, true) => call(Function::ArmEqual, vec![left, right]),
-        (Operator::Eq, true, false) => call(Function::ArmEqual, vec![right, left]),
-        _ => plain(fold(left), fold(right)),
-    })
+    Ok(Transformed::yes(
+        match (op, is_constant(&left), is_constant(&right)) {
+            (Operator::Eq, _, true) => call(Function::ArmEqual, vec![left, right]),
+            (Operator::Eq, true, false) => call(Function::ArmEqual, vec![right, left]),
+            _ => plain(fold(left), fold(right)),
+        },
+    ))
 }
 
-fn in_list(list: InList, schema: &DFSchema) -> Transformed<Expr> {
+pub(super) fn in_list(list: InList, schema: &DFSchema) -> Result<Transformed<Expr>> {
+    if let Some(compared) = forms::rows_in(&list, schema)? {
+        return Ok(Transformed::yes(compared));
+    }
     let InList {
         expr,
         list,
@@ -235,16 +251,20 @@ fn in_list(list: InList, schema: &DFSchema) -> Transformed<Expr> {
             && sides.iter().all(|side| is_text(side, schema)));
     if folded {
         let found = call(Function::ArmIn, sides);
-        return Transformed::yes(if negated {
+        return Ok(Transformed::yes(if negated {
             Expr::Not(Box::new(found))
         } else {
             found
-        });
+        }));
     }
     let cast = cast_json(&mut sides, schema);
+    refuse_list(&sides, schema)?;
     let list = sides.split_off(1);
     let expr = Box::new(sides.remove(0));
-    changed(Expr::InList(InList::new(expr, list, negated)), cast)
+    Ok(changed(
+        Expr::InList(InList::new(expr, list, negated)),
+        cast,
+    ))
 }
 
 /// A value compared with the rows of a subquery: both fold if either is marked, and JSON is cast on either side.
@@ -272,6 +292,7 @@ fn with_subquery(
         let subquery = projected(subquery, cast)?;
         return Ok(Transformed::yes((expr, subquery)));
     }
+    refuse_pair(Operator::Eq, (&expr, schema), (&row, inner))?;
     Ok(Transformed::no((expr, subquery)))
 }
 

@@ -1,20 +1,79 @@
 //! What the metadata of columns says of an expression: whether it is text out of JSON, or compares without regard to
 //! ASCII case. Refuses nothing.
 
-use arrow::datatypes::DataType;
+use arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion::common::{DFSchema, ScalarValue};
-use datafusion::logical_expr::{Expr, ExprSchemable, try_cast};
+use datafusion::logical_expr::{Expr, ExprSchemable, Operator, try_cast};
 
-use crate::functions::{FOLD_METADATA, Function, JSON_METADATA, call};
+use crate::functions::{FOLD_METADATA, FOLD_ONE_SPELLING, Function, JSON_METADATA, call};
 
 /// True for text that compares without regard to ASCII case.
 pub fn folds(expr: &Expr, schema: &DFSchema) -> bool {
     is_marked(expr, schema, FOLD_METADATA) && is_text(expr, schema)
 }
 
-fn is_marked(expr: &Expr, schema: &DFSchema, key: &str) -> bool {
-    let field = expr.to_field(schema);
-    field.is_ok_and(|(_, field)| field.metadata().contains_key(key))
+/// True for such text that may come in more than one spelling. Names of scopes do not: a session gives each one.
+pub fn varies(expr: &Expr, schema: &DFSchema) -> bool {
+    let one_spelling = |(_, field): (_, FieldRef)| {
+        let mark = field.metadata().get(FOLD_METADATA);
+        mark.is_some_and(|mark| mark == FOLD_ONE_SPELLING)
+    };
+    folds(expr, schema) && !expr.to_field(schema).is_ok_and(one_spelling)
+}
+
+/// True if the mark is on the expression or on the elements of the list that it is: on its own field, or on what it takes
+/// its values from.
+pub fn is_marked(expr: &Expr, schema: &DFSchema, key: &str) -> bool {
+    let marked = |expr: &Expr| is_marked(expr, schema, key);
+    carries(expr, schema, key)
+        || match expr {
+            Expr::Alias(alias) => marked(&alias.expr),
+            Expr::Cast(cast) => marked(&cast.expr),
+            Expr::TryCast(cast) => marked(&cast.expr),
+            Expr::Unnest(unnest) => marked(&unnest.expr),
+            Expr::Case(case) => {
+                let values = case.when_then_expr.iter().map(|(_, then)| then);
+                values.chain(&case.else_expr).any(|value| marked(value))
+            }
+            Expr::ScalarFunction(function) => match function.func.name() {
+                "coalesce" | "nvl" | "greatest" | "least" | "make_array" | "array_concat"
+                | "array_append" | "array_prepend" => function.args.iter().any(marked),
+                "nvl2" => function.args.iter().skip(1).any(marked),
+                "nullif" | "array_element" | "array_slice" | "array_min" | "array_max"
+                | "array_distinct" | "array_sort" => function.args.first().is_some_and(marked),
+                _ => false,
+            },
+            Expr::AggregateFunction(function) => {
+                picks(function.func.name()) && function.params.args.first().is_some_and(marked)
+            }
+            Expr::WindowFunction(function) => {
+                picks(function.fun.name()) && function.params.args.first().is_some_and(marked)
+            }
+            _ => false,
+        }
+}
+
+/// True for functions over rows whose result is one of the values that they saw, or all of them.
+fn picks(function: &str) -> bool {
+    matches!(
+        function,
+        "min" | "max" | "first_value" | "last_value" | "nth_value" | "lag" | "lead" | "array_agg"
+    )
+}
+
+/// True if the mark is on the expression's own field or on that of its elements.
+pub fn carries(expr: &Expr, schema: &DFSchema, key: &str) -> bool {
+    expr.to_field(schema)
+        .is_ok_and(|(_, field)| field_carries(&field, key))
+}
+
+/// True if the mark is on a field or on that of its elements.
+pub fn field_carries(field: &Field, key: &str) -> bool {
+    let item = match field.data_type() {
+        DataType::List(item) | DataType::LargeList(item) => Some(item),
+        _ => None,
+    };
+    field.metadata().contains_key(key) || item.is_some_and(|item| item.metadata().contains_key(key))
 }
 
 /// True for text, and for a NULL that has no type yet.
@@ -26,9 +85,24 @@ pub fn is_text(expr: &Expr, schema: &DFSchema) -> bool {
     expr.get_type(schema).is_ok_and(is_text)
 }
 
-/// The expression in ASCII lower case; a literal is folded at once.
+/// The expression in ASCII lower case; a literal is folded at once, and of lists their elements are.
 pub fn fold(expr: Expr) -> Expr {
     match expr {
+        Expr::ScalarFunction(mut function)
+            if matches!(
+                function.func.name(),
+                "array_min" | "array_max" | "make_array" | "array_element"
+            ) =>
+        {
+            let folded = match function.func.name() {
+                "make_array" => function.args.len(),
+                _ => 1,
+            };
+            let args = std::mem::take(&mut function.args).into_iter().enumerate();
+            let args = args.map(|(at, arg)| if at < folded { fold(arg) } else { arg });
+            function.args = args.collect();
+            Expr::ScalarFunction(function)
+        }
         Expr::Literal(ScalarValue::Utf8(Some(text)), metadata) => {
             Expr::Literal(ScalarValue::Utf8(Some(text.to_ascii_lowercase())), metadata)
         }
@@ -39,6 +113,17 @@ pub fn fold(expr: Expr) -> Expr {
 /// True for text that was taken out of JSON, or is JSON.
 pub fn is_json(expr: &Expr, schema: &DFSchema) -> bool {
     is_marked(expr, schema, JSON_METADATA) && is_text(expr, schema)
+}
+
+/// Casts JSON in arithmetic: to the type of the other side, to a number where both sides are JSON.
+pub fn cast_json_operands(sides: &mut [Expr], schema: &DFSchema) {
+    if sides.iter().all(|side| is_json(side, schema)) {
+        for side in sides {
+            *side = try_cast(std::mem::take(side), DataType::Float64);
+        }
+    } else {
+        cast_json(sides, schema);
+    }
 }
 
 /// What JSON becomes beside these: a number or a boolean, if all of them are.
@@ -103,4 +188,13 @@ pub fn is_constant(expr: &Expr) -> bool {
         ))
     });
     !expr.is_volatile() && varies.is_ok_and(|varies| !varies)
+}
+
+/// True for operators that compare two values.
+pub fn compares(op: Operator) -> bool {
+    use Operator::{Eq, Gt, GtEq, IsDistinctFrom, IsNotDistinctFrom, Lt, LtEq, NotEq};
+    matches!(
+        op,
+        Eq | NotEq | Lt | LtEq | Gt | GtEq | IsDistinctFrom | IsNotDistinctFrom
+    )
 }

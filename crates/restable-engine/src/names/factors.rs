@@ -22,6 +22,8 @@ pub(super) struct Factor {
     /// Folded parts that a written qualifier may have, from the widest to the last.
     pub(super) path: Vec<String>,
     pub(super) table: Option<KnownTable>,
+    /// Whether its parameters have other names in the plan.
+    renamed: bool,
 }
 
 impl Factor {
@@ -40,7 +42,15 @@ impl Factor {
     }
 
     fn column(&self, name: &str) -> Expr {
+        let name = self.renamed(name).unwrap_or_else(|| name.to_owned());
         Expr::CompoundIdentifier(vec![quoted(self.alias.clone()), quoted(name)])
+    }
+
+    /// What a parameter is called, if a NATURAL JOIN gave it another name.
+    pub(super) fn renamed(&self, name: &str) -> Option<String> {
+        let hidden = self.table.iter().flat_map(|table| &table.hidden);
+        let is_renamed = self.renamed && hidden.into_iter().any(|hidden| hidden == name);
+        is_renamed.then(|| parameter_name(name))
     }
 }
 
@@ -65,10 +75,15 @@ pub(super) struct Scope {
 }
 
 impl Scope {
-    /// What stands for an unqualified column that a join merged: the value that the join keeps.
-    pub(super) fn whole(&self, name: &str) -> Option<&Expr> {
-        let merged = self.merged.iter().find(|merged| merged.name == name)?;
-        merged.whole.as_ref()
+    /// What stands for an unqualified column that a join merged, the value that the join keeps, or that has another name
+    /// in the plan.
+    pub(super) fn whole(&self, name: &str) -> Option<Expr> {
+        if let Some(merged) = self.merged.iter().find(|merged| merged.name == name) {
+            return merged.whole.clone();
+        }
+        let mut holders = self.factors.iter().filter(|factor| factor.has(name));
+        let holder = holders.next().filter(|_| holders.next().is_none())?;
+        holder.renamed(name).map(|_| holder.column(name))
     }
 
     /// Notes what a join makes of the columns of USING. The condition, where the left side of it is no plain column.
@@ -85,7 +100,9 @@ impl Scope {
                 .iter()
                 .position(|merged| merged.name == *name);
             let before = known.and_then(|at| self.merged[at].whole.clone());
-            plain &= before.is_none();
+            let renamed =
+                |factor: Option<&Factor>| factor.is_some_and(|it| it.renamed(name).is_some());
+            plain &= before.is_none() && !renamed(left) && !renamed(right);
             let left_value = before
                 .clone()
                 .or_else(|| left.map(|factor| factor.column(name)));
@@ -236,7 +253,7 @@ impl Pass<'_> {
                             .chain(before)
                             .chain(std::iter::once(&mut join.relation));
                         for (relation, start) in relations.zip(&starts) {
-                            hide_parameters(relation, scope.factors.get_mut(*start));
+                            rename_parameters(relation, scope.factors.get_mut(*start));
                         }
                     }
                 }
@@ -288,6 +305,7 @@ impl Pass<'_> {
             alias: alias.name.value.clone(),
             path,
             table: None,
+            renamed: false,
         }
     }
 
@@ -376,11 +394,12 @@ impl Pass<'_> {
             path,
             // `t(a, b)` gives other names to the columns.
             table: (!renamed).then_some(table),
+            renamed: false,
         })
     }
 }
 
-fn constraint(operator: &mut JoinOperator) -> Option<&mut JoinConstraint> {
+pub(super) fn constraint(operator: &mut JoinOperator) -> Option<&mut JoinConstraint> {
     match operator {
         JoinOperator::Join(constraint)
         | JoinOperator::Inner(constraint)
@@ -400,11 +419,12 @@ fn constraint(operator: &mut JoinOperator) -> Option<&mut JoinConstraint> {
     }
 }
 
-/// A NATURAL JOIN does not see parameters: the table becomes a derived one of its visible columns.
-fn hide_parameters(factor: &mut TableFactor, known: Option<&mut Factor>) {
+/// A NATURAL JOIN does not see parameters: the table becomes a derived one, in which they have other names.
+fn rename_parameters(factor: &mut TableFactor, known: Option<&mut Factor>) {
     let Some(Factor {
         alias,
         table: Some(table),
+        renamed,
         ..
     }) = known
     else {
@@ -413,12 +433,10 @@ fn hide_parameters(factor: &mut TableFactor, known: Option<&mut Factor>) {
     if table.hidden.is_empty() || !matches!(factor, TableFactor::Table { .. }) {
         return;
     }
-    let columns = table
-        .visible
-        .iter()
-        .map(|name| format!("\"{name}\""))
-        .collect::<Vec<_>>()
-        .join(", ");
+    let visible = table.visible.iter().map(|name| format!("\"{name}\""));
+    let hidden = table.hidden.iter();
+    let hidden = hidden.map(|name| format!("\"{name}\" AS \"{}\"", parameter_name(name)));
+    let columns = visible.chain(hidden).collect::<Vec<_>>().join(", ");
     let source = format!(
         "SELECT {columns} FROM \"{}\".\"{}\".\"{}\"",
         table.full[0], table.full[1], table.full[2]
@@ -440,6 +458,11 @@ fn hide_parameters(factor: &mut TableFactor, known: Option<&mut Factor>) {
             alias: Some(name),
             sample: None,
         };
-        table.hidden.clear();
+        *renamed = true;
     }
+}
+
+/// The name of a parameter that no other table has.
+fn parameter_name(name: &str) -> String {
+    format!("{name}:parameter")
 }

@@ -8,6 +8,7 @@
 mod factors;
 mod finder;
 mod pass;
+mod values;
 mod wildcards;
 
 use std::collections::HashMap;

@@ -12,7 +12,7 @@ use restable_spec::names::fold;
 use super::factors::Scope;
 use super::finder::Finder;
 use super::wildcards::keep_apart;
-use super::{Ctes, Heading, Names, Resolver, Walk, quoted};
+use super::{Ctes, Heading, Names, Resolver, Walk, quoted, values};
 
 pub(super) struct Pass<'r> {
     pub(super) resolver: &'r dyn Resolver,
@@ -86,7 +86,8 @@ impl VisitorMut for Pass<'_> {
         ControlFlow::Continue(())
     }
 
-    fn post_visit_select(&mut self, _select: &mut Select) -> ControlFlow<()> {
+    fn post_visit_select(&mut self, select: &mut Select) -> ControlFlow<()> {
+        values::clauses(select);
         self.left = self.scopes.pop();
         ControlFlow::Continue(())
     }
@@ -100,7 +101,7 @@ impl VisitorMut for Pass<'_> {
                     .last()
                     .and_then(|scope| scope.whole(&ident.value))
                 {
-                    *expr = whole.clone();
+                    *expr = whole;
                 }
             }
             Expr::Function(function) => match &mut function.over {
@@ -154,6 +155,11 @@ impl VisitorMut for Pass<'_> {
             }
             _ => {}
         }
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+        values::expression(expr);
         ControlFlow::Continue(())
     }
 }
@@ -217,6 +223,14 @@ impl<'r> Pass<'r> {
         None
     }
 
+    /// The other name that a column of the table of this qualifier has in the plan.
+    fn renamed(&self, alias: &str, column: &str) -> Option<String> {
+        let mut factors = self.scopes.iter().rev().flat_map(|scope| &scope.factors);
+        factors
+            .find(|factor| factor.alias == alias)?
+            .renamed(column)
+    }
+
     /// A column is headed as the user wrote it: an alias, the name without its table, the whole of a path or expression.
     fn heading(&self, item: &SelectItem) -> Heading {
         Heading::Written(match item {
@@ -249,6 +263,12 @@ impl<'r> Pass<'r> {
             .collect();
         let mut column = parts.remove(taken);
         self.ident(&mut column);
+        if let Some(renamed) = alias
+            .as_ref()
+            .and_then(|it| self.renamed(it, &column.value))
+        {
+            column.value = renamed;
+        }
         let root = match alias {
             Some(alias) => Expr::CompoundIdentifier(vec![quoted(alias), column]),
             None => Expr::Identifier(column),
@@ -315,9 +335,23 @@ impl<'r> Pass<'r> {
                 self.ident(ident);
                 if let Some(whole) = scope.whole(&ident.value) {
                     *item = SelectItem::ExprWithAlias {
-                        expr: whole.clone(),
+                        expr: whole,
                         alias: ident.clone(),
                     };
+                }
+            } else if let SelectItem::UnnamedExpr(Expr::CompoundIdentifier(parts)) = item {
+                let folded: Vec<String> = parts.iter().map(|part| fold(&part.value)).collect();
+                let alias = self
+                    .qualifier(&folded)
+                    .filter(|(_, taken)| taken + 1 == parts.len());
+                if let (Some((alias, _)), Some(mut column)) = (alias, parts.last().cloned()) {
+                    self.ident(&mut column);
+                    if self.renamed(&alias, &column.value).is_some() {
+                        *item = SelectItem::ExprWithAlias {
+                            expr: Expr::CompoundIdentifier(vec![quoted(alias), column.clone()]),
+                            alias: column,
+                        };
+                    }
                 }
             }
         }

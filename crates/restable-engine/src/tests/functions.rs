@@ -139,7 +139,7 @@ fn what_is_plain_text_on_the_left_folds_for_ids_on_the_right() {
         ("w IN (SELECT v FROM {V})", "ABC"),
         ("w NOT IN (SELECT v FROM {V} WHERE v IS NOT NULL)", "x"),
         ("w = ANY (SELECT v FROM {V})", "ABC"),
-        ("w = (SELECT max(v) FROM {V} WHERE v = 'abc')", ""),
+        ("w = (SELECT max(v) FROM {V} WHERE v = 'abc')", "ABC"),
         ("EXISTS (SELECT 1 FROM {V} WHERE v = w)", "ABC"),
     ] {
         let condition = condition.replace("{V}", V);
