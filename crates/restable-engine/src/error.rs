@@ -315,9 +315,14 @@ impl From<DataFusionError> for Error {
                 hint: Some("`SET memory_limit = '…'` raises the limit".to_owned()),
             },
             DataFusionError::Plan(message) if message.contains("non-boolean predicate") => Error::Plan {
-                message: "a condition must be true or false, and this one is text".to_owned(),
-                hint: Some("text out of JSON becomes a condition by `= true`".to_owned()),
+                message: "a condition must be true or false, and this one is neither".to_owned(),
+                hint: Some("compare it, like `x = 'a'`; text out of JSON becomes a condition by `= true`".to_owned()),
             },
+            DataFusionError::Plan(message) | DataFusionError::Execution(message)
+                if let Some(told) = mismatch(message) =>
+            {
+                Error::Plan { message: told, hint: Some("`CAST(x AS …)` makes a value of another type".to_owned()) }
+            }
             DataFusionError::Plan(message) if message.contains("to be an integer or null") => {
                 Error::Plan {
                     message: format!(
@@ -402,6 +407,43 @@ fn first_line(message: &str) -> String {
         .unwrap_or(line)
         .trim_end_matches('.')
         .to_owned()
+}
+
+/// DataFusion's words for values of a wrong type, in PostgreSQL's. `None` for everything else.
+fn mismatch(message: &str) -> Option<String> {
+    let message = first_line(message);
+    if let Some((_, rest)) = message.split_once("Cannot coerce arithmetic expression ") {
+        let (operation, _) = rest.split_once(" to valid types")?;
+        let words: Vec<&str> = operation.split(' ').map(type_name).collect();
+        return Some(format!("operator does not exist: {}", words.join(" ")));
+    }
+    let called = |call: &str| {
+        let (name, kinds) = call.split_once('(')?;
+        let kinds: Vec<&str> = kinds.split(", ").map(type_name).collect();
+        Some(format!(
+            "function does not exist: {name}({})",
+            kinds.join(", ")
+        ))
+    };
+    if let Some((_, rest)) = message.split_once("given name and argument types '") {
+        return called(rest.split_once(")'")?.0);
+    }
+    // Each signature that was tried is told, with the same types.
+    let (_, rest) = message.split_once("Function '")?;
+    let (name, rest) = rest.split_once("' failed to match any signature")?;
+    let (_, kind) = rest.split_once("(DataType: ")?;
+    called(&format!("{name}({}", kind.split_once(')')?.0))
+}
+
+/// What PostgreSQL calls a type.
+fn type_name(kind: &str) -> &str {
+    match kind {
+        "Utf8" | "LargeUtf8" | "Utf8View" => "text",
+        "Boolean" => "boolean",
+        "Int64" | "UInt64" | "Int32" | "UInt32" => "bigint",
+        "Float64" | "Float32" => "double precision",
+        other => other,
+    }
 }
 
 fn schema_error(problem: &SchemaError, names: &crate::names::Names) -> Error {
