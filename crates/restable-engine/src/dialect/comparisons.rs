@@ -296,9 +296,10 @@ fn with_subquery(
     Ok(Transformed::no((expr, subquery)))
 }
 
-/// The subquery with another value in each row, under the name of its only column.
+/// The subquery with another value in each row. Its column has a name of its own: DataFusion takes an expression over a
+/// column and the column under one name for the same.
 fn projected(subquery: Subquery, value: Expr) -> Result<Subquery> {
-    let name = subquery.subquery.schema().field(0).name().clone();
+    let name = format!("{}:compared", subquery.subquery.schema().field(0).name());
     let inner = Arc::unwrap_or_clone(subquery.subquery);
     let plan = LogicalPlanBuilder::from(inner)
         .project(vec![value.alias(name)])?

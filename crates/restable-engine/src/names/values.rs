@@ -64,6 +64,11 @@ pub(super) fn expression(expr: &mut Expr) {
             op: UnaryOperator::Minus | UnaryOperator::Plus,
             expr,
         } => number(expr),
+        // The types of these are settled when they are planned, before any rule sees them.
+        Expr::IsDistinctFrom(left, right) | Expr::IsNotDistinctFrom(left, right) => {
+            beside(left, right);
+            beside(right, left);
+        }
         Expr::Case {
             operand: None,
             conditions,
@@ -110,6 +115,15 @@ pub(super) fn clauses(select: &mut Select) {
     ];
     conditions.into_iter().flatten().for_each(condition);
     select.from.iter_mut().for_each(joined);
+}
+
+/// A value compared with a literal of a type.
+fn beside(value: &mut Expr, literal: &Expr) {
+    if is_number(literal) {
+        number(value);
+    } else if is_boolean(literal) {
+        condition(value);
+    }
 }
 
 fn joined(from: &mut TableWithJoins) {
@@ -186,6 +200,14 @@ fn is_number(expr: &Expr) -> bool {
     match expr {
         Expr::Value(value) => matches!(value.value, Value::Number(..)),
         Expr::UnaryOp { expr, .. } | Expr::Nested(expr) => is_number(expr),
+        _ => false,
+    }
+}
+
+fn is_boolean(expr: &Expr) -> bool {
+    match expr {
+        Expr::Value(value) => matches!(value.value, Value::Boolean(_)),
+        Expr::Nested(expr) => is_boolean(expr),
         _ => false,
     }
 }
