@@ -20,6 +20,7 @@ mod locate;
 pub mod names;
 pub mod outcome;
 mod placeholders;
+mod prune;
 mod session;
 pub mod settings;
 mod shared;

@@ -10,6 +10,7 @@ use futures::stream::{self, BoxStream, StreamExt};
 use restable_spec::{Kind, Resource};
 use tokio::sync::watch;
 
+use crate::prune::Prunes;
 use crate::statement::{Statement, lock};
 use crate::walk::{Asked, Bindings, read};
 use crate::{Error, Result};
@@ -42,10 +43,11 @@ impl Listing {
         statement: &Arc<Statement>,
         resource: &Arc<Resource>,
         bindings: Bindings,
+        prunes: Prunes,
         wanted: Vec<String>,
     ) -> Result<Arc<Listing>> {
         let key = format!(
-            "{}.{}.{} {wanted:?} {bindings:?}",
+            "{}.{}.{} {wanted:?} {bindings:?} {prunes:?}",
             resource.provider, resource.service, resource.name
         );
         let mut listings = lock(&statement.listings);
@@ -61,7 +63,7 @@ impl Listing {
         let (statement, resource) = (Arc::clone(statement), Arc::clone(resource));
         let task = tokio::spawn(async move {
             // Made in the task: it may list parents of its own, and the map of listings is locked here.
-            let source = read_texts(statement, resource, bindings, wanted);
+            let source = read_texts(statement, resource, bindings, prunes, wanted);
             let outcome = fill(source, &shared, &arrival).await;
             lock(&shared).end = Some(outcome);
             arrival.send_modify(|count| *count += 1);
@@ -144,6 +146,7 @@ fn read_texts(
     statement: Arc<Statement>,
     resource: Arc<Resource>,
     bindings: Bindings,
+    prunes: Prunes,
     wanted: Vec<String>,
 ) -> BoxStream<'static, Result<RecordBatch>> {
     let mut names: Vec<String> = wanted.clone();
@@ -163,7 +166,14 @@ fn read_texts(
             .map(|(at, name)| Field::new(format!("{at}.{name}"), DataType::Utf8, true))
             .collect::<Vec<_>>(),
     ));
-    let batches = read(statement, resource, bindings, columns, Arc::clone(&schema));
+    let batches = read(
+        statement,
+        resource,
+        bindings,
+        prunes,
+        columns,
+        Arc::clone(&schema),
+    );
     batches
         .map(move |batch| {
             let batch = batch?;

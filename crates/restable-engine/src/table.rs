@@ -8,7 +8,8 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use async_trait::async_trait;
 use datafusion::catalog::streaming::StreamingTable;
 use datafusion::catalog::{Session, TableProvider};
-use datafusion::common::{Result as PlanResult, ScalarValue};
+use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::{Column, DFSchema, Result as PlanResult, ScalarValue};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::logical_expr::expr::ScalarFunction;
 use datafusion::logical_expr::{
@@ -24,6 +25,7 @@ use restable_spec::{Kind, Location, Resource, Segment};
 use crate::functions::{
     FOLD_METADATA, FOLD_ONE_SPELLING, INPUT_METADATA, NAME_METADATA, json_metadata,
 };
+use crate::prune::{self, Prunes};
 use crate::statement::Statement;
 use crate::walk::{self, Asked, Bindings};
 use crate::{Error, Result};
@@ -157,7 +159,10 @@ impl ResourceTable {
             Expr::InList(list) if !list.negated => (&list.expr, list.list.iter().collect()),
             _ => return None,
         };
-        let column = self.column(column).filter(|column| self.binds(column))?;
+        let column = self
+            .column(column)
+            .filter(|column| self.binds(column))
+            .or_else(|| self.part_of_id(column))?;
         let mut texts: Vec<Arc<str>> = Vec::new();
         for value in values {
             let Expr::Literal(value, _) = value else {
@@ -171,6 +176,82 @@ impl ResourceTable {
             }
         }
         Some((column, texts))
+    }
+
+    /// The parameter that an expression takes out of the row's own id: `arm_id(id, 'vaultName')`, `split_part(id, '/', 9)`. Values
+    /// that are bound compare without regard to case, so that this lets more through than the expression, never less.
+    fn part_of_id(&self, expr: &Expr) -> Option<&TableColumn> {
+        let Expr::ScalarFunction(ScalarFunction { func, args }) = expr else {
+            return None;
+        };
+        let is_id = |expr: &Expr| {
+            self.column(expr)
+                .is_some_and(|column| same(&column.name, "id"))
+        };
+        let literal = |expr: &Expr| match expr {
+            Expr::Literal(value, _) => text(value)?,
+            _ => None,
+        };
+        let name = match (func.name(), args.as_slice()) {
+            ("arm_id", [id, name]) if is_id(id) => literal(name)?.to_string(),
+            ("split_part", [id, slash, at]) if is_id(id) && &*literal(slash)? == "/" => {
+                let at: usize = literal(at)?.parse().ok()?;
+                let reader = self.resource.one_row_reader()?;
+                // The id begins with a slash: its first part is empty, and SQL counts from 1.
+                let segment = reader.path.segments().get(at.checked_sub(2)?)?;
+                segment.parameter()?.to_owned()
+            }
+            _ => return None,
+        };
+        let is_key = self.resource.key.iter().any(|key| same(key, &name));
+        self.columns
+            .iter()
+            .find(|column| is_key && same(&column.name, &name))
+            .filter(|column| self.binds(column))
+    }
+
+    /// Whether a condition is about the names of scopes alone, so that it can be asked before there are rows.
+    fn prunes(&self, expr: &Expr) -> bool {
+        let columns = expr.column_refs();
+        !columns.is_empty()
+            && !expr.is_volatile()
+            && columns.iter().all(|column| {
+                self.columns
+                    .iter()
+                    .any(|known| fold(&known.name) == column.name && known.role == Role::Parameter)
+            })
+            && !has_subquery(expr)
+    }
+
+    /// The conditions that the scopes have to fulfil.
+    fn pruning(&self, state: &dyn Session, filters: &[Expr]) -> PlanResult<Prunes> {
+        let mut prunes = Prunes::default();
+        for filter in filters.iter().filter(|filter| self.prunes(filter)) {
+            let mut names: Vec<String> = filter
+                .column_refs()
+                .iter()
+                .map(|column| column.name.clone())
+                .collect();
+            names.sort();
+            let schema = prune::schema(&names);
+            let renamed = filter.clone().transform_up(|part| {
+                Ok(match &part {
+                    Expr::Column(column) => {
+                        match names.iter().position(|name| *name == column.name) {
+                            Some(at) => Transformed::yes(Expr::Column(Column::from_name(format!(
+                                "scope{at}"
+                            )))),
+                            None => Transformed::no(part),
+                        }
+                    }
+                    _ => Transformed::no(part),
+                })
+            })?;
+            let schema = DFSchema::try_from(schema)?;
+            let condition = state.create_physical_expr(renamed.data, &schema)?;
+            prunes.add(condition, names);
+        }
+        Ok(prunes)
     }
 
     fn bindings(&self, filters: &[Expr]) -> Bindings {
@@ -189,6 +270,21 @@ impl ResourceTable {
         }
         bindings
     }
+}
+
+fn has_subquery(expr: &Expr) -> bool {
+    expr.exists(|part| {
+        Ok(matches!(
+            part,
+            Expr::ScalarSubquery(_)
+                | Expr::InSubquery(_)
+                | Expr::Exists(_)
+                | Expr::OuterReferenceColumn(..)
+                | Expr::AggregateFunction(_)
+                | Expr::WindowFunction(_)
+        ))
+    })
+    .unwrap_or(true)
 }
 
 fn text(value: &ScalarValue) -> Option<Option<Arc<str>>> {
@@ -293,6 +389,7 @@ impl TableProvider for ResourceTable {
             }
             support.push(match binding {
                 Some(_) => TableProviderFilterPushDown::Inexact,
+                None if self.prunes(filter) => TableProviderFilterPushDown::Inexact,
                 None => TableProviderFilterPushDown::Unsupported,
             });
         }
@@ -301,7 +398,7 @@ impl TableProvider for ResourceTable {
 
     async fn scan(
         &self,
-        _state: &dyn Session,
+        state: &dyn Session,
         projection: Option<&Vec<usize>>,
         filters: &[Expr],
         limit: Option<usize>,
@@ -329,6 +426,7 @@ impl TableProvider for ResourceTable {
         let scan = Scan {
             resource: Arc::clone(&self.resource),
             bindings,
+            prunes: self.pruning(state, filters)?,
             asked,
             schema: Arc::clone(&schema),
         };
@@ -348,6 +446,7 @@ impl TableProvider for ResourceTable {
 pub struct Scan {
     resource: Arc<Resource>,
     bindings: Bindings,
+    prunes: Prunes,
     asked: Vec<Asked>,
     schema: SchemaRef,
 }
@@ -368,6 +467,7 @@ impl PartitionStream for Scan {
             statement,
             Arc::clone(&self.resource),
             self.bindings.clone(),
+            self.prunes.clone(),
             self.asked.clone(),
             Arc::clone(&schema),
         );

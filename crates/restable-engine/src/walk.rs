@@ -14,6 +14,7 @@ use restable_spec::{Arguments, Bound, BoundCall, Kind, Location, Method, Parent,
 use crate::decode::{Column, Decoder, Source};
 use crate::identity::Identity;
 use crate::listing::Listing;
+use crate::prune::Prunes;
 use crate::statement::{Missing, Statement};
 use crate::{Error, Result};
 
@@ -39,6 +40,7 @@ pub fn calls(
     statement: Arc<Statement>,
     resource: Arc<Resource>,
     bindings: Bindings,
+    prunes: Prunes,
 ) -> Result<(Arc<Method>, BoxStream<'static, Result<WalkCall>>)> {
     let bound: Bound = bindings
         .iter()
@@ -67,7 +69,8 @@ pub fn calls(
         .collect();
     let scopes: BoxStream<'static, Result<(Scope, bool)>> = if open.is_empty() {
         let confined = confine(&statement, &constants);
-        stream::iter(product(&confined, &Scope::new()).map(|scope| Ok((scope, true)))).boxed()
+        let allowed = product(&confined, &Scope::new()).filter(move |scope| prunes.allow(scope));
+        stream::iter(allowed.map(|scope| Ok((scope, true)))).boxed()
     } else {
         let Some(parent) = resource.parent.clone() else {
             return Err(Error::internal(format!(
@@ -77,11 +80,12 @@ pub fn calls(
         };
         let own: Bindings = bindings.clone();
         let mut seen: HashSet<Vec<String>> = HashSet::new();
-        parents(&statement, &parent, &bindings, &open)?
+        let above = prunes.clone();
+        parents(&statement, &parent, &bindings, &above, &open)?
             .flat_map(move |scope| {
                 let found: Vec<Result<(Scope, bool)>> = match scope {
                     Err(problem) => vec![Err(problem)],
-                    Ok(scope) if !agrees(&scope, &own) => Vec::new(),
+                    Ok(scope) if !agrees(&scope, &own) || !prunes.allow(&scope) => Vec::new(),
                     Ok(scope) => {
                         let rest: Bindings = constants
                             .iter()
@@ -200,6 +204,7 @@ fn parents(
     statement: &Arc<Statement>,
     parent: &Parent,
     bindings: &Bindings,
+    prunes: &Prunes,
     needed: &[&String],
 ) -> Result<BoxStream<'static, Result<Scope>>> {
     let resource = statement
@@ -224,7 +229,8 @@ fn parents(
         .iter()
         .map(|(_, own)| own.clone())
         .collect();
-    let listing = Listing::of(statement, &resource, narrowed, wanted)?;
+    let prunes = prunes.of_parent(parent, &resource);
+    let listing = Listing::of(statement, &resource, narrowed, prunes, wanted)?;
     let needed: Vec<String> = needed.iter().map(|name| (*name).clone()).collect();
     let table = resource.full_name();
     let shown: Vec<String> = parent
@@ -304,10 +310,17 @@ pub fn read(
     statement: Arc<Statement>,
     resource: Arc<Resource>,
     bindings: Bindings,
+    prunes: Prunes,
     asked: Vec<Asked>,
     schema: Arc<Schema>,
 ) -> BoxStream<'static, Result<RecordBatch>> {
-    let (method, calls) = match calls(Arc::clone(&statement), Arc::clone(&resource), bindings) {
+    let calls = calls(
+        Arc::clone(&statement),
+        Arc::clone(&resource),
+        bindings,
+        prunes,
+    );
+    let (method, calls) = match calls {
         Ok(found) => found,
         Err(problem) => return stream::once(futures::future::ready(Err(problem))).boxed(),
     };
