@@ -19,6 +19,7 @@ mod faults;
 mod hostile;
 mod house;
 mod kill;
+mod narrowing;
 mod registry;
 mod replay;
 mod rig;
