@@ -30,6 +30,8 @@ pub enum Command {
     Shell(ShellArguments),
     /// Run statements and exit.
     Exec(ExecArguments),
+    /// The engine behind Postgres wire, until Ctrl-C.
+    Serve(ServeArguments),
     /// A local Azure Resource Manager, until Ctrl-C.
     Emulator(EmulatorArguments),
     /// Credentials.
@@ -74,6 +76,28 @@ pub struct ExecArguments {
     pub file: Option<PathBuf>,
     #[command(flatten)]
     pub session: SessionArguments,
+}
+
+/// `restable serve`.
+#[derive(Debug, Args)]
+pub struct ServeArguments {
+    /// Where clients of PostgreSQL connect; loopback only. Port 0 takes a free one.
+    #[arg(long, value_name = "ADDR")]
+    pub pg: Option<SocketAddr>,
+    /// So many clients at once.
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    pub max_connections: usize,
+    /// A setting with which sessions begin; `SHOW SETTINGS` lists them. May be repeated.
+    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = pair)]
+    pub set: Vec<(String, String)>,
+    /// Deadline of each statement.
+    #[arg(long, value_name = "SECONDS")]
+    pub timeout: Option<String>,
+    /// Allow partial results: what cannot be read is listed in a warning instead of failing the statement.
+    #[arg(long)]
+    pub partial: bool,
+    #[command(flatten)]
+    pub connection: ConnectionArguments,
 }
 
 /// `restable auth status`.
@@ -234,6 +258,27 @@ impl ConnectionArguments {
             .and_then(|level| level.to_possible_value())
             .map(|level| ("--log", "log".to_owned(), level.get_name().to_owned()));
         given.chain(log).collect()
+    }
+}
+
+impl ServeArguments {
+    /// As [`SessionArguments::settings`].
+    pub fn settings(&self) -> Vec<(&'static str, String, String)> {
+        let set = self
+            .set
+            .iter()
+            .map(|(key, value)| ("--set", key.clone(), value.clone()));
+        let timeout = self
+            .timeout
+            .iter()
+            .map(|value| ("--timeout", "statement_timeout".to_owned(), value.clone()));
+        let partial = self
+            .partial
+            .then(|| ("--partial", "partial_results".to_owned(), "on".to_owned()));
+        set.chain(self.connection.settings())
+            .chain(timeout)
+            .chain(partial)
+            .collect()
     }
 }
 

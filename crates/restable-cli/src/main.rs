@@ -64,6 +64,7 @@ fn run(arguments: Arguments, environment: &Environment) -> Result<Exit> {
             Some(Command::Demo(arguments)) => commands::demo::run(&arguments, environment).await,
             Some(Command::Shell(arguments)) => commands::shell::run(&arguments, environment).await,
             Some(Command::Exec(arguments)) => commands::exec::run(&arguments, environment).await,
+            Some(Command::Serve(arguments)) => commands::serve::run(&arguments, environment).await,
             Some(Command::Emulator(arguments)) => {
                 commands::emulator::run(arguments, environment).await
             }

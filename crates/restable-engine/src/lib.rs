@@ -19,6 +19,8 @@ mod listing;
 mod locate;
 pub mod names;
 pub mod outcome;
+pub mod parameters;
+pub mod pg_catalog;
 mod placeholders;
 mod prune;
 mod session;
@@ -34,7 +36,8 @@ pub mod walk;
 pub use arrow;
 pub use error::{Error, Fault, Result};
 pub use outcome::{Outcome, Report, Rows};
-pub use session::{Engine, Prepared, Session, collect};
+pub use restable_sql as sql;
+pub use session::{Door, Engine, Prepared, Session, collect};
 pub use settings::{Origin, Settings};
 pub use shared::Shared;
 

@@ -1,6 +1,5 @@
 //! Placeholders: `:name` in a statement becomes the value of a variable, always as a value, never as text of SQL.
 
-use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -9,12 +8,14 @@ use datafusion::sql::sqlparser::ast::{
 };
 use restable_sql::Diagnostic;
 
+use crate::parameters::Given;
 use crate::{Error, Result};
 
-/// Puts the values of variables in the place of placeholders. A value is text; after LIMIT and OFFSET it is a number.
-pub fn bind(statement: &mut Statement, variables: &HashMap<String, String>) -> Result<()> {
+/// Puts the values of variables and parameters in the place of placeholders. A variable is text; after LIMIT and OFFSET it
+/// is a number. A parameter has the type that its client gave it.
+pub fn bind(statement: &mut Statement, given: &Given) -> Result<()> {
     let mut binder = Binder {
-        variables,
+        given,
         problem: None,
     };
     let _ = VisitMut::visit(statement, &mut binder);
@@ -41,7 +42,7 @@ pub fn unknown<'a>(name: &str, known: impl Iterator<Item = &'a String>) -> Error
 }
 
 struct Binder<'v> {
-    variables: &'v HashMap<String, String>,
+    given: &'v Given,
     problem: Option<Error>,
 }
 
@@ -51,17 +52,25 @@ impl Binder<'_> {
             return ControlFlow::Continue(());
         };
         let name = written.trim_start_matches(['$', ':']);
-        match self.variables.get(name) {
+        match self.given.named.get(name) {
+            None if self.parameter(name).is_some() => {}
             Some(text) if number && text.parse::<u64>().is_ok() => {
                 *value = Value::Number(text.clone(), false)
             }
             Some(text) => *value = Value::SingleQuotedString(text.clone()),
             None => {
-                self.problem = Some(unknown(name, self.variables.keys()));
+                self.problem = Some(unknown(name, self.given.named.keys()));
                 return ControlFlow::Break(());
             }
         }
         ControlFlow::Continue(())
+    }
+
+    /// The parameter of this number, which may be left open.
+    fn parameter(&self, name: &str) -> Option<Option<Expr>> {
+        let number: usize = name.parse().ok()?;
+        let parameter = self.given.positional.get(number.checked_sub(1)?)?;
+        Some(parameter.as_ref().map(|parameter| parameter.expr()))
     }
 }
 
@@ -78,6 +87,17 @@ impl VisitorMut for Binder<'_> {
                     self.value(&mut value.value, true)?;
                 }
             }
+        }
+        ControlFlow::Continue(())
+    }
+
+    // On the way out: what is put in holds no placeholder.
+    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+        if let Expr::Value(value) = expr
+            && let Value::Placeholder(written) = &value.value
+            && let Some(Some(bound)) = self.parameter(written.trim_start_matches(['$', ':']))
+        {
+            *expr = bound;
         }
         ControlFlow::Continue(())
     }

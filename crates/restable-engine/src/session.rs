@@ -6,7 +6,10 @@ use std::sync::{Arc, Mutex, RwLock, Weak};
 use std::time::Instant;
 
 use arrow::array::RecordBatch;
-use datafusion::catalog::{CatalogProvider, MemoryCatalogProvider, MemorySchemaProvider};
+use arrow::datatypes::{DataType, SchemaRef};
+use datafusion::catalog::{
+    CatalogProvider, MemoryCatalogProvider, MemorySchemaProvider, SchemaProvider as _,
+};
 use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::{SessionStateBuilder, SessionStateDefaults};
@@ -27,7 +30,9 @@ use crate::dialect::{Comparisons, InputsChecked, JsonPlanner};
 use crate::identity::Spellings;
 use crate::locate::located;
 use crate::names::{self, Names};
-use crate::outcome::{Outcome, Report, Rows};
+use crate::outcome::{Outcome, Report, Rows, headed};
+use crate::parameters::{self, Given, Parameter};
+use crate::pg_catalog::{Postgres, Variable};
 use crate::settings::{Origin, Settings};
 use crate::shared::{Shared, keep_names};
 use crate::statement::{Running, Statement, lock};
@@ -109,14 +114,29 @@ impl Engine {
 
     /// A session with these settings.
     pub fn session(&self, settings: Settings) -> Result<Session> {
-        Session::new(self.clone(), settings)
+        Session::new(self.clone(), settings, Door::default())
     }
+
+    /// A session of a client that came through a door of its own.
+    pub fn session_of(&self, settings: Settings, door: Door) -> Result<Session> {
+        Session::new(self.clone(), settings, door)
+    }
+}
+
+/// How a session's client came in, and what it may do.
+#[derive(Debug, Clone, Default)]
+pub struct Door {
+    /// Whether it may send what changes something.
+    pub access: Access,
+    /// Whether it speaks as a client of PostgreSQL does: its own settings, and `SHOW` of them.
+    pub postgres: Option<Postgres>,
 }
 
 /// One user's session.
 #[derive(Debug)]
 pub struct Session {
     engine: Engine,
+    pub(crate) postgres: Option<RwLock<Postgres>>,
     shared: Arc<Shared>,
     settings: RwLock<Settings>,
     initial: Settings,
@@ -143,10 +163,35 @@ enum Action {
     Use(Current),
     Set(String, String),
     Reset(Option<String>),
+    Postgres(Vec<Variable>),
+}
+
+impl Prepared {
+    /// The columns of the rows, headed as they will be; `None` if there are none.
+    pub fn columns(&self) -> Option<SchemaRef> {
+        match &self.action {
+            Action::Plan(plan)
+                if matches!(**plan, LogicalPlan::Ddl(_) | LogicalPlan::Statement(_)) =>
+            {
+                None
+            }
+            Action::Plan(plan) => Some(headed(plan.schema().inner(), &self.names)),
+            Action::Rows(batch) => Some(headed(&batch.schema(), &self.names)),
+            Action::Act(acting) => Some(headed(acting.schema(), &self.names)),
+            Action::Use(_) | Action::Set(..) | Action::Reset(_) | Action::Postgres(_) => None,
+        }
+    }
+
+    pub(crate) fn open_types(&self) -> Result<Vec<(usize, DataType)>> {
+        match &self.action {
+            Action::Plan(plan) => parameters::open_types(plan),
+            _ => Ok(Vec::new()),
+        }
+    }
 }
 
 impl Session {
-    fn new(engine: Engine, settings: Settings) -> Result<Session> {
+    fn new(engine: Engine, settings: Settings, door: Door) -> Result<Session> {
         let mut config = SessionConfig::new()
             .with_information_schema(false)
             .with_round_robin_repartition(false)
@@ -206,12 +251,13 @@ impl Session {
         }
         Ok(Session {
             engine,
+            postgres: door.postgres.map(RwLock::new),
             shared,
             initial: settings.clone(),
             settings: RwLock::new(settings),
             spellings: Arc::default(),
             variables: RwLock::default(),
-            access: RwLock::default(),
+            access: RwLock::new(door.access),
             attendant: RwLock::default(),
             last: Mutex::default(),
         })
@@ -319,14 +365,41 @@ impl Session {
     /// Turns a statement into something that can run. Sends nothing. Planning needs a deep stack for deep statements, so
     /// it happens on a thread of its own.
     pub async fn prepare(&self, parsed: &Parsed) -> Result<Prepared> {
-        let prepared = on_deep_stack(async { self.prepare_here(parsed).await }).await?;
+        self.prepare_given(parsed, Vec::new()).await
+    }
+
+    pub(crate) async fn prepare_given(
+        &self,
+        parsed: &Parsed,
+        positional: Vec<Option<Parameter>>,
+    ) -> Result<Prepared> {
+        let named = self
+            .variables
+            .read()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .clone();
+        let given = Given { named, positional };
+        let prepared = on_deep_stack(async { self.prepare_here(parsed, &given).await }).await?;
         let mut prepared = prepared.map_err(|problem| located(problem, parsed))?;
         prepared.source = Some(Arc::new(parsed.clone()));
         Ok(prepared)
     }
 
-    async fn prepare_here(&self, parsed: &Parsed) -> Result<Prepared> {
+    async fn prepare_here(&self, parsed: &Parsed, given: &Given) -> Result<Prepared> {
         use restable_sql::Statement as Sql;
+        let quiet = |action| {
+            Ok(Prepared {
+                action,
+                names: Names::default(),
+                source: None,
+            })
+        };
+        if let Some(variables) = self.postgres_set(&parsed.statement)? {
+            return quiet(Action::Postgres(variables));
+        }
+        if let Some(shown) = self.postgres_show(&parsed.statement)? {
+            return quiet(Action::Rows(shown));
+        }
         let rows = |batch: RecordBatch| {
             Ok(Prepared {
                 action: Action::Rows(batch),
@@ -337,13 +410,13 @@ impl Session {
         // They have their tables for as long as the statement is planned.
         let _tables = acting::tables(self, &parsed.calls).await?;
         match &parsed.statement {
-            Sql::Query(statement) => self.plan((**statement).clone()).await,
+            Sql::Query(statement) => self.plan((**statement).clone(), given).await,
             Sql::Explain(explain) => match &*explain.statement {
                 Sql::Query(statement) => {
                     let Prepared {
                         action: Action::Plan(plan),
                         ..
-                    } = self.plan((**statement).clone()).await?
+                    } = self.plan((**statement).clone(), given).await?
                     else {
                         return Err(Error::internal("a query is no plan"));
                     };
@@ -367,7 +440,7 @@ impl Session {
                     action: Action::Plan(plan),
                     names,
                     ..
-                } = self.plan(ast::Statement::Query(query.clone())).await?
+                } = self.plan(ast::Statement::Query(query.clone()), given).await?
                 else {
                     return Err(Error::internal("a query is no plan"));
                 };
@@ -431,18 +504,42 @@ impl Session {
                     source: None,
                 })
             }
+            Sql::Connection(_) => Err(Error::from(
+                Diagnostic::new("R0309", "transactions and cursors belong to connections of `restable serve`")
+                    .at(parsed.span)
+                    .help("a statement that changes something is sent at once; there is nothing to commit"),
+            )),
         }
     }
 
+    pub(crate) fn set_current(&self, current: Current) {
+        *self
+            .shared
+            .current
+            .write()
+            .unwrap_or_else(std::sync::PoisonError::into_inner) = current;
+    }
+
+    /// Drops the tables and views that the session created.
+    pub fn discard_tables(&self) -> Result<()> {
+        for name in self.shared.own.table_names() {
+            self.shared.own.deregister_table(&name)?;
+        }
+        Ok(())
+    }
+
     /// Sets one setting, or all, back to what the session began with.
-    fn reset(&self, key: Option<&str>) -> Result<()> {
+    pub(crate) fn reset(&self, key: Option<&str>) -> Result<()> {
         {
             let mut settings = self
                 .settings
                 .write()
                 .unwrap_or_else(std::sync::PoisonError::into_inner);
             match key {
-                None => *settings = self.initial.clone(),
+                None => {
+                    *settings = self.initial.clone();
+                    self.reset_postgres();
+                }
                 Some(key) => {
                     settings.set(key, &self.initial.value(key)?, self.initial.origin(key))?
                 }
@@ -486,6 +583,13 @@ impl Session {
 
     /// The text of a file that a statement names.
     pub(crate) fn read_file(&self, path: &str) -> Result<String, Diagnostic> {
+        if self.postgres.is_some() {
+            let problem = Diagnostic::new(
+                "R0331",
+                "a statement of a client reads no file of the server",
+            );
+            return Err(problem.help("`@@json = '…'` takes the text itself"));
+        }
         std::fs::read_to_string(path).map_err(|error| {
             let why = match error.kind() {
                 std::io::ErrorKind::NotFound => "there is no such file".to_owned(),
@@ -495,8 +599,8 @@ impl Session {
         })
     }
 
-    async fn plan(&self, statement: ast::Statement) -> Result<Prepared> {
-        let (plan, names) = self.plan_statement(statement).await?;
+    async fn plan(&self, statement: ast::Statement, given: &Given) -> Result<Prepared> {
+        let (plan, names) = plan_given(&self.shared, given, statement).await?;
         if let LogicalPlan::Ddl(
             ddl @ (DdlStatement::CreateCatalogSchema(_)
             | DdlStatement::CreateCatalog(_)
@@ -595,6 +699,13 @@ impl Session {
                     report: None,
                 });
             }
+            Action::Postgres(variables) => {
+                let message = self.apply_postgres(variables)?;
+                return Ok(Outcome::Done {
+                    message,
+                    report: None,
+                });
+            }
             Action::Reset(key) => {
                 self.reset(key.as_deref())?;
                 let done = |key| format!("{key} reset");
@@ -659,13 +770,26 @@ impl Session {
     }
 }
 
-/// The plan of a statement, with the values of placeholders in it.
+/// The plan of a statement, with the values of variables in it.
 pub(crate) async fn plan_with(
     shared: &Shared,
     variables: &HashMap<String, String>,
+    statement: ast::Statement,
+) -> Result<(LogicalPlan, Names)> {
+    let given = Given {
+        named: variables.clone(),
+        positional: Vec::new(),
+    };
+    plan_given(shared, &given, statement).await
+}
+
+/// The plan of a statement, with the values of placeholders in it.
+async fn plan_given(
+    shared: &Shared,
+    given: &Given,
     mut statement: ast::Statement,
 ) -> Result<(LogicalPlan, Names)> {
-    placeholders::bind(&mut statement, variables)?;
+    placeholders::bind(&mut statement, given)?;
     acting::name_tables(&mut statement);
     let names = names::rewrite(&mut statement, shared)?;
     let state = shared.state();

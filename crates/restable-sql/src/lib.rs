@@ -45,6 +45,7 @@ mod split;
 mod statement;
 mod suggest;
 mod syntax;
+mod tag;
 mod trees;
 
 pub use completeness::{Completeness, Open, completeness};
@@ -56,8 +57,8 @@ pub use span::{Span, byte_span};
 pub use split::{Piece, split};
 pub use sqlparser::ast;
 pub use statement::{
-    Assignment, Attribute, Delete, Describe, EXEC_FUNCTION, Exec, ExecArgument, ExecBody, Explain,
-    ForEach, Hints, Insert, Parsed, Placeholder, Replace, Reset, Set, SetValue, Show, ShowObject,
-    Statement, Update,
+    Assignment, Attribute, Connection, Count, Delete, Describe, Discard, EXEC_FUNCTION, Exec,
+    ExecArgument, ExecBody, Explain, ForEach, Hints, Insert, Modes, Parsed, Placeholder, Replace,
+    Reset, Set, SetValue, Show, ShowObject, Statement, Update,
 };
 pub use suggest::closest;

@@ -36,7 +36,7 @@ pub struct Placeholder {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Statement {
     /// SELECT, WITH, VALUES, TABLE, and what the planner of queries does by itself: CREATE VIEW, CREATE TABLE, CREATE
-    /// SCHEMA, DROP, PREPARE, EXECUTE and DEALLOCATE of prepared queries, transaction control, SET TRANSACTION, DISCARD.
+    /// SCHEMA, DROP, PREPARE and EXECUTE of prepared queries.
     Query(Box<ast::Statement>),
     /// EXPLAIN of a query or of a mutating statement.
     Explain(Explain),
@@ -62,6 +62,8 @@ pub enum Statement {
     Set(Set),
     /// RESET key, or RESET ALL.
     Reset(Reset),
+    /// Transactions, cursors, prepared statements: what a connection keeps beside its queries.
+    Connection(Connection),
 }
 
 /// EXPLAIN.
@@ -387,4 +389,101 @@ pub struct Reset {
     pub key: Option<String>,
     /// The whole statement.
     pub span: Span,
+}
+
+/// What a connection keeps beside its queries. Names are in lower case unless they were quoted.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Connection {
+    /// BEGIN, START TRANSACTION.
+    Begin(Modes),
+    /// COMMIT, END.
+    Commit,
+    /// ROLLBACK, ABORT.
+    Rollback,
+    /// SAVEPOINT name.
+    Savepoint(String),
+    /// ROLLBACK TO SAVEPOINT name.
+    RollbackTo(String),
+    /// RELEASE SAVEPOINT name.
+    Release(String),
+    /// SET TRANSACTION, or SET SESSION CHARACTERISTICS AS TRANSACTION.
+    Characteristics {
+        /// For the session, not for this transaction only.
+        session: bool,
+        /// What is set.
+        modes: Modes,
+    },
+    /// DECLARE name CURSOR FOR query.
+    Declare {
+        /// The cursor.
+        name: String,
+        /// BINARY: its rows are sent in binary form.
+        binary: bool,
+        /// WITH HOLD: it outlives its transaction.
+        hold: bool,
+        /// A query and nothing else.
+        query: Box<ast::Statement>,
+    },
+    /// FETCH, or MOVE.
+    Fetch {
+        /// The cursor.
+        name: String,
+        /// How far.
+        count: Count,
+        /// FETCH: the rows are answered. MOVE skips them.
+        shown: bool,
+    },
+    /// CLOSE of one cursor, or of all.
+    Close(Option<String>),
+    /// DEALLOCATE of one prepared statement, or of all.
+    Deallocate(Option<String>),
+    /// DISCARD.
+    Discard(Discard),
+    /// UNLISTEN: nothing is listened to.
+    Unlisten,
+}
+
+/// The modes of a transaction.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Modes {
+    /// ISOLATION LEVEL, in lower case.
+    pub isolation: Option<String>,
+    /// READ ONLY or READ WRITE.
+    pub read_only: Option<bool>,
+}
+
+/// How many rows FETCH takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Count {
+    /// So many.
+    Rows(u64),
+    /// All that are left.
+    All,
+}
+
+/// What DISCARD drops.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Discard {
+    /// Everything that the session has.
+    All,
+    /// Plans that are kept.
+    Plans,
+    /// Values of sequences, of which there are none.
+    Sequences,
+    /// What the session created.
+    Temporary,
+}
+
+impl Parsed {
+    /// The query of a DECLARE as a statement of its own.
+    #[must_use]
+    pub fn cursor_query(&self) -> Option<Parsed> {
+        match &self.statement {
+            Statement::Connection(Connection::Declare { query, .. }) => Some(Parsed {
+                statement: Statement::Query(query.clone()),
+                ..self.clone()
+            }),
+            _ => None,
+        }
+    }
 }

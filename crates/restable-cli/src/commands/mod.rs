@@ -5,4 +5,5 @@ pub mod completions;
 pub mod demo;
 pub mod emulator;
 pub mod exec;
+pub mod serve;
 pub mod shell;

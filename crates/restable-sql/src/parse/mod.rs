@@ -1,6 +1,7 @@
 //! Tokens to statements. Owns the choice of the statement by its first words, and what may stand inside what; each kind
 //! of statement has its own file.
 
+mod connection;
 mod describe;
 mod exec;
 mod hints;
@@ -23,7 +24,7 @@ use crate::suggest::closest;
 use crate::syntax::shown;
 
 /// The words that begin a statement, the commoner first.
-pub(crate) const VERBS: [&str; 32] = [
+pub(crate) const VERBS: [&str; 37] = [
     "SELECT",
     "INSERT",
     "UPDATE",
@@ -56,6 +57,11 @@ pub(crate) const VERBS: [&str; 32] = [
     "DISCARD",
     "END",
     "ABORT",
+    "DECLARE",
+    "FETCH",
+    "MOVE",
+    "CLOSE",
+    "UNLISTEN",
 ];
 
 /// All statements of a script.
@@ -131,6 +137,9 @@ fn statement(cursor: &mut Cursor<'_>) -> Result<Statement, Diagnostic> {
         "USE" => session::using(cursor).map(Statement::Use),
         "SET" => session::set(cursor),
         "RESET" => session::reset(cursor).map(Statement::Reset),
+        _ if connection::BEGINNINGS.contains(&verb.as_str()) => {
+            connection::statement(cursor, &verb).map(Statement::Connection)
+        }
         _ if query::begins(&verb) => query::query(cursor),
         _ => Err(query::refused(cursor, &verb).unwrap_or_else(|| unknown(cursor))),
     }

@@ -10,29 +10,8 @@ use crate::statement::Statement;
 use crate::suggest::closest;
 use crate::syntax::shown;
 
-const BEGINNINGS: [&str; 22] = [
-    "SELECT",
-    "WITH",
-    "VALUES",
-    "TABLE",
-    "FROM",
-    "CREATE",
-    "DROP",
-    "PREPARE",
-    "EXECUTE",
-    "DEALLOCATE",
-    "BEGIN",
-    "START",
-    "COMMIT",
-    "ROLLBACK",
-    "SAVEPOINT",
-    "RELEASE",
-    "DISCARD",
-    "END",
-    "ABORT",
-    "CLOSE",
-    "LISTEN",
-    "UNLISTEN",
+const BEGINNINGS: [&str; 9] = [
+    "SELECT", "WITH", "VALUES", "TABLE", "FROM", "CREATE", "DROP", "PREPARE", "EXECUTE",
 ];
 
 /// Statements of SQL that restable does not do, with what to do instead.
@@ -50,9 +29,9 @@ const REFUSED: [(&str, &str); 25] = [
     ("REVOKE", "rights are those of the credential"),
     ("DENY", "rights are those of the credential"),
     ("DO", "there are no blocks of code"),
-    ("DECLARE", "there are no cursors"),
-    ("FETCH", "there are no cursors"),
-    ("OPEN", "there are no cursors"),
+    ("OPEN", "a cursor is opened with DECLARE"),
+    ("LISTEN", "nothing is notified"),
+    ("NOTIFY", "nothing is notified"),
     ("LOCK", "there are no locks"),
     (
         "ANALYZE",
@@ -92,13 +71,6 @@ pub(super) fn opens_query(cursor: &Cursor<'_>) -> bool {
 
 pub(super) fn query(cursor: &mut Cursor<'_>) -> Result<Statement, Diagnostic> {
     let start = *cursor;
-    if cursor.eat("ABORT") {
-        let _ = cursor.eat_any(&["WORK", "TRANSACTION"]);
-        return Ok(Statement::Query(Box::new(ast::Statement::Rollback {
-            chain: false,
-            savepoint: None,
-        })));
-    }
     if let Some(fault) = refused_kind(&start) {
         return Err(fault);
     }
@@ -166,18 +138,7 @@ fn admit(start: &Cursor<'_>, statement: &ast::Statement) -> Result<(), Diagnosti
             ..
         } => Ok(()),
         S::Prepare { statement, .. } if matches!(statement.as_ref(), S::Query(_)) => Ok(()),
-        S::Execute { .. }
-        | S::CreateSchema { .. }
-        | S::Deallocate { .. }
-        | S::StartTransaction { .. }
-        | S::Commit { .. }
-        | S::Rollback { .. }
-        | S::Savepoint { .. }
-        | S::ReleaseSavepoint { .. }
-        | S::Discard { .. }
-        | S::Close { .. }
-        | S::LISTEN { .. }
-        | S::UNLISTEN { .. } => Ok(()),
+        S::Execute { .. } | S::CreateSchema { .. } => Ok(()),
         _ => {
             let second = start
                 .peek_second()

@@ -1,8 +1,9 @@
 //! USE, SET and RESET: what changes the session and nothing else.
 
-use sqlparser::ast::{self, ObjectName};
+use sqlparser::ast::ObjectName;
 use sqlparser::tokenizer::Token;
 
+use super::connection;
 use crate::cursor::Cursor;
 use crate::error::Diagnostic;
 use crate::statement::{Reset, Set, SetValue, Statement};
@@ -22,24 +23,8 @@ pub(super) fn using(cursor: &mut Cursor<'_>) -> Result<ObjectName, Diagnostic> {
 pub(super) fn set(cursor: &mut Cursor<'_>) -> Result<Statement, Diagnostic> {
     let start = *cursor;
     cursor.skip();
-    let characteristics = {
-        let mut ahead = *cursor;
-        ahead.eat_all(&["SESSION", "CHARACTERISTICS"])
-    };
-    if cursor.sees("TRANSACTION") || characteristics {
-        *cursor = start;
-        let parsed = if characteristics {
-            // The words between say the same as SET TRANSACTION does, for the session.
-            cursor.at = cursor.end;
-            ast::Statement::Set(ast::Set::SetTransaction {
-                modes: Vec::new(),
-                snapshot: None,
-                session: true,
-            })
-        } else {
-            cursor.parser(|parser| parser.parse_statement())?
-        };
-        return Ok(Statement::Query(Box::new(parsed)));
+    if let Some(modes) = connection::characteristics(cursor)? {
+        return Ok(Statement::Connection(modes));
     }
     let scoped = !matches!(cursor.peek_second(), Some(Token::Eq | Token::Period)) && !is_to(cursor);
     if scoped {

@@ -39,18 +39,55 @@ fn queries() {
     check("CREATE TABLE t AS SELECT 1", "CREATE TABLE t AS SELECT 1");
     check("DROP VIEW IF EXISTS v", "DROP VIEW IF EXISTS v");
     check(
-        "PREPARE p AS SELECT $1; EXECUTE p(1); DEALLOCATE p",
-        "PREPARE p AS SELECT $1 with 1; EXECUTE p(1); DEALLOCATE p",
+        "PREPARE p AS SELECT $1; EXECUTE p(1)",
+        "PREPARE p AS SELECT $1 with 1; EXECUTE p(1)",
+    );
+}
+
+#[test]
+fn what_a_connection_keeps() {
+    check(
+        "BEGIN; START TRANSACTION READ ONLY, ISOLATION LEVEL SERIALIZABLE",
+        "Begin(Modes { isolation: None, read_only: None }); Begin(Modes { isolation: Some(\"serializable\"), read_only: Some(true) })",
     );
     check(
-        "BEGIN; COMMIT; ROLLBACK; ABORT",
-        "BEGIN; COMMIT; ROLLBACK; ROLLBACK",
+        "COMMIT; END WORK; ROLLBACK; ABORT TRANSACTION",
+        "Commit; Commit; Rollback; Rollback",
     );
     check(
-        "SET TRANSACTION ISOLATION LEVEL READ COMMITTED",
-        "SET TRANSACTION ISOLATION LEVEL READ COMMITTED",
+        "SAVEPOINT A; ROLLBACK TO \"A\"; RELEASE SAVEPOINT a",
+        "Savepoint(\"a\"); RollbackTo(\"A\"); Release(\"a\")",
     );
-    check("DISCARD ALL", "DISCARD ALL");
+    check(
+        "SET SESSION CHARACTERISTICS AS TRANSACTION READ WRITE",
+        "Characteristics { session: true, modes: Modes { isolation: None, read_only: Some(false) } }",
+    );
+    check(
+        "FETCH FORWARD 10 FROM c; FETCH c; FETCH ALL IN \"C\"; MOVE 3 IN c; FETCH NEXT FROM c; FETCH 2 c; FETCH next",
+        "Fetch { name: \"c\", count: Rows(10), shown: true }; Fetch { name: \"c\", count: Rows(1), shown: true }; Fetch { name: \"C\", count: All, shown: true }; Fetch { name: \"c\", count: Rows(3), shown: false }; Fetch { name: \"c\", count: Rows(1), shown: true }; Fetch { name: \"c\", count: Rows(2), shown: true }; Fetch { name: \"next\", count: Rows(1), shown: true }",
+    );
+    check(
+        "CLOSE ALL; CLOSE c; DEALLOCATE PREPARE p; DEALLOCATE ALL",
+        "Close(None); Close(Some(\"c\")); Deallocate(Some(\"p\")); Deallocate(None)",
+    );
+    check("DISCARD ALL; UNLISTEN *", "Discard(All); Unlisten");
+    let declared =
+        restable_sql::parse("DECLARE \"C 1\" BINARY CURSOR WITH HOLD FOR SELECT 1").unwrap();
+    let query = declared[0].cursor_query().unwrap();
+    assert_eq!(query.tag(), "SELECT");
+    for refused in [
+        "COMMIT AND CHAIN",
+        "DECLARE c SCROLL CURSOR FOR SELECT 1",
+        "DECLARE c CURSOR FOR DELETE FROM t",
+        "FETCH BACKWARD 1 FROM c",
+        "FETCH -1 FROM c",
+        "SET TRANSACTION",
+        "BEGIN ISOLATION LEVEL CHAOS",
+        "DISCARD NOTHING",
+        "LISTEN x",
+    ] {
+        assert!(restable_sql::parse(refused).is_err(), "{refused}");
+    }
 }
 
 /// The tree of an expression with every operator in brackets.

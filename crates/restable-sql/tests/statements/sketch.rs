@@ -33,6 +33,7 @@ fn sketch(parsed: &Parsed) -> String {
 fn statement(statement: &Statement) -> String {
     match statement {
         Statement::Query(query) => query.to_string(),
+        Statement::Connection(connection) => format!("{connection:?}"),
         Statement::Explain(explain) => {
             let analyze = if explain.analyze { " analyze" } else { "" };
             let verbose = if explain.verbose { " verbose" } else { "" };

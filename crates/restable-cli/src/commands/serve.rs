@@ -1,0 +1,68 @@
+//! `restable serve`: the engine behind wire protocols, until Ctrl-C. Where it listens goes to stdout as soon as it does.
+
+use restable_engine::acting::Access;
+use restable_http::Environment;
+use restable_server::pg;
+
+use crate::arguments::ServeArguments;
+use crate::configuration::{self, ConfigurationFile};
+use crate::connection;
+use crate::console::Console;
+use crate::error::{Error, Exit, Result};
+use crate::interrupt::{Interrupt, Patience};
+
+/// Runs the command.
+pub async fn run(arguments: &ServeArguments, environment: &Environment) -> Result<Exit> {
+    let Some(listen) = arguments.pg else {
+        return Err(refused(
+            "`--pg`",
+            "it names where to listen",
+            "`restable serve --pg 127.0.0.1:5433`",
+        ));
+    };
+    if !listen.ip().is_loopback() {
+        return Err(refused(
+            "`--pg`",
+            "only an address of this machine is listened on, since nobody has to show who he is",
+            "use 127.0.0.1",
+        ));
+    }
+    let file = ConfigurationFile::find(environment)?;
+    let configuration = configuration::resolve(&arguments.settings(), environment, file.as_ref())?;
+    crate::log::start(configuration.log);
+    let interrupt = Interrupt::listen(Patience::Long)?;
+    let connection = connection::open(&arguments.connection, &configuration, environment).await?;
+    // What every session would be refused is told at once.
+    connection.session(&configuration, &[]).await?;
+    let options = pg::Options {
+        listen,
+        settings: configuration.settings.clone(),
+        access: Access::ReadOnly,
+        max_connections: arguments.max_connections,
+    };
+    let server = pg::Server::bind(connection.engine.clone(), options).await;
+    let server = server
+        .map_err(|problem| refused("`--pg`", &problem.to_string(), "port 0 takes a free one"))?;
+    let mut console = Console::standard(environment);
+    let address = server.address()?;
+    writeln!(console.rows(), "postgresql://{address}")?;
+    console.flush()?;
+    console.say(&format!(
+        "listening until Ctrl-C; `psql -h {} -p {} -d azure` connects; sessions may only read",
+        address.ip(),
+        address.port()
+    ));
+    // Ctrl-C is how this command is meant to end.
+    match interrupt.or(server.run()).await {
+        Ok(()) | Err(Error::Interrupted) => Ok(Exit::Done),
+        Err(failure) => Err(failure),
+    }
+}
+
+fn refused(place: &str, message: &str, hint: &str) -> Error {
+    Error::Setting {
+        place: place.to_owned(),
+        message: message.to_owned(),
+        hint: Some(hint.to_owned()),
+    }
+}

@@ -1,0 +1,520 @@
+//! PostgreSQL's settings as far as they mean something here. A setting is in the list with the values that are honoured;
+//! any other value, and any other setting, is an error, so that nothing is accepted and ignored.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use arrow::array::RecordBatch;
+use restable_sql::{Connection, Diagnostic, Modes, SetValue, ShowObject, Statement};
+
+use crate::acting::Access;
+use crate::catalog::Current;
+use crate::session::Session;
+use crate::show::texts;
+use crate::{Error, Origin, Result};
+
+/// The version that clients are told; they take abilities from it.
+pub const SERVER_VERSION: &str = "16.9";
+
+/// Settings whose changes a server reports to its client, in PostgreSQL's spelling.
+pub const REPORTED: &[&str] = &[
+    "application_name",
+    "client_encoding",
+    "DateStyle",
+    "default_transaction_read_only",
+    "in_hot_standby",
+    "integer_datetimes",
+    "IntervalStyle",
+    "is_superuser",
+    "search_path",
+    "server_encoding",
+    "server_version",
+    "session_authorization",
+    "standard_conforming_strings",
+    "TimeZone",
+];
+
+/// What a client of PostgreSQL set, and who it is.
+#[derive(Debug, Clone)]
+pub struct Postgres {
+    /// The name that the client gave.
+    pub user: String,
+    /// The database that it connected to.
+    pub database: String,
+    values: BTreeMap<String, String>,
+    initial: BTreeMap<String, String>,
+}
+
+/// A setting with its new value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Variable {
+    /// One of PostgreSQL's.
+    Own(&'static str, String),
+    /// One of the engine's, as the engine writes it.
+    Engine(&'static str, String),
+}
+
+/// How a value is judged.
+enum Takes {
+    /// It cannot be set.
+    Fixed,
+    /// Any text.
+    Any,
+    /// One of these, without regard to case.
+    One(&'static [&'static str]),
+    /// Rules of its own.
+    Own(fn(&str) -> Option<String>),
+}
+
+struct Known {
+    name: &'static str,
+    default: &'static str,
+    takes: Takes,
+}
+
+const fn known(name: &'static str, default: &'static str, takes: Takes) -> Known {
+    Known {
+        name,
+        default,
+        takes,
+    }
+}
+
+const ON: Takes = Takes::Own(|value| boolean(value).filter(|on| *on).map(|_| "on".to_owned()));
+const OFF: Takes = Takes::Own(|value| boolean(value).filter(|on| !*on).map(|_| "off".to_owned()));
+const EITHER: Takes =
+    Takes::Own(|value| boolean(value).map(|on| if on { "on" } else { "off" }.to_owned()));
+
+const KNOWN: &[Known] = &[
+    known("application_name", "", Takes::Any),
+    known("bytea_output", "hex", Takes::One(&["hex"])),
+    known(
+        "client_encoding",
+        "UTF8",
+        Takes::Own(|value| {
+            let folded: String = value.chars().filter(char::is_ascii_alphanumeric).collect();
+            ["utf8", "unicode"]
+                .contains(&&*folded.to_ascii_lowercase())
+                .then(|| "UTF8".to_owned())
+        }),
+    ),
+    known(
+        "client_min_messages",
+        "notice",
+        Takes::One(&[
+            "debug5", "debug4", "debug3", "debug2", "debug1", "debug", "log", "notice", "warning",
+            "error",
+        ]),
+    ),
+    known(
+        "DateStyle",
+        "ISO, MDY",
+        Takes::Own(|value| {
+            let mut parts = value
+                .split(',')
+                .map(|part| part.trim().to_ascii_uppercase());
+            parts
+                .all(|part| ["ISO", "MDY", "DMY", "YMD"].contains(&&*part))
+                .then(|| "ISO, MDY".to_owned())
+        }),
+    ),
+    known(
+        "default_transaction_isolation",
+        "read committed",
+        Takes::One(&["read committed", "read uncommitted"]),
+    ),
+    known("default_transaction_read_only", "on", EITHER),
+    known("transaction_read_only", "on", EITHER),
+    known(
+        "transaction_isolation",
+        "read committed",
+        Takes::One(&["read committed", "read uncommitted"]),
+    ),
+    known(
+        "extra_float_digits",
+        "1",
+        Takes::Own(|value| {
+            value
+                .parse::<i64>()
+                .ok()
+                .filter(|digits| (0..=3).contains(digits))
+                .map(|digits| digits.to_string())
+        }),
+    ),
+    known(
+        "idle_in_transaction_session_timeout",
+        "0",
+        Takes::One(&["0"]),
+    ),
+    known("in_hot_standby", "off", Takes::Fixed),
+    known("integer_datetimes", "on", Takes::Fixed),
+    known("IntervalStyle", "postgres", Takes::One(&["postgres"])),
+    known("is_superuser", "off", Takes::Fixed),
+    known("jit", "off", OFF),
+    known("lc_collate", "C", Takes::Fixed),
+    known("lc_ctype", "C.UTF-8", Takes::Fixed),
+    known(
+        "lc_messages",
+        "C",
+        Takes::One(&["C", "C.UTF-8", "en_US.UTF-8"]),
+    ),
+    known(
+        "lock_timeout",
+        "0",
+        Takes::Own(|value| duration(value).map(milliseconds)),
+    ),
+    known("max_identifier_length", "63", Takes::Fixed),
+    known("max_index_keys", "32", Takes::Fixed),
+    known("row_security", "on", ON),
+    known("search_path", "\"$user\", public", Takes::Any),
+    known("server_encoding", "UTF8", Takes::Fixed),
+    known("server_version", SERVER_VERSION, Takes::Fixed),
+    known("server_version_num", "160009", Takes::Fixed),
+    known("session_authorization", "", Takes::Fixed),
+    known("ssl", "off", Takes::Fixed),
+    known("standard_conforming_strings", "on", ON),
+    known("TimeZone", "UTC", Takes::Own(time_zone)),
+];
+
+fn find(name: &str) -> Option<&'static Known> {
+    KNOWN
+        .iter()
+        .find(|known| known.name.eq_ignore_ascii_case(name))
+}
+
+impl Postgres {
+    /// A client that just connected. `given` are settings of its start-up message, which must be known and valid.
+    pub fn new<'a>(
+        user: &str,
+        database: &str,
+        access: Access,
+        given: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Result<Postgres> {
+        let mut values: BTreeMap<String, String> = KNOWN
+            .iter()
+            .map(|known| (known.name.to_owned(), known.default.to_owned()))
+            .collect();
+        values.insert("session_authorization".to_owned(), user.to_owned());
+        if access == Access::Write {
+            for name in ["default_transaction_read_only", "transaction_read_only"] {
+                values.insert(name.to_owned(), "off".to_owned());
+            }
+        }
+        for (name, value) in given {
+            let known = find(name).ok_or_else(|| unknown(name))?;
+            values.insert(known.name.to_owned(), checked(known, value, access)?);
+        }
+        Ok(Postgres {
+            user: user.to_owned(),
+            database: database.to_owned(),
+            initial: values.clone(),
+            values,
+        })
+    }
+
+    /// Whether there is such a setting.
+    pub fn knows(name: &str) -> bool {
+        find(name).is_some()
+    }
+
+    /// The value of a setting.
+    pub fn value(&self, name: &str) -> Option<&str> {
+        self.values.get(find(name)?.name).map(String::as_str)
+    }
+}
+
+impl Session {
+    /// What a client of PostgreSQL set, if the session is one's.
+    pub fn postgres(&self) -> Option<Postgres> {
+        let postgres = self.postgres.as_ref()?;
+        Some(
+            postgres
+                .read()
+                .unwrap_or_else(std::sync::PoisonError::into_inner)
+                .clone(),
+        )
+    }
+
+    /// The settings that a statement changes, if they are PostgreSQL's and the session is one of its clients'.
+    pub(crate) fn postgres_set(&self, statement: &Statement) -> Result<Option<Vec<Variable>>> {
+        let Some(postgres) = self.postgres() else {
+            return Ok(None);
+        };
+        let access = self.access();
+        Ok(match statement {
+            Statement::Set(set) if set.key.eq_ignore_ascii_case("statement_timeout") => {
+                let value = set.value.text();
+                let time = duration(&value)
+                    .ok_or_else(|| wrong("statement_timeout", &value).at(set.value_span))?;
+                Some(vec![Variable::Engine(
+                    "statement_timeout",
+                    time.as_secs_f64().to_string(),
+                )])
+            }
+            Statement::Set(set) => match find(&set.key) {
+                Some(known) => {
+                    let value = listed(&set.value);
+                    let value = checked(known, &value, access)
+                        .map_err(|problem| problem.at(set.value_span))?;
+                    Some(vec![Variable::Own(known.name, value)])
+                }
+                None => None,
+            },
+            Statement::Reset(reset) => match reset.key.as_deref().and_then(find) {
+                Some(known) => {
+                    let value = postgres
+                        .initial
+                        .get(known.name)
+                        .cloned()
+                        .unwrap_or_default();
+                    Some(vec![Variable::Own(known.name, value)])
+                }
+                None => None,
+            },
+            Statement::Connection(Connection::Characteristics { session, modes }) => {
+                let mut all = Vec::new();
+                let name = |long, short| if *session { long } else { short };
+                if let Some(level) = &modes.isolation {
+                    let known = find(name(
+                        "default_transaction_isolation",
+                        "transaction_isolation",
+                    ));
+                    let known = known.ok_or_else(|| unknown("transaction_isolation"))?;
+                    all.push(Variable::Own(known.name, checked(known, level, access)?));
+                }
+                if let Some(read_only) = modes.read_only {
+                    let known = find(name(
+                        "default_transaction_read_only",
+                        "transaction_read_only",
+                    ));
+                    let known = known.ok_or_else(|| unknown("transaction_read_only"))?;
+                    let value = if read_only { "on" } else { "off" };
+                    all.push(Variable::Own(known.name, checked(known, value, access)?));
+                }
+                Some(all)
+            }
+            _ => None,
+        })
+    }
+
+    /// The answer of SHOW of one of PostgreSQL's settings.
+    pub(crate) fn postgres_show(&self, statement: &Statement) -> Result<Option<RecordBatch>> {
+        let Some(postgres) = self.postgres() else {
+            return Ok(None);
+        };
+        let Statement::Show(show) = statement else {
+            return Ok(None);
+        };
+        let ShowObject::Setting(name) = &show.object else {
+            return Ok(None);
+        };
+        match self.postgres_value(&postgres, name) {
+            Some((name, value)) => texts(&[name], vec![vec![Some(value)]]).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// The value of one of PostgreSQL's settings, with its name.
+    pub(crate) fn postgres_value(
+        &self,
+        postgres: &Postgres,
+        name: &str,
+    ) -> Option<(&'static str, String)> {
+        if name.eq_ignore_ascii_case("statement_timeout") {
+            let time = self.settings().statement_timeout.unwrap_or_default();
+            return Some(("statement_timeout", milliseconds(time)));
+        }
+        let known = find(name)?;
+        Some((known.name, postgres.value(name)?.to_owned()))
+    }
+
+    /// Makes the changes. The answer is what was changed, in words.
+    pub(crate) fn apply_postgres(&self, variables: Vec<Variable>) -> Result<String> {
+        let mut told = Vec::new();
+        for variable in variables {
+            match variable {
+                Variable::Engine(name, value) => {
+                    self.set(name, &value, Origin::Statement)?;
+                    told.push(format!("{name} = {value}"));
+                }
+                Variable::Own(name, value) => {
+                    told.push(format!("{name} = {value}"));
+                    self.write_postgres(|postgres| {
+                        postgres.values.insert(name.to_owned(), value);
+                    });
+                }
+            }
+        }
+        Ok(told.join(", "))
+    }
+
+    /// Sets all of PostgreSQL's settings back to what the session began with.
+    pub(crate) fn reset_postgres(&self) {
+        self.write_postgres(|postgres| postgres.values = postgres.initial.clone());
+    }
+
+    fn write_postgres(&self, change: impl FnOnce(&mut Postgres)) {
+        if let Some(postgres) = &self.postgres {
+            change(
+                &mut postgres
+                    .write()
+                    .unwrap_or_else(std::sync::PoisonError::into_inner),
+            );
+        }
+    }
+}
+
+/// A list is written with a blank after each comma, as PostgreSQL shows it.
+fn listed(value: &SetValue) -> String {
+    match value {
+        SetValue::List(values) => values
+            .iter()
+            .map(SetValue::text)
+            .collect::<Vec<_>>()
+            .join(", "),
+        other => other.text(),
+    }
+}
+
+fn checked(known: &Known, value: &str, access: Access) -> Result<String, Diagnostic> {
+    if access == Access::ReadOnly
+        && known.name.ends_with("read_only")
+        && boolean(value) == Some(false)
+    {
+        let problem = Diagnostic::new("R0320", "this session may only read");
+        return Err(problem.help("`restable serve --allow-writes` lets its clients write"));
+    }
+    let value = value.trim();
+    let taken = match &known.takes {
+        Takes::Fixed => {
+            let problem = format!("`{}` cannot be changed", known.name);
+            return Err(Diagnostic::new("R0404", problem));
+        }
+        Takes::Any => Some(value.to_owned()),
+        Takes::One(values) => values
+            .iter()
+            .find(|one| one.eq_ignore_ascii_case(value))
+            .map(|one| (*one).to_owned()),
+        Takes::Own(rule) => rule(value),
+    };
+    taken.ok_or_else(|| wrong(known.name, value))
+}
+
+fn wrong(name: &str, value: &str) -> Diagnostic {
+    Diagnostic::new("R0402", format!("`{name}` does not take `{value}` here"))
+}
+
+fn unknown(name: &str) -> Error {
+    Diagnostic::new("R0401", format!("there is no setting `{name}`")).into()
+}
+
+fn boolean(value: &str) -> Option<bool> {
+    match &*value.to_ascii_lowercase() {
+        "on" | "true" | "t" | "yes" | "1" => Some(true),
+        "off" | "false" | "f" | "no" | "0" => Some(false),
+        _ => None,
+    }
+}
+
+/// `5000`, `30s`, `500 ms`, `5min`: a number without a unit is of milliseconds, as in PostgreSQL.
+fn duration(text: &str) -> Option<Duration> {
+    let text = text.trim();
+    let at = text
+        .find(|letter: char| !letter.is_ascii_digit() && letter != '.')
+        .unwrap_or(text.len());
+    let number: f64 = text[..at].parse().ok()?;
+    let factor = match text[at..].trim() {
+        "" | "ms" => 1e-3,
+        "us" => 1e-6,
+        "s" => 1.0,
+        "min" => 60.0,
+        "h" => 3600.0,
+        "d" => 86_400.0,
+        _ => return None,
+    };
+    let seconds = number * factor;
+    (seconds.is_finite() && seconds <= 31_536_000.0).then(|| Duration::from_secs_f64(seconds))
+}
+
+/// As PostgreSQL shows a time: in the largest unit that leaves no rest.
+fn milliseconds(time: Duration) -> String {
+    let all = time.as_millis();
+    match all {
+        0 => "0".to_owned(),
+        _ if all.is_multiple_of(3_600_000) => format!("{}h", all / 3_600_000),
+        _ if all.is_multiple_of(60_000) => format!("{}min", all / 60_000),
+        _ if all.is_multiple_of(1000) => format!("{}s", all / 1000),
+        _ => format!("{all}ms"),
+    }
+}
+
+/// A zone by its name or as an offset, in the form in which times are written with it.
+fn time_zone(value: &str) -> Option<String> {
+    if value.eq_ignore_ascii_case("utc")
+        || value.eq_ignore_ascii_case("gmt")
+        || value.eq_ignore_ascii_case("default")
+    {
+        return Some("UTC".to_owned());
+    }
+    value
+        .parse::<arrow::array::timezone::Tz>()
+        .ok()
+        .map(|_| value.to_owned())
+}
+
+impl Session {
+    /// Gives one of PostgreSQL's settings a value, as SET does.
+    pub fn set_postgres(&self, name: &str, value: &str) -> Result<()> {
+        if name.eq_ignore_ascii_case("statement_timeout") {
+            let time = duration(value).ok_or_else(|| wrong(name, value))?;
+            return self.set(
+                "statement_timeout",
+                &time.as_secs_f64().to_string(),
+                Origin::Flag,
+            );
+        }
+        let known = find(name).ok_or_else(|| unknown(name))?;
+        let value = checked(known, value, self.access())?;
+        self.apply_postgres(vec![Variable::Own(known.name, value)])
+            .map(drop)
+    }
+
+    /// Whether a transaction can have these modes.
+    pub fn check_modes(&self, modes: &Modes) -> Result<()> {
+        let statement = Statement::Connection(Connection::Characteristics {
+            session: false,
+            modes: modes.clone(),
+        });
+        self.postgres_set(&statement).map(drop)
+    }
+
+    /// Chooses what a client's database means: a provider, or what there is.
+    pub fn use_database(&self, database: Option<&str>) -> Result<()> {
+        let registry = self.registry();
+        let provider = match database {
+            None | Some("restable" | "postgres") => {
+                let mut providers = registry.providers();
+                providers.next().filter(|_| providers.next().is_none())
+            }
+            Some(name) => Some(registry.provider(name).ok_or_else(|| {
+                let known: Vec<&str> = registry
+                    .providers()
+                    .map(|provider| provider.name.as_str())
+                    .collect();
+                Diagnostic::new("R0405", format!("there is no database `{name}`"))
+                    .help(format!("a database is a provider: {}", known.join(", ")))
+            })?),
+        };
+        self.set_current(Current {
+            provider: provider.map(|provider| provider.name.clone()),
+            service: None,
+        });
+        Ok(())
+    }
+
+    /// Drops what the session created, and sets its settings back to what they were.
+    pub fn discard(&self) -> Result<()> {
+        self.discard_tables()?;
+        self.reset(None)
+    }
+}

@@ -1,0 +1,811 @@
+//! One client: its requests in turn, its prepared statements, portals and transaction. What a statement means is the
+//! engine's; here it is only told apart what a connection keeps from what the engine runs.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::FutureExt as _;
+use restable_engine::arrow::array::timezone::Tz;
+use restable_engine::arrow::datatypes::DataType;
+use restable_engine::parameters::Parameter;
+use restable_engine::sql::{self, Connection as Kept, Count, Discard, Parsed, Statement};
+use restable_engine::{Error, Outcome, Report, Rows, Session, pg_catalog};
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use super::cancel::Listed;
+use super::messages::{self, Request, Target, Told, Transaction};
+use super::portal::{Flow, Portal, State, Stored, columns};
+use super::wire::{Ended, Wire};
+use super::{decode, oids, sqlstate};
+
+/// Scopes that are named in a warning before the rest is only counted.
+const NAMED: usize = 10;
+/// So much is gathered before it is sent.
+const ENOUGH: usize = 64 << 10;
+
+/// Why a request is not done.
+enum Failure {
+    /// The connection is over.
+    Ended(Ended),
+    /// The client is told.
+    Told(Box<Told>),
+}
+
+impl From<Ended> for Failure {
+    fn from(ended: Ended) -> Failure {
+        Failure::Ended(ended)
+    }
+}
+
+impl From<Told> for Failure {
+    fn from(told: Told) -> Failure {
+        Failure::Told(Box::new(told))
+    }
+}
+
+type Done<T = ()> = Result<T, Failure>;
+
+/// What a statement has begun.
+enum Begun {
+    Rows(Rows),
+    Fetch {
+        cursor: String,
+        left: u64,
+        shown: bool,
+    },
+    Nothing,
+}
+
+/// A client that has come in.
+pub struct Client<S> {
+    wire: Wire<S>,
+    session: Session,
+    listed: Listed,
+    statements: HashMap<String, Stored>,
+    portals: HashMap<String, Portal>,
+    transaction: Transaction,
+    savepoints: Vec<String>,
+    reported: HashMap<&'static str, String>,
+    /// An error is skipped up to the next Sync.
+    skipping: bool,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
+    /// A client whose session stands.
+    pub fn new(wire: Wire<S>, session: Session, listed: Listed) -> Client<S> {
+        Client {
+            wire,
+            session,
+            listed,
+            statements: HashMap::new(),
+            portals: HashMap::new(),
+            transaction: Transaction::Idle,
+            savepoints: Vec::new(),
+            reported: HashMap::new(),
+            skipping: false,
+        }
+    }
+
+    /// Answers requests until the client goes.
+    pub async fn serve(mut self) -> Result<(), Ended> {
+        self.report();
+        messages::key_data(&mut self.wire.out, self.listed.process, &self.listed.secret);
+        messages::ready(&mut self.wire.out, self.transaction);
+        loop {
+            let request = self.wire.request().await?;
+            if self.skipping && !matches!(request, Request::Sync | Request::Terminate) {
+                continue;
+            }
+            let extended = !matches!(request, Request::Query(_));
+            let done = match request {
+                Request::Terminate => return Ok(()),
+                Request::Sync => {
+                    self.sync();
+                    continue;
+                }
+                Request::Query(text) => {
+                    let done = self.query(text.into()).await;
+                    if let Err(failure) = done {
+                        self.fail(failure)?;
+                    }
+                    self.report();
+                    messages::ready(&mut self.wire.out, self.transaction);
+                    continue;
+                }
+                Request::Flush => self.wire.flush().await.map_err(Failure::from),
+                Request::Parse { name, query, types } => self.parse(name, query.into(), types),
+                Request::Bind {
+                    portal,
+                    statement,
+                    formats,
+                    values,
+                    results,
+                } => {
+                    self.bind(portal, &statement, &formats, values, results)
+                        .await
+                }
+                Request::Describe(Target::Statement(name)) => self.describe_statement(&name).await,
+                Request::Describe(Target::Portal(name)) => self.describe_portal(&name).await,
+                Request::Execute { portal, rows } => self.execute(&portal, rows).await,
+                Request::Close(target) => {
+                    match target {
+                        Target::Statement(name) => drop(self.statements.remove(&name)),
+                        Target::Portal(name) => drop(self.portals.remove(&name)),
+                    }
+                    messages::plain(&mut self.wire.out, b'3');
+                    Ok(())
+                }
+                Request::Password(_) => Err(said("08P01", "nobody asked for a password").into()),
+                Request::Unexpected(_) => {
+                    Err(said("0A000", "COPY and calls of functions are not supported").into())
+                }
+            };
+            if let Err(failure) = done {
+                self.fail(failure)?;
+                self.skipping = extended;
+            }
+        }
+    }
+
+    fn fail(&mut self, failure: Failure) -> Result<(), Ended> {
+        match failure {
+            Failure::Ended(ended) => Err(ended),
+            Failure::Told(told) => {
+                if self.transaction == Transaction::Open {
+                    self.transaction = Transaction::Failed;
+                }
+                messages::told(&mut self.wire.out, b'E', &told);
+                Ok(())
+            }
+        }
+    }
+
+    fn sync(&mut self) {
+        self.skipping = false;
+        if self.transaction == Transaction::Idle {
+            // What is not in a transaction ends here.
+            self.portals.retain(|_, portal| portal.hold);
+        }
+        self.report();
+        messages::ready(&mut self.wire.out, self.transaction);
+    }
+
+    /// Tells the client which of its settings have new values.
+    fn report(&mut self) {
+        let Some(postgres) = self.session.postgres() else {
+            return;
+        };
+        for name in pg_catalog::REPORTED {
+            let value = postgres.value(name).unwrap_or_default();
+            if self.reported.get(name).is_none_or(|known| known != value) {
+                messages::parameter_status(&mut self.wire.out, name, value);
+                self.reported.insert(name, value.to_owned());
+            }
+        }
+    }
+
+    /// Statements as one text: each is run, and its rows are sent as text.
+    async fn query(&mut self, text: Arc<str>) -> Done {
+        self.statements.remove("");
+        self.portals.remove("");
+        let all = sql::parse(&text).map_err(|fault| sqlstate::fault(&fault, &text))?;
+        if all.is_empty() {
+            messages::plain(&mut self.wire.out, b'I');
+        }
+        for parsed in all {
+            let mut portal = Portal {
+                text: Arc::clone(&text),
+                parsed: Some(Arc::new(parsed)),
+                parameters: Vec::new(),
+                formats: Vec::new(),
+                hold: false,
+                state: State::Fresh,
+            };
+            self.start(&mut portal).await?;
+            if let Some(described) = self.described(&portal)? {
+                messages::row_description(&mut self.wire.out, &described);
+            }
+            self.go_on(&mut portal, u64::MAX).await?;
+        }
+        Ok(())
+    }
+
+    fn parse(&mut self, name: String, text: Arc<str>, declared: Vec<u32>) -> Done {
+        let mut all = sql::parse(&text).map_err(|fault| sqlstate::fault(&fault, &text))?;
+        if all.len() > 1 {
+            return Err(said("42601", "a prepared statement is one statement").into());
+        }
+        if !name.is_empty() && self.statements.contains_key(&name) {
+            return Err(said(
+                "42P05",
+                format!("there is a prepared statement `{name}` already"),
+            )
+            .into());
+        }
+        let stored = Stored {
+            text,
+            parsed: all.pop().map(Arc::new),
+            declared,
+            described: None,
+        };
+        self.statements.insert(name, stored);
+        messages::plain(&mut self.wire.out, b'1');
+        Ok(())
+    }
+
+    /// What a prepared statement takes and answers, found out once.
+    async fn described_statement(&mut self, name: &str) -> Done<&mut Stored> {
+        let session = &self.session;
+        let Some(stored) = self.statements.get_mut(name) else {
+            return Err(said("26000", format!("there is no prepared statement `{name}`")).into());
+        };
+        if stored.described.is_none()
+            && let Some(parsed) = &stored.parsed
+            && !matches!(parsed.statement, Statement::Connection(_))
+        {
+            if self.transaction == Transaction::Failed {
+                return Err(aborted().into());
+            }
+            let declared: Vec<Option<DataType>> =
+                stored.declared.iter().map(|one| oids::kind(*one)).collect();
+            let found = session.describe(parsed, &declared).await;
+            stored.described =
+                Some(found.map_err(|problem| sqlstate::told(&problem, &stored.text))?);
+        }
+        Ok(stored)
+    }
+
+    async fn describe_statement(&mut self, name: &str) -> Done {
+        let stored = self.described_statement(name).await?;
+        let (mut kinds, mut shown) = (Vec::new(), None);
+        if let Some(described) = &stored.described {
+            for (at, kind) in described.parameters.iter().enumerate() {
+                let declared = stored.declared.get(at).copied().filter(|one| *one != 0);
+                kinds.push(declared.unwrap_or_else(|| oids::of_kind(kind)));
+            }
+            shown = described
+                .columns
+                .as_ref()
+                .map(|schema| columns(schema, &[]));
+        } else if let Some(parsed) = &stored.parsed
+            && let Statement::Connection(Kept::Fetch {
+                name, shown: true, ..
+            }) = &parsed.statement
+        {
+            let name = name.clone();
+            shown = Some(self.cursor_columns(&name, &[])?);
+        }
+        messages::parameter_description(&mut self.wire.out, &kinds);
+        self.describe(shown);
+        Ok(())
+    }
+
+    fn describe(&mut self, shown: Option<Vec<messages::Column>>) {
+        match shown {
+            Some(shown) => messages::row_description(&mut self.wire.out, &shown),
+            None => messages::plain(&mut self.wire.out, b'n'),
+        }
+    }
+
+    async fn bind(
+        &mut self,
+        portal: String,
+        statement: &str,
+        formats: &[i16],
+        values: Vec<Option<Bytes>>,
+        results: Vec<i16>,
+    ) -> Done {
+        if !portal.is_empty() && self.portals.contains_key(&portal) {
+            return Err(said("42P03", format!("there is a cursor `{portal}` already")).into());
+        }
+        let takes = self.statements.get(statement).is_some_and(|stored| {
+            stored
+                .parsed
+                .as_ref()
+                .is_some_and(|parsed| !parsed.placeholders.is_empty())
+        });
+        let stored = if takes || !values.is_empty() {
+            self.described_statement(statement).await?
+        } else {
+            self.statements.get_mut(statement).ok_or_else(|| {
+                said(
+                    "26000",
+                    format!("there is no prepared statement `{statement}`"),
+                )
+            })?
+        };
+        let kinds = stored
+            .described
+            .as_ref()
+            .map_or(&[][..], |described| &described.parameters);
+        if kinds.len() != values.len() {
+            let problem = format!(
+                "the statement takes {} values, {} are bound",
+                kinds.len(),
+                values.len()
+            );
+            return Err(said("08P01", problem).into());
+        }
+        let mut parameters = Vec::with_capacity(values.len());
+        for (at, (kind, value)) in kinds.iter().zip(values).enumerate() {
+            let declared = stored.declared.get(at).copied().unwrap_or(0);
+            let binary = match formats {
+                [] => false,
+                [all] => *all == 1,
+                each => each.get(at) == Some(&1),
+            };
+            let parameter = decode::parameter(at + 1, declared, kind, binary, value);
+            parameters.push(parameter.map_err(|wrong| said("22P02", wrong.to_string()))?);
+        }
+        let made = Portal {
+            text: Arc::clone(&stored.text),
+            parsed: stored.parsed.clone(),
+            parameters,
+            formats: results,
+            hold: false,
+            state: State::Fresh,
+        };
+        self.portals.insert(portal, made);
+        messages::plain(&mut self.wire.out, b'2');
+        Ok(())
+    }
+
+    fn take(&mut self, name: &str) -> Done<Portal> {
+        let found = self.portals.remove(name);
+        Ok(found.ok_or_else(|| said("34000", format!("there is no cursor `{name}`")))?)
+    }
+
+    async fn describe_portal(&mut self, name: &str) -> Done {
+        let mut portal = self.take(name)?;
+        if let (State::Fresh, Some(parsed)) = (&portal.state, &portal.parsed)
+            && !matches!(parsed.statement, Statement::Connection(_))
+        {
+            if self.transaction == Transaction::Failed {
+                return Err(aborted().into());
+            }
+            let prepared = self
+                .session
+                .prepare_with(parsed, portal.parameters.clone())
+                .boxed()
+                .await;
+            let prepared = prepared.map_err(|problem| sqlstate::told(&problem, &portal.text))?;
+            portal.state = State::Planned(Box::new(prepared));
+        }
+        let shown = self.described(&portal);
+        self.portals.insert(name.to_owned(), portal);
+        let shown = shown?;
+        self.describe(shown);
+        Ok(())
+    }
+
+    /// The columns of a portal, if rows come out of it.
+    fn described(&self, portal: &Portal) -> Done<Option<Vec<messages::Column>>> {
+        Ok(match &portal.state {
+            State::Planned(prepared) => prepared
+                .columns()
+                .map(|schema| columns(&schema, &portal.formats)),
+            State::Open(flow) => Some(columns(flow.rows.schema(), &portal.formats)),
+            State::Fetch { shown: false, .. } | State::Done => None,
+            State::Fetch { cursor, .. } => Some(self.cursor_columns(cursor, &portal.formats)?),
+            State::Fresh => match portal.parsed.as_ref().map(|parsed| &parsed.statement) {
+                Some(Statement::Connection(Kept::Fetch {
+                    name, shown: true, ..
+                })) => Some(self.cursor_columns(name, &portal.formats)?),
+                _ => None,
+            },
+        })
+    }
+
+    /// A FETCH has the formats that were asked of it; without, those of a BINARY cursor.
+    fn cursor_columns(&self, name: &str, formats: &[i16]) -> Done<Vec<messages::Column>> {
+        match self.portals.get(name) {
+            Some(Portal {
+                state: State::Open(flow),
+                formats: own,
+                ..
+            }) => {
+                let formats = if formats.is_empty() { own } else { formats };
+                Ok(columns(flow.rows.schema(), formats))
+            }
+            _ => Err(said("34000", format!("there is no cursor `{name}`")).into()),
+        }
+    }
+
+    async fn execute(&mut self, name: &str, rows: usize) -> Done {
+        let mut portal = self.take(name)?;
+        if portal.parsed.is_none() {
+            messages::plain(&mut self.wire.out, b'I');
+            self.portals.insert(name.to_owned(), portal);
+            return Ok(());
+        }
+        if matches!(portal.state, State::Fresh | State::Planned(_)) {
+            self.start(&mut portal).await?;
+        }
+        let most = if rows == 0 { u64::MAX } else { rows as u64 };
+        let done = self.go_on(&mut portal, most).await;
+        self.portals.insert(name.to_owned(), portal);
+        done
+    }
+
+    /// Begins what a portal says.
+    async fn start(&mut self, portal: &mut Portal) -> Done {
+        let Some(parsed) = portal.parsed.clone() else {
+            return Ok(());
+        };
+        if self.transaction == Transaction::Failed
+            && !matches!(
+                parsed.statement,
+                Statement::Connection(Kept::Commit | Kept::Rollback | Kept::RollbackTo(_))
+            )
+        {
+            return Err(aborted().into());
+        }
+        let begun = match &parsed.statement {
+            Statement::Connection(Kept::Characteristics { .. }) => {
+                self.run(portal, &parsed).await?
+            }
+            Statement::Connection(kept) => {
+                let (text, parameters) = (Arc::clone(&portal.text), portal.parameters.clone());
+                self.keep(&text, &parameters, &parsed, kept).await?
+            }
+            _ => self.run(portal, &parsed).await?,
+        };
+        portal.state = match begun {
+            Begun::Rows(rows) => State::Open(Box::new(Flow::new(rows))),
+            Begun::Fetch {
+                cursor,
+                left,
+                shown,
+            } => State::Fetch {
+                cursor,
+                left,
+                shown,
+            },
+            Begun::Nothing => State::Done,
+        };
+        Ok(())
+    }
+
+    /// Lets the engine run a statement.
+    async fn run(&mut self, portal: &mut Portal, parsed: &Parsed) -> Done<Begun> {
+        let planned = match std::mem::replace(&mut portal.state, State::Fresh) {
+            State::Planned(prepared) => Ok(*prepared),
+            _ => {
+                self.session
+                    .prepare_with(parsed, portal.parameters.clone())
+                    .await
+            }
+        };
+        let told = |problem: Error| sqlstate::told(&problem, &portal.text);
+        let planned = planned.map_err(told)?;
+        let cancel = Arc::clone(&self.listed.cancel);
+        cancel.begin();
+        let session = &self.session;
+        let run = async {
+            tokio::select! {
+                biased;
+                () = cancel.asked() => None,
+                outcome = session.run(planned).boxed() => Some(outcome),
+            }
+        };
+        let outcome = self.wire.during(run).await;
+        cancel.end();
+        match outcome? {
+            None => Err(cancelled().into()),
+            Some(Err(problem)) => Err(told(problem).into()),
+            Some(Ok(Outcome::Rows(rows))) => Ok(Begun::Rows(rows)),
+            Some(Ok(Outcome::Done { report, .. })) => {
+                if let Some(report) = report {
+                    self.remark(&report);
+                }
+                Ok(Begun::Nothing)
+            }
+        }
+    }
+
+    /// What the connection itself keeps.
+    async fn keep(
+        &mut self,
+        text: &Arc<str>,
+        parameters: &[Parameter],
+        parsed: &Parsed,
+        kept: &Kept,
+    ) -> Done<Begun> {
+        match kept {
+            Kept::Begin(modes) => {
+                let checked = self.session.check_modes(modes);
+                checked.map_err(|problem| sqlstate::told(&problem, text))?;
+                if self.transaction == Transaction::Idle {
+                    self.transaction = Transaction::Open;
+                } else {
+                    self.warn("25001", "there is a transaction already");
+                }
+            }
+            Kept::Commit | Kept::Rollback => {
+                if self.transaction == Transaction::Idle {
+                    self.warn("25P01", "there is no transaction");
+                }
+                self.transaction = Transaction::Idle;
+                self.savepoints.clear();
+                self.portals.retain(|_, portal| portal.hold);
+            }
+            Kept::Savepoint(name) => {
+                self.in_transaction("SAVEPOINT")?;
+                self.savepoints.push(name.clone());
+            }
+            Kept::Release(name) | Kept::RollbackTo(name) => {
+                self.in_transaction("a savepoint")?;
+                let Some(at) = self.savepoints.iter().rposition(|one| one == name) else {
+                    return Err(said("3B001", format!("there is no savepoint `{name}`")).into());
+                };
+                if matches!(kept, Kept::RollbackTo(_)) {
+                    self.savepoints.truncate(at + 1);
+                    self.transaction = Transaction::Open;
+                } else {
+                    self.savepoints.truncate(at);
+                }
+            }
+            Kept::Declare {
+                name, binary, hold, ..
+            } => {
+                if !hold {
+                    self.in_transaction("a cursor without WITH HOLD")?;
+                }
+                if self.portals.contains_key(name) {
+                    return Err(said("42P03", format!("there is a cursor `{name}` already")).into());
+                }
+                let query = parsed.cursor_query().map(Arc::new);
+                let mut cursor = Portal {
+                    text: Arc::clone(text),
+                    parsed: query.clone(),
+                    parameters: parameters.to_vec(),
+                    formats: if *binary { vec![1] } else { Vec::new() },
+                    hold: *hold,
+                    state: State::Fresh,
+                };
+                if let Some(query) = query
+                    && let Begun::Rows(rows) = Box::pin(self.run(&mut cursor, &query)).await?
+                {
+                    cursor.state = State::Open(Box::new(Flow::new(rows)));
+                    self.portals.insert(name.clone(), cursor);
+                }
+            }
+            Kept::Fetch { name, count, shown } => {
+                self.cursor_columns(name, &[])?;
+                return Ok(Begun::Fetch {
+                    cursor: name.clone(),
+                    left: match count {
+                        Count::All => u64::MAX,
+                        Count::Rows(rows) => *rows,
+                    },
+                    shown: *shown,
+                });
+            }
+            Kept::Close(None) => self.portals.clear(),
+            Kept::Close(Some(name)) => drop(self.take(name)?),
+            Kept::Deallocate(None) => self.statements.clear(),
+            Kept::Deallocate(Some(name)) => {
+                if self.statements.remove(name).is_none() {
+                    return Err(
+                        said("26000", format!("there is no prepared statement `{name}`")).into(),
+                    );
+                }
+            }
+            Kept::Discard(Discard::All) => {
+                if self.transaction != Transaction::Idle {
+                    return Err(said("25001", "DISCARD ALL cannot stand in a transaction").into());
+                }
+                self.portals.clear();
+                self.statements.clear();
+                let done = self.session.discard();
+                done.map_err(|problem| sqlstate::told(&problem, text))?;
+            }
+            Kept::Discard(Discard::Temporary) => {
+                let done = self.session.discard_tables();
+                done.map_err(|problem| sqlstate::told(&problem, text))?;
+            }
+            // No plan is kept, there are no sequences, and nothing is listened to.
+            Kept::Discard(Discard::Plans | Discard::Sequences) | Kept::Unlisten => {}
+            Kept::Characteristics { .. } => {}
+        }
+        Ok(Begun::Nothing)
+    }
+
+    fn in_transaction(&self, what: &str) -> Done {
+        match self.transaction {
+            Transaction::Idle => Err(said("25P01", format!("{what} needs a transaction")).into()),
+            Transaction::Open | Transaction::Failed => Ok(()),
+        }
+    }
+
+    /// Sends rows of a portal, at most `most`, and tells that it is done or waits for more.
+    async fn go_on(&mut self, portal: &mut Portal, most: u64) -> Done {
+        let tag = portal.parsed.as_ref().map_or("", |parsed| parsed.tag());
+        let (sent, ended) = match &mut portal.state {
+            State::Open(flow) => {
+                let sent = self.send(flow, most, &portal.formats, true).await;
+                match sent {
+                    Ok(sent) => {
+                        if flow.ended {
+                            let report = flow.rows.report();
+                            self.remark(&report);
+                        }
+                        (sent, flow.ended)
+                    }
+                    Err(failure) => {
+                        // Its calls end here, not when the client closes it.
+                        portal.state = State::Done;
+                        return Err(failure);
+                    }
+                }
+            }
+            State::Fetch {
+                cursor,
+                left,
+                shown,
+            } => {
+                let name = cursor.clone();
+                let mut source = self.take(&name)?;
+                let formats = if portal.formats.is_empty() {
+                    source.formats.clone()
+                } else {
+                    portal.formats.clone()
+                };
+                let State::Open(flow) = &mut source.state else {
+                    return Err(said("34000", format!("there is no cursor `{name}`")).into());
+                };
+                let sent = self.send(flow, most.min(*left), &formats, *shown).await?;
+                *left -= sent;
+                let ended = flow.ended || *left == 0;
+                self.portals.insert(name, source);
+                (sent, ended)
+            }
+            State::Fresh | State::Planned(_) | State::Done => {
+                messages::complete(&mut self.wire.out, tag);
+                return Ok(());
+            }
+        };
+        if !ended {
+            messages::plain(&mut self.wire.out, b's');
+            return Ok(());
+        }
+        let told = match tag {
+            "SHOW" | "EXPLAIN" => tag.to_owned(),
+            "INSERT" => format!("INSERT 0 {sent}"),
+            "DESCRIBE" | "EXEC" | "PREVIEW" | "REPLACE" => format!("SELECT {sent}"),
+            _ => format!("{tag} {sent}"),
+        };
+        messages::complete(&mut self.wire.out, &told);
+        Ok(())
+    }
+
+    async fn send(
+        &mut self,
+        flow: &mut Flow,
+        most: u64,
+        formats: &[i16],
+        shown: bool,
+    ) -> Done<u64> {
+        let zone = self.zone()?;
+        let cancel = Arc::clone(&self.listed.cancel);
+        let mut sent = 0;
+        while sent < most && !flow.ended {
+            if flow.is_empty() {
+                cancel.begin();
+                let read = async {
+                    tokio::select! {
+                        biased;
+                        () = cancel.asked() => None,
+                        read = flow.read(zone).boxed() => Some(read),
+                    }
+                };
+                let read = self.wire.during(read).await;
+                cancel.end();
+                match read? {
+                    None => return Err(cancelled().into()),
+                    Some(Err(problem)) => return Err(sqlstate::told(&problem, "").into()),
+                    Some(Ok(())) => {}
+                }
+                continue;
+            }
+            sent += if shown {
+                let written = flow.write(most - sent, formats, ENOUGH, &mut self.wire.out);
+                written.map_err(|problem| said("22003", problem.to_string()))?
+            } else {
+                flow.skip(most - sent)
+            };
+            self.wire.relieve().await?;
+        }
+        Ok(sent)
+    }
+
+    /// Where times with a zone are written. A zone was checked when it was set.
+    fn zone(&self) -> Done<Tz> {
+        let postgres = self.session.postgres();
+        let name = postgres
+            .as_ref()
+            .and_then(|postgres| postgres.value("TimeZone"))
+            .unwrap_or("UTC");
+        name.parse()
+            .map_err(|_| said("22023", format!("there is no time zone `{name}`")).into())
+    }
+
+    fn warn(&mut self, code: &'static str, message: &str) {
+        self.notice(Told {
+            severity: "WARNING",
+            ..said(code, message)
+        });
+    }
+
+    fn notice(&mut self, told: Told) {
+        let least = self
+            .session
+            .postgres()
+            .and_then(|postgres| postgres.value("client_min_messages").map(str::to_owned));
+        let wanted = match least.as_deref() {
+            Some("error") => false,
+            Some("warning") => told.severity == "WARNING",
+            _ => true,
+        };
+        if wanted {
+            messages::told(&mut self.wire.out, b'N', &told);
+        }
+    }
+
+    /// What the client should know although its statement did not fail.
+    fn remark(&mut self, report: &Report) {
+        for notice in &report.notices {
+            self.notice(Told {
+                severity: "NOTICE",
+                ..said("00000", notice.clone())
+            });
+        }
+        if report.is_complete() {
+            return;
+        }
+        let missing = &report.missing;
+        let mut lines: Vec<String> = missing
+            .iter()
+            .take(NAMED)
+            .map(|one| format!("{}: {}: {}", one.scope, one.code, one.message))
+            .collect();
+        if missing.len() > NAMED {
+            lines.push(format!("and {} more", missing.len() - NAMED));
+        }
+        let scopes = if missing.len() == 1 {
+            "1 scope is".to_owned()
+        } else {
+            format!("{} scopes are", missing.len())
+        };
+        self.notice(Told {
+            severity: "WARNING",
+            detail: Some(lines.join("\n")),
+            ..said(
+                "01000",
+                format!("the answer is incomplete: {scopes} missing"),
+            )
+        });
+    }
+}
+
+/// An error of the connection itself.
+pub(super) fn said(code: &'static str, message: impl Into<String>) -> Told {
+    Told {
+        severity: "ERROR",
+        code,
+        message: message.into(),
+        ..Told::default()
+    }
+}
+
+fn aborted() -> Told {
+    said(
+        "25P02",
+        "the transaction failed; nothing is done before its end",
+    )
+}
+
+fn cancelled() -> Told {
+    said("57014", "the statement was cancelled by its client")
+}

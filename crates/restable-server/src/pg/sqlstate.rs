@@ -1,0 +1,99 @@
+//! Errors as PostgreSQL's clients know them. One match over the engine's kinds gives each its SQLSTATE.
+
+use restable_engine::Error;
+use restable_engine::sql::Diagnostic;
+
+use super::messages::Told;
+
+/// The SQLSTATE of an error.
+pub fn sqlstate(error: &Error) -> &'static str {
+    match error {
+        Error::Diagnostic(diagnostic) => of_diagnostic(diagnostic),
+        // A parameter without which no call can be made is missing: undefined_parameter.
+        Error::Route { .. } => "42P02",
+        // A value that cannot be sent: invalid_parameter_value.
+        Error::Bind(_) => "22023",
+        // A document that cannot be used: config_file_error.
+        Error::Spec(_) => "F0000",
+        // The other side: system_error.
+        Error::Http { .. } | Error::Answer(_) => "58000",
+        Error::Plan { message, .. } => of_plan(message),
+        Error::Told { cause, .. } => sqlstate(cause),
+        // object_not_in_prerequisite_state: nobody can be asked.
+        Error::Unconfirmed { .. } => "55000",
+        // io_error
+        Error::Journal(_) => "58030",
+        // query_canceled, as PostgreSQL's own statement_timeout.
+        Error::Timeout(_) => "57014",
+        Error::Internal(_) => "XX000",
+    }
+}
+
+fn of_diagnostic(diagnostic: &Diagnostic) -> &'static str {
+    if diagnostic.is_limit() {
+        return "54000";
+    }
+    match diagnostic.code {
+        "R0101" | "R0102" | "R0104" | "R0106" => "42601",
+        "R0103" => "22021",
+        "R0105" | "R0308" | "R0315" => "0A000",
+        "R0202" => "42P01",
+        "R0203" => "42703",
+        "R0306" => "42P10",
+        "R0307" => "42P02",
+        // A transaction or cursor where there is none.
+        "R0309" => "25P01",
+        "R0320" => "25006",
+        "R0401" => "42704",
+        "R0402" | "R0403" => "22023",
+        "R0404" => "55P02",
+        "R0331" => "42501",
+        "R0405" => "3D000",
+        code if code.starts_with("R01") => "42601",
+        code if code.starts_with("R06") => "58000",
+        _ => "42000",
+    }
+}
+
+/// What DataFusion refused is told by its text only.
+fn of_plan(message: &str) -> &'static str {
+    match message {
+        "division by zero" => "22012",
+        text if text.starts_with("not supported") => "0A000",
+        text if text.contains("Cannot cast")
+            || text.contains("Cast error")
+            || text.contains("Error parsing") =>
+        {
+            "22P02"
+        }
+        text if text.contains("Invalid function") || text.contains("function") => "42883",
+        text if text.contains("in more than one table") => "42702",
+        text if text.contains("memory") || text.contains("Resources exhausted") => "53200",
+        _ => "42000",
+    }
+}
+
+/// An error as it is sent. `text` is what the client wrote, for the place in it.
+pub fn told(error: &Error, text: &str) -> Told {
+    of(&error.diagnostic(), sqlstate(error), text)
+}
+
+/// A fault in the text of a statement as it is sent.
+pub fn fault(diagnostic: &Diagnostic, text: &str) -> Told {
+    of(diagnostic, of_diagnostic(diagnostic), text)
+}
+
+fn of(diagnostic: &Diagnostic, code: &'static str, text: &str) -> Told {
+    let position = diagnostic
+        .span
+        .and_then(|span| text.get(..span.start))
+        .map(|before| before.chars().count() + 1);
+    Told {
+        severity: "ERROR",
+        code,
+        message: diagnostic.message.clone(),
+        detail: (!diagnostic.notes.is_empty()).then(|| diagnostic.notes.join("\n")),
+        hint: diagnostic.help.clone(),
+        position,
+    }
+}
