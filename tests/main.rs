@@ -11,6 +11,7 @@
     reason = "in a test a panic is the message, and a line says what was covered"
 )]
 
+mod acting;
 mod commands;
 mod completeness;
 mod economy;

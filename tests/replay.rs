@@ -1,9 +1,11 @@
 //! Recorded conversations with Azure (`$RESTABLE_RECORDINGS`, by default `../shared/data/recordings`). A small server plays
-//! what Azure answered; for every recorded GET the SELECT that makes this request runs, and its rows must be what was
-//! recorded. A conversation that no SELECT makes is a failure, unless it is a part of an action: those wait for EXEC, and
-//! are counted.
+//! what Azure answered. For every recorded GET the SELECT that makes this request runs, and its rows must be what was
+//! recorded; for every recorded write ([`writes`]) the INSERT, DELETE or EXEC, which must send what was recorded and ask for
+//! nothing but the polls that were. A conversation that no statement makes is a failure.
 
-use std::collections::BTreeMap;
+mod writes;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
@@ -11,7 +13,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{Request, Response};
-use restable_spec::{Builtin, Kind, Location, Registry, Resource};
+use restable_spec::{Builtin, HttpMethod, Kind, Location, Method, Registry, Resource};
 use serde_json::Value;
 use url::Url;
 
@@ -24,8 +26,12 @@ const AZURE: &str = "https://management.azure.com";
 struct Conversation {
     /// File and number.
     name: String,
+    file: String,
     method: String,
     url: Url,
+    /// What was sent.
+    sent: Option<Value>,
+    sent_type: Option<String>,
     status: u16,
     headers: Vec<(String, String)>,
     body: Value,
@@ -54,10 +60,18 @@ fn load(folder: &Path) -> Vec<Conversation> {
             let (request, response) = (&interaction["request"], &interaction["response"]);
             let text = |value: &Value| value.as_str().map(str::to_owned);
             let headers = response["headers"].as_object().into_iter().flatten();
+            let file = file.file_name().unwrap().to_string_lossy().into_owned();
+            let as_text = request["body_text"].as_str();
             found.push(Conversation {
-                name: format!("{}#{number}", file.file_name().unwrap().to_string_lossy()),
+                name: format!("{file}#{number}"),
+                file,
                 method: text(&request["method"]).unwrap(),
                 url: Url::parse(request["url"].as_str().unwrap()).unwrap(),
+                sent: match as_text {
+                    Some(text) => Some(serde_json::from_str(text).unwrap()),
+                    None => Some(request["body"].clone()).filter(|body| !body.is_null()),
+                },
+                sent_type: text(&request["headers"]["Content-Type"]),
                 status: u16::try_from(response["status"].as_u64().unwrap()).unwrap(),
                 headers: headers
                     .filter_map(|(name, value)| Some((name.clone(), text(value)?)))
@@ -97,20 +111,75 @@ impl Conversation {
     }
 }
 
-/// What the server plays now, and what it was asked for.
+/// What the server plays now, and what it was asked for. A request gets the first answer that is for it and was not played
+/// yet; what was asked for more often than it was recorded gets its last answer again.
 #[derive(Debug, Default)]
 struct Stage {
-    plays: Option<Conversation>,
-    asked: Vec<String>,
+    script: Vec<Conversation>,
+    played: Vec<usize>,
+    asked: Vec<Asked>,
+}
+
+/// A request that came.
+#[derive(Debug)]
+struct Asked {
+    method: String,
+    target: String,
+    content_type: Option<String>,
+    request_id: Option<String>,
+    body: Vec<u8>,
+}
+
+impl Stage {
+    fn of(script: Vec<Conversation>) -> Stage {
+        Stage {
+            script,
+            ..Stage::default()
+        }
+    }
+
+    /// Whether a conversation of the script is at this target. A poll that a write led to has the whole query of its link; the
+    /// queries of others are compared later.
+    fn is_at(&self, at: usize, target: &str) -> bool {
+        let url = Url::parse(&format!("{AZURE}{target}")).unwrap();
+        let own = &self.script[at];
+        let pairs = |url: &Url| -> Vec<_> { url.query_pairs().into_owned().collect() };
+        let follows = own.is_poll() && self.script[0].method != "GET";
+        let segments: Vec<String> = url.path_segments().unwrap().map(decode).collect();
+        segments == own.segments() && (!follows || pairs(&url) == pairs(&own.url))
+    }
+
+    /// The answer to a request.
+    fn answer(&mut self, asked: &Asked) -> Option<Conversation> {
+        let matching: Vec<usize> = (0..self.script.len())
+            .filter(|&at| self.script[at].method == asked.method && self.is_at(at, &asked.target))
+            .collect();
+        let next = matching.iter().find(|at| !self.played.contains(at));
+        let at = *next.or(matching.last())?;
+        self.played.push(at);
+        Some(self.script[at].clone())
+    }
 }
 
 type Shared = Arc<Mutex<Stage>>;
 
 async fn play(State(stage): State<Shared>, request: Request<Body>) -> Response<Body> {
+    let (parts, body) = request.into_parts();
+    let header = |name: &str| Some(parts.headers.get(name)?.to_str().unwrap().to_owned());
+    let asked = Asked {
+        method: parts.method.to_string(),
+        target: parts.uri.to_string(),
+        content_type: header("content-type"),
+        request_id: header("x-ms-client-request-id"),
+        body: axum::body::to_bytes(body, usize::MAX).await.unwrap().into(),
+    };
+    let host = header("host").unwrap();
     let mut stage = stage.lock().unwrap();
-    stage.asked.push(request.uri().to_string());
-    let host = request.headers()["host"].to_str().unwrap().to_owned();
-    let conversation = stage.plays.as_ref().unwrap();
+    let conversation = stage.answer(&asked);
+    stage.asked.push(asked);
+    let Some(conversation) = conversation else {
+        return Response::builder().status(418).body(Body::empty()).unwrap();
+    };
     let mut response = Response::builder().status(conversation.status);
     for (name, value) in &conversation.headers {
         // Length and encoding are the server's own business.
@@ -139,11 +208,14 @@ fn here(text: &str, host: &str) -> String {
 /// Parameters and their values.
 type Bindings = Vec<(String, String)>;
 
-/// The table whose reader makes this request, and the values of its parameters.
-fn table_for(
-    registry: &Registry,
-    conversation: &Conversation,
-) -> Option<(Arc<Resource>, Bindings)> {
+/// What makes this request: table and method, and the values of the parameters in its path.
+struct Maker {
+    resource: Arc<Resource>,
+    method: Arc<Method>,
+    path: Bindings,
+}
+
+fn maker(registry: &Registry, conversation: &Conversation) -> Option<Maker> {
     let segments = conversation.segments();
     let provider = registry.provider("azure")?;
     let names: Vec<String> = provider
@@ -159,30 +231,47 @@ fn table_for(
             .values()
             .filter(|resource| resource.view.is_none())
         {
-            for method in resource.readers() {
-                let template = method.path.segments();
-                let spans = method
-                    .parameters
+            let reads = conversation.method == "GET";
+            let methods = resource.methods.values().filter(|method| match reads {
+                true => resource
+                    .readers()
                     .iter()
-                    .any(|parameter| parameter.spans_segments);
-                if spans || template.len() != segments.len() {
-                    continue;
-                }
-                let same = template.iter().zip(&segments).all(|(part, value)| {
-                    part.literal()
-                        .is_none_or(|literal| literal.eq_ignore_ascii_case(value))
-                });
-                if same {
-                    let bound = template.iter().zip(&segments);
-                    let bound = bound.filter_map(|(part, value)| {
-                        Some((part.parameter()?.to_owned(), value.clone()))
+                    .any(|reader| Arc::ptr_eq(reader, method)),
+                false => method.http.as_str() == conversation.method,
+            });
+            for method in methods.filter(|method| !reads || method.http == HttpMethod::Get) {
+                if let Some(path) = bound(method, &segments) {
+                    return Some(Maker {
+                        resource: Arc::clone(resource),
+                        method: Arc::clone(method),
+                        path,
                     });
-                    return Some((Arc::clone(resource), bound.collect()));
                 }
             }
         }
     }
     None
+}
+
+/// The parameters of a method's path, if these are its segments.
+fn bound(method: &Method, segments: &[String]) -> Option<Bindings> {
+    let template = method.path.segments();
+    let spans = method
+        .parameters
+        .iter()
+        .any(|parameter| parameter.spans_segments);
+    if spans || template.len() != segments.len() {
+        return None;
+    }
+    let mut bound = Bindings::new();
+    for (part, value) in template.iter().zip(segments) {
+        match (part.literal(), part.parameter()) {
+            (Some(literal), _) if !literal.eq_ignore_ascii_case(value) => return None,
+            (None, Some(name)) => bound.push((name.to_owned(), value.clone())),
+            _ => {}
+        }
+    }
+    Some(bound)
 }
 
 fn select(
@@ -279,10 +368,14 @@ fn compare(resource: &Resource, answer: &Answer, body: &Value) -> Result<(), Str
 }
 
 /// What asked for is the recorded request and nothing else.
-fn compare_request(asked: &[String], conversation: &Conversation) -> Result<(), String> {
+fn compare_request(asked: &[Asked], conversation: &Conversation) -> Result<(), String> {
     let [asked] = asked else {
         return Err(format!("{} requests: {asked:?}", asked.len()));
     };
+    compare_target(&asked.target, conversation)
+}
+
+fn compare_target(asked: &str, conversation: &Conversation) -> Result<(), String> {
     let asked = Url::parse(&format!("{AZURE}{asked}")).unwrap();
     let segments: Vec<String> = asked.path_segments().unwrap().map(decode).collect();
     if segments != conversation.segments() {
@@ -308,14 +401,11 @@ async fn replay(
     registry: &Registry,
     conversation: &Conversation,
 ) -> Result<(), String> {
-    let Some((resource, path)) = table_for(registry, conversation) else {
+    let Some(Maker { resource, path, .. }) = maker(registry, conversation) else {
         return Err("no table makes this request".to_owned());
     };
     let sql = select(&resource, &path, &conversation.query());
-    *stage.lock().unwrap() = Stage {
-        plays: Some(conversation.clone()),
-        asked: Vec::new(),
-    };
+    *stage.lock().unwrap() = Stage::of(vec![conversation.clone()]);
     let session = engine(url, vec![Arc::new(Builtin)])
         .session(settings())
         .unwrap();
@@ -356,19 +446,19 @@ async fn replay(
 }
 
 #[test]
-fn recorded_conversations_give_the_recorded_rows() {
+fn recorded_conversations_are_made_by_statements() {
     let Some(folder) = shared("RESTABLE_RECORDINGS", "../shared/data/recordings") else {
         report("recordings absent: 0 replayed");
         return;
     };
     let conversations = load(&folder);
-    let (reads, actions): (Vec<_>, Vec<_>) =
-        conversations.iter().partition(|one| one.method == "GET");
+    assert!(
+        !conversations.is_empty(),
+        "no recording in {}",
+        folder.display()
+    );
     let registry = Registry::open(vec![Arc::new(Builtin)]).unwrap();
-    // Some polls go where no document has a path: Azure's links are its own.
-    let (polls, reads): (Vec<_>, Vec<_>) = reads
-        .into_iter()
-        .partition(|one| one.is_poll() && table_for(&registry, one).is_none());
+    let mut replayed = BTreeSet::new();
     let mut failures = Vec::new();
     run(async {
         let stage = Shared::default();
@@ -376,31 +466,49 @@ fn recorded_conversations_give_the_recorded_rows() {
         let url = format!("http://{}", listener.local_addr().unwrap());
         let router = Router::new().fallback(play).with_state(Arc::clone(&stage));
         let server = tokio::spawn(async move { axum::serve(listener, router).await });
-        for conversation in &reads {
-            if let Err(failure) = replay(&url, &stage, &registry, conversation).await {
-                failures.push(format!(
-                    "{} {}: {failure}",
-                    conversation.name,
-                    conversation.url.path()
-                ));
+        for (at, conversation) in conversations.iter().enumerate() {
+            if conversation.method == "GET" {
+                // Some polls go where no document has a path: Azure's links are its own, and the write that got them follows.
+                if conversation.is_poll() && maker(&registry, conversation).is_none() {
+                    continue;
+                }
+                match replay(&url, &stage, &registry, conversation).await {
+                    Ok(()) => drop(replayed.insert(conversation.name.clone())),
+                    Err(failure) => failures.push(format!("{}: {failure}", conversation.name)),
+                }
+            } else {
+                match writes::replay(&url, &stage, &registry, &conversations[at..]).await {
+                    Ok(names) => replayed.extend(names),
+                    Err(failure) => failures.push(format!("{}: {failure}", conversation.name)),
+                }
             }
         }
         server.abort();
     });
-    let untold = reads.iter().filter(|one| !one.is_transcribed()).count();
+    for conversation in &conversations {
+        if !replayed.contains(&conversation.name) {
+            failures.push(format!(
+                "{}: not replayed: {}",
+                conversation.name,
+                conversation.url.path()
+            ));
+        }
+    }
+    let writes = conversations
+        .iter()
+        .filter(|one| one.method != "GET")
+        .count();
+    let untold = conversations
+        .iter()
+        .filter(|one| one.method == "GET" && !one.is_transcribed())
+        .count();
     report(&format!(
-        "replayed {} of {} read conversations",
-        reads.len() - failures.len(),
-        reads.len()
+        "replayed {} of {}",
+        replayed.len(),
+        conversations.len()
     ));
     report(&format!(
-        "{untold} of them recorded without a body, which must be an error"
+        "{writes} of them writes; {untold} reads recorded without a body, which must be an error"
     ));
-    report(&format!(
-        "{} actions and {} polls of theirs wait for EXEC",
-        actions.len(),
-        polls.len()
-    ));
-    assert!(!reads.is_empty(), "no recording in {}", folder.display());
     assert!(failures.is_empty(), "{}", failures.join("\n"));
 }

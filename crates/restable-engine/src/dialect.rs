@@ -6,6 +6,7 @@ mod comparisons;
 mod forms;
 mod implied;
 mod inputs;
+mod json_casts;
 mod kept;
 mod marks;
 mod refusals;
@@ -24,6 +25,7 @@ use restable_sql::Diagnostic;
 
 pub use self::comparisons::Comparisons;
 pub use self::inputs::InputsChecked;
+pub use self::json_casts::json_casts;
 use self::marks::{cast_json, cast_json_operands};
 use crate::functions::{Function, JSON_METADATA, NAME_METADATA, call};
 

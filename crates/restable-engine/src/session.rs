@@ -791,6 +791,7 @@ async fn plan_given(
 ) -> Result<(LogicalPlan, Names)> {
     placeholders::bind(&mut statement, given)?;
     acting::name_tables(&mut statement);
+    dialect::json_casts(&mut statement);
     let names = names::rewrite(&mut statement, shared)?;
     let state = shared.state();
     let statement = datafusion::sql::parser::Statement::Statement(Box::new(statement));

@@ -77,9 +77,14 @@ fn is_time(kind: &DataType) -> bool {
     )
 }
 
+/// Whether a value is NULL. The column of a bare NULL has no bitmap that says so, only its type.
+fn is_null(array: &dyn Array, row: usize) -> bool {
+    array.data_type() == &DataType::Null || array.is_null(row)
+}
+
 /// Digits for numbers, ISO 8601 for times.
 fn written(array: &dyn Array, row: usize) -> Result<Option<String>> {
-    if array.is_null(row) {
+    if is_null(array, row) {
         return Ok(None);
     }
     // A time without a zone is UTC, as everything of Azure's is.
@@ -98,7 +103,7 @@ fn written(array: &dyn Array, row: usize) -> Result<Option<String>> {
 
 /// A list or a structure as JSON.
 fn json(array: &dyn Array, row: usize) -> Result<Value> {
-    if array.is_null(row) {
+    if is_null(array, row) {
         return Ok(Value::Null);
     }
     Ok(match array.data_type() {
