@@ -189,3 +189,69 @@ fn long_and_deep_statements_end_in_an_answer_or_an_error() {
         assert_eq!(union.value(), "150");
     });
 }
+
+/// The credential for another tenant is no value of a statement: its token is refused unsent, in any place, and not repeated.
+#[test]
+fn a_token_in_a_statement_goes_nowhere() {
+    run(async {
+        let rig = Rig::start("demo").await;
+        let id = format!(
+            "/subscriptions/{}/resourceGroups/rg-backup-prod-weu/providers/Microsoft.DataProtection/backupVaults/v/\
+             backupInstances/i",
+            demo::PRODUCTION
+        );
+        let taken = "`x-ms-authorization-auxiliary` is a credential, no value: `--auth azure.auxiliary=…` gives it";
+        let not_taken = "`x-ms-authorization-auxiliary` is a credential, no value, and \
+                         `backup_instances.adhoc_backup` takes none";
+        for (sql, told) in [
+            (
+                format!(
+                    "EXEC {TABLE}.stop_protection @id = '{id}', @x_ms_authorization_auxiliary = 'hunter2'"
+                ),
+                taken,
+            ),
+            (
+                // Where the document may be wrong about the body, a name that it does not have is sent.
+                format!(
+                    "EXEC {TABLE}.stop_protection @id = '{id}', @api_version = '2024-04-01', \
+                     @xMsAuthorizationAuxiliary = 'hunter2'"
+                ),
+                taken,
+            ),
+            (
+                format!(
+                    "EXEC {TABLE}.adhoc_backup @id = '{id}', @x_ms_authorization_auxiliary = 'hunter2'"
+                ),
+                not_taken,
+            ),
+            (
+                format!(
+                    "DELETE FROM {TABLE} WHERE id = '{id}' AND \"x-ms-authorization-auxiliary\" = 'hunter2'"
+                ),
+                taken,
+            ),
+            (
+                format!(
+                    "DELETE FROM {TABLE} WHERE vaultName = 'v' AND (name = 'i' AND x_ms_authorization_auxiliary IN \
+                     ('hunter2'))"
+                ),
+                taken,
+            ),
+            (
+                format!(
+                    "INSERT INTO {TABLE} (id, properties, x_ms_authorization_auxiliary) VALUES ('{id}', '{{}}', \
+                     'hunter2')"
+                ),
+                taken,
+            ),
+        ] {
+            let refused = rig.ask(&sql).await.unwrap_err();
+            assert_eq!(refused.diagnostic().message, told, "{sql}");
+            assert!(
+                !format!("{refused:?} {refused}").contains("hunter"),
+                "{sql}"
+            );
+            assert_eq!(rig.calls().count(), 0, "{sql}");
+        }
+    });
+}

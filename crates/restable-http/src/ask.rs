@@ -15,10 +15,10 @@ use crate::origin::Gate;
 use crate::redact::{cut, escape, redact_url};
 use crate::retry::Precondition;
 use crate::tally::Tally;
-use restable_spec::{BoundCall, CallClass, HttpMethod};
+use restable_spec::{AUXILIARY_HEADER, BoundCall, CallClass, HttpMethod};
 
-/// Headers that a document's parameter cannot set: the credential, the framing, and those that this crate fixes.
-const RESERVED: [&str; 14] = [
+/// Headers that a document's parameter cannot set: the credentials, the framing, and those that this crate fixes.
+const RESERVED: [&str; 15] = [
     "accept",
     "accept-encoding",
     "authorization",
@@ -32,6 +32,7 @@ const RESERVED: [&str; 14] = [
     "transfer-encoding",
     "upgrade",
     "user-agent",
+    AUXILIARY_HEADER,
     "x-ms-client-request-id",
 ];
 
@@ -49,6 +50,8 @@ pub(crate) enum Expect {
 pub(crate) struct Ask {
     call: Arc<BoundCall>,
     pub gate: Gate,
+    /// Where the second credential may go; `None` if the call takes none, or there is none.
+    pub auxiliary: Option<Gate>,
     pub method: Method,
     pub url: Url,
     pub headers: HeaderMap,
@@ -89,9 +92,12 @@ impl Ask {
         let headers = headers(shared, &call).map_err(refuse)?;
         let body = call.body.clone().map(Bytes::from).unwrap_or_default();
         let gate = Gate::new(&server, shared.audience());
+        let audience = shared.auxiliary_audience().filter(|_| call.auxiliary);
+        let auxiliary = audience.map(|audience| Gate::new(&server, audience));
         Ok(Self {
             call: Arc::new(call),
             gate,
+            auxiliary,
             method,
             url,
             headers,
@@ -258,7 +264,7 @@ fn headers(shared: &Shared, call: &BoundCall) -> Result<HeaderMap, String> {
             .map_err(|_| format!("`{shown}` is no name of a header"))?;
         let mut value = HeaderValue::try_from(value.as_str())
             .map_err(|_| format!("the value of the header `{shown}` cannot be sent"))?;
-        // Whatever a document calls a token (`x-ms-authorization-auxiliary`) stays out of debug output.
+        // Whatever a document calls a token (`x-registry-token`) stays out of debug output.
         value.set_sensitive(
             name.as_str().contains("authorization")
                 || name.as_str().contains("key")

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, LOCATION};
+use http::header::LOCATION;
 use http::{HeaderMap, HeaderValue};
 use url::Url;
 
@@ -12,7 +12,7 @@ use crate::ask::{Ask, Expect};
 use crate::body::{self, AtCap, BodyFault};
 use crate::client::{CallContext, Shared};
 use crate::clock::within;
-use crate::credential::Loan;
+use crate::credential::Loans;
 use crate::error::{Error, ErrorKind};
 use crate::fault::Fault;
 use crate::operation::announces_operation;
@@ -50,7 +50,7 @@ impl Shared {
         &self,
         ask: &Ask,
         url: &Url,
-        loan: Option<&Loan>,
+        loans: &Loans,
         context: &CallContext,
         tally: &mut Tally,
     ) -> Outcome {
@@ -75,7 +75,7 @@ impl Shared {
         let outcome = within(
             &*self.clock,
             limit,
-            self.send_and_read(ask, url, loan, context, tally),
+            self.send_and_read(ask, url, loans, context, tally),
         )
         .await;
         drop(permit);
@@ -96,7 +96,7 @@ impl Shared {
         &self,
         ask: &Ask,
         url: &Url,
-        loan: Option<&Loan>,
+        loans: &Loans,
         context: &CallContext,
         tally: &mut Tally,
     ) -> Outcome {
@@ -105,9 +105,8 @@ impl Shared {
         if let Ok(id) = HeaderValue::try_from(tally.client_request_id.as_str()) {
             headers.insert(CLIENT_REQUEST_ID, id);
         }
-        if let Some(loan) = loan {
-            let Ok(mut value) = HeaderValue::try_from(format!("Bearer {}", loan.secret.reveal()))
-            else {
+        for (name, token) in loans.shown() {
+            let Ok(mut value) = HeaderValue::try_from(format!("Bearer {}", token.reveal())) else {
                 return Outcome::Failed(ask.error_after(
                     tally,
                     ErrorKind::Credential,
@@ -115,7 +114,7 @@ impl Shared {
                 ));
             };
             value.set_sensitive(true);
-            headers.insert(AUTHORIZATION, value);
+            headers.insert(name, value);
         }
         let request = Request {
             method: ask.method.clone(),

@@ -31,6 +31,8 @@ pub struct ClientConfig {
     pub endpoint: Option<Url>,
     /// What is shown to the service.
     pub credential: Credential,
+    /// What is shown beside it by calls that take a second credential, for a resource in another tenant. Without one they go without.
+    pub auxiliary: Option<Credential>,
     /// Whether an Azure credential may be shown to [`ClientConfig::endpoint`].
     pub trust: Trust,
     /// Limit of one connection, TLS included.
@@ -66,6 +68,7 @@ impl Default for ClientConfig {
         Self {
             endpoint: None,
             credential: Credential::None,
+            auxiliary: None,
             trust: Trust::Cloud,
             connect_timeout: Duration::from_secs(5),
             read_timeout: Duration::from_secs(60),
@@ -113,6 +116,8 @@ pub(crate) struct Shared {
     pub transport: Arc<dyn Transport>,
     pub clock: Arc<dyn Clock>,
     pub tokens: Option<Tokens>,
+    /// The tokens of the second credential.
+    pub auxiliary: Option<Tokens>,
     pub permits: Semaphore,
     pub budget: Budget,
     pub random: Mutex<fastrand::Rng>,
@@ -138,22 +143,28 @@ impl Client {
         transport: Arc<dyn Transport>,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        let source: Option<Arc<dyn TokenSource>> = match &config.credential {
-            Credential::None => None,
-            Credential::Bearer(secret) => Some(Arc::new(Fixed(secret.clone()))),
-            Credential::Azure(azure) => Some(Arc::new(AzureChain::new(
-                azure.clone(),
-                config.environment.clone(),
-                Arc::clone(&transport),
-                Arc::clone(&clock),
-            ))),
+        let source = |credential: &Credential| -> Option<Arc<dyn TokenSource>> {
+            match credential {
+                Credential::None => None,
+                Credential::Bearer(secret) => Some(Arc::new(Fixed(secret.clone()))),
+                Credential::Azure(azure) => Some(Arc::new(AzureChain::new(
+                    azure.clone(),
+                    config.environment.clone(),
+                    Arc::clone(&transport),
+                    Arc::clone(&clock),
+                ))),
+            }
         };
-        Self::with_source(config, source, transport, clock)
+        let sources = Sources {
+            own: source(&config.credential),
+            auxiliary: config.auxiliary.as_ref().and_then(source),
+        };
+        Self::with_sources(config, sources, transport, clock)
     }
 
-    pub(crate) fn with_source(
+    pub(crate) fn with_sources(
         config: ClientConfig,
-        source: Option<Arc<dyn TokenSource>>,
+        sources: Sources,
         transport: Arc<dyn Transport>,
         clock: Arc<dyn Clock>,
     ) -> Self {
@@ -161,8 +172,10 @@ impl Client {
             .retry
             .seed
             .map_or_else(fastrand::Rng::new, fastrand::Rng::with_seed);
+        let tokens = |source| Tokens::new(source, Arc::clone(&clock));
         let shared = Shared {
-            tokens: source.map(|source| Tokens::new(source, Arc::clone(&clock))),
+            tokens: sources.own.map(tokens),
+            auxiliary: sources.auxiliary.map(tokens),
             permits: Semaphore::new(config.max_concurrency.clamp(1, Semaphore::MAX_PERMITS)),
             budget: Budget::new(config.retry.budget),
             random: Mutex::new(random),
@@ -217,22 +230,23 @@ impl Client {
 
     /// The members of the credential, in their order, and how each stands as far as is known without asking anyone.
     pub fn explain_credential(&self) -> Vec<ChainStep> {
-        self.shared
-            .tokens
-            .as_ref()
-            .map(Tokens::trail)
-            .unwrap_or_default()
+        explain(self.shared.tokens.as_ref())
     }
 
     /// Asks for a token, then explains.
     pub async fn probe_credential(&self) -> (Vec<ChainStep>, Result<(), Error>) {
-        match &self.shared.tokens {
-            None => (Vec::new(), Ok(())),
-            Some(tokens) => {
-                let outcome = tokens.current().await.map(|_| ());
-                (tokens.trail(), outcome)
-            }
-        }
+        probe(self.shared.tokens.as_ref()).await
+    }
+
+    /// As [`Client::explain_credential`], of the second credential.
+    pub fn explain_auxiliary(&self) -> Vec<ChainStep> {
+        explain(self.shared.auxiliary.as_ref())
+    }
+
+    /// As [`Client::probe_credential`], of the second credential.
+    pub async fn probe_auxiliary(&self) -> (Vec<ChainStep>, Result<(), Error>) {
+        let (steps, outcome) = probe(self.shared.auxiliary.as_ref()).await;
+        (steps, outcome.map_err(Error::of_auxiliary))
     }
 
     /// Who the calls of this client are made as, as far as its token says; nobody without a credential. It is a label, for the binding of
@@ -282,17 +296,47 @@ impl Client {
 impl Shared {
     /// To whom the credential of this client goes.
     pub(crate) fn audience(&self) -> Audience {
-        match (
-            &self.config.credential,
-            self.config.trust,
-            &self.config.endpoint,
-        ) {
-            _ if self.tokens.is_none() => Audience::Nobody,
+        match &self.tokens {
+            None => Audience::Nobody,
+            Some(_) => self.audience_of(&self.config.credential),
+        }
+    }
+
+    /// To whom its second credential goes; `None` if it has none.
+    pub(crate) fn auxiliary_audience(&self) -> Option<Audience> {
+        self.auxiliary.as_ref()?;
+        let credential = self.config.auxiliary.as_ref();
+        Some(self.audience_of(credential.unwrap_or(&Credential::None)))
+    }
+
+    fn audience_of(&self, credential: &Credential) -> Audience {
+        match (credential, self.config.trust, &self.config.endpoint) {
             (Credential::Azure(_), Trust::Endpoint, Some(endpoint)) => {
                 Audience::Only(endpoint.origin())
             }
             (Credential::Azure(azure), ..) => Audience::Only(azure.cloud.origin()),
             (Credential::None | Credential::Bearer(_), ..) => Audience::Service,
+        }
+    }
+}
+
+/// Where tokens come from.
+#[derive(Debug, Default)]
+pub(crate) struct Sources {
+    pub own: Option<Arc<dyn TokenSource>>,
+    pub auxiliary: Option<Arc<dyn TokenSource>>,
+}
+
+fn explain(tokens: Option<&Tokens>) -> Vec<ChainStep> {
+    tokens.map(Tokens::trail).unwrap_or_default()
+}
+
+async fn probe(tokens: Option<&Tokens>) -> (Vec<ChainStep>, Result<(), Error>) {
+    match tokens {
+        None => (Vec::new(), Ok(())),
+        Some(tokens) => {
+            let outcome = tokens.current().await.map(|_| ());
+            (tokens.trail(), outcome)
         }
     }
 }

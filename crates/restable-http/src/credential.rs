@@ -19,7 +19,7 @@ use crate::secret::Secret;
 pub use azure::{AzureCredential, ChainStep, StepState};
 pub(crate) use chain::AzureChain;
 pub use claims::Identity;
-pub(crate) use token::{Loan, Tokens};
+pub(crate) use token::{Loan, Loans, Tokens};
 
 /// What a client shows to its service.
 #[derive(Debug, Clone, Default)]

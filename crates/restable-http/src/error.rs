@@ -144,6 +144,14 @@ impl Error {
         self
     }
 
+    /// The error of the second credential, which must not be taken for one of the first.
+    pub(crate) fn of_auxiliary(mut self) -> Self {
+        if self.0.kind != ErrorKind::Deadline {
+            self.0.message = format!("the auxiliary credential: {}", self.0.message);
+        }
+        self
+    }
+
     /// Takes over what an error body says.
     pub(crate) fn with_fault(mut self, fault: Fault) -> Self {
         self.0.code = fault.code;

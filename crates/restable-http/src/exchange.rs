@@ -12,10 +12,10 @@ use crate::ask::Ask;
 use crate::attempt::{Outcome, deadline, seconds};
 use crate::client::{CallContext, Shared};
 use crate::clock::within;
-use crate::credential::{Loan, Renewal};
+use crate::credential::{Loan, Loans, Renewal, Tokens};
 use crate::error::{Error, ErrorKind};
 use crate::meter::CallRecord;
-use crate::origin::{Passage, resolve_link};
+use crate::origin::{Passage, Refusal, resolve_link};
 use crate::redact::redact_url;
 use crate::retry::{Decision, Obstacle, Price, SoFar, Stop, TokenState, backoff, decide};
 use crate::tally::Tally;
@@ -94,28 +94,16 @@ impl Shared {
     ) -> Result<Answer, Error> {
         let mut url = ask.url.clone();
         let mut redirects = 0;
-        let mut refused: Option<Loan> = None;
+        let mut refused: Option<Loans> = None;
         let mut last_price = None;
         let mut pause = Duration::ZERO;
         loop {
-            // The origin rule comes before the token, and the token before the socket.
-            let passage = ask.gate.authorize(&url).map_err(|refusal| {
-                ask.error_after(
-                    tally,
-                    ErrorKind::Refused,
-                    format!("nothing is sent: {refusal}"),
-                )
-            })?;
-            let loan = match passage {
-                Passage::Anonymous => None,
-                Passage::WithToken => self.token(ask, context, tally, refused.as_ref()).await?,
-            };
+            let loans = self
+                .loans(ask, &url, context, tally, refused.as_ref())
+                .await?;
             tally.attempts += 1;
             let uncertain = tally.uncertain;
-            let (obstacle, error) = match self
-                .attempt(ask, &url, loan.as_ref(), context, tally)
-                .await
-            {
+            let (obstacle, error) = match self.attempt(ask, &url, &loans, context, tally).await {
                 Outcome::Whole {
                     status,
                     headers,
@@ -147,11 +135,8 @@ impl Shared {
                 Outcome::Failed(error) => return Err(error),
             };
             let renewable = refused.is_none()
-                && loan.is_some()
-                && self
-                    .tokens
-                    .as_ref()
-                    .is_some_and(|tokens| tokens.renewal() == Renewal::Possible);
+                && (is_renewable(&loans.own, &self.tokens)
+                    || is_renewable(&loans.auxiliary, &self.auxiliary));
             pause = {
                 let mut random = self.random.lock().unwrap_or_else(PoisonError::into_inner);
                 backoff(&self.config.retry, pause, &mut random)
@@ -172,7 +157,7 @@ impl Shared {
             };
             match decide(ask.class(), obstacle, &so_far) {
                 Decision::RefreshToken => {
-                    refused = loan;
+                    refused = Some(loans);
                     context.meter.count_retry(None);
                 }
                 Decision::Retry { after, price } => {
@@ -196,16 +181,56 @@ impl Shared {
         }
     }
 
+    /// The tokens for an attempt at this URL. The service does not say which one it refused, so that both are replaced then.
+    async fn loans(
+        &self,
+        ask: &Ask,
+        url: &Url,
+        context: &CallContext,
+        tally: &Tally,
+        refused: Option<&Loans>,
+    ) -> Result<Loans, Error> {
+        // The origin rule comes before the tokens, and the tokens before the socket.
+        let refuse = |refusal: Refusal| {
+            let message = format!("nothing is sent: {refusal}");
+            ask.error_after(tally, ErrorKind::Refused, message)
+        };
+        let own = ask.gate.authorize(url).map_err(refuse)?;
+        let auxiliary = match &ask.auxiliary {
+            Some(gate) => gate
+                .authorize(url)
+                .map_err(|refusal| refuse(refusal).of_auxiliary())?,
+            None => Passage::Anonymous,
+        };
+        let (first, second) = refused
+            .map(|loans| (loans.own.as_ref(), loans.auxiliary.as_ref()))
+            .unwrap_or_default();
+        Ok(Loans {
+            own: match (own, &self.tokens) {
+                (Passage::WithToken, Some(tokens)) => {
+                    Some(self.token(tokens, ask, context, tally, first).await?)
+                }
+                _ => None,
+            },
+            auxiliary: match (auxiliary, &self.auxiliary) {
+                (Passage::WithToken, Some(tokens)) => Some(
+                    self.token(tokens, ask, context, tally, second)
+                        .await
+                        .map_err(Error::of_auxiliary)?,
+                ),
+                _ => None,
+            },
+        })
+    }
+
     async fn token(
         &self,
+        tokens: &Tokens,
         ask: &Ask,
         context: &CallContext,
         tally: &Tally,
         refused: Option<&Loan>,
-    ) -> Result<Option<Loan>, Error> {
-        let Some(tokens) = &self.tokens else {
-            return Ok(None);
-        };
+    ) -> Result<Loan, Error> {
         let asked = async {
             match refused {
                 Some(loan) => tokens.instead_of(loan).await,
@@ -213,7 +238,7 @@ impl Shared {
             }
         };
         match self.in_time(context, asked).await {
-            Some(Ok(loan)) => Ok(Some(loan)),
+            Some(Ok(loan)) => Ok(loan),
             Some(Err(mut error)) => {
                 ask.name(&mut error);
                 Err(error)
@@ -286,6 +311,13 @@ impl Shared {
         }
     }
 }
+
+/// Whether another token can be had instead of this one.
+fn is_renewable(loan: &Option<Loan>, tokens: &Option<Tokens>) -> bool {
+    let renewal = tokens.as_ref().map(Tokens::renewal);
+    loan.is_some() && renewal == Some(Renewal::Possible)
+}
+
 /// The last attempt's error, with the reason why it was the last.
 fn stopped(mut error: Error, stop: Stop, obstacle: Obstacle) -> Error {
     match stop {

@@ -395,6 +395,8 @@ impl Ask {
             path: "/".to_owned(),
             query: Vec::new(),
             headers: Vec::new(),
+            // Only calls that change something declare it, not the questions after their operations.
+            auxiliary: false,
             body: None,
             scope: handle.scope.clone(),
         };

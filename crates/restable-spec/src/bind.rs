@@ -5,8 +5,10 @@
 use indexmap::IndexMap;
 
 use crate::body::{BodyArgument, BodyValue, Strictness};
-use crate::error::{BindError, ValueProblem};
-use crate::method::{CallClass, HttpMethod, Kind, Location, Method, Parameter, Request};
+use crate::error::{BindError, CredentialNamed, ValueProblem};
+use crate::method::{
+    AUXILIARY_HEADER, CallClass, HttpMethod, Kind, Location, Method, Parameter, Request,
+};
 use crate::names;
 use crate::path::{Part, Segment};
 use crate::resource::Service;
@@ -40,6 +42,8 @@ pub struct BoundCall {
     pub query: Vec<(String, String)>,
     /// Header names and values.
     pub headers: Vec<(String, String)>,
+    /// Whether it takes the second credential, in the header [`AUXILIARY_HEADER`].
+    pub auxiliary: bool,
     /// The body, JSON text.
     pub body: Option<String>,
     /// What the call is about, for messages: the path without `providers/<namespace>`, control characters escaped.
@@ -126,6 +130,7 @@ impl Method {
             path,
             query,
             headers,
+            auxiliary: self.auxiliary,
             body,
             scope: scope_text(&scope),
         })
@@ -182,6 +187,16 @@ impl Method {
         Ok((given, attributes))
     }
 
+    /// That somebody wrote the second credential as a value.
+    #[must_use]
+    pub fn credential_named(&self, service: &Service) -> CredentialNamed {
+        CredentialNamed {
+            method: self.full_name(),
+            provider: service.provider.clone(),
+            taken: self.auxiliary,
+        }
+    }
+
     fn attribute(
         &self,
         service: &Service,
@@ -195,6 +210,9 @@ impl Method {
             .as_ref()
             .and_then(|effective| effective.property(name));
         let Some((attribute, property)) = found else {
+            if names::same(name, AUXILIARY_HEADER) {
+                return Err(self.credential_named(service).into());
+            }
             let body = effective
                 .iter()
                 .flat_map(|effective| effective.properties.keys().copied());

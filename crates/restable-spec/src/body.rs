@@ -17,7 +17,7 @@ mod shape;
 use indexmap::IndexMap;
 
 use crate::error::BodyError;
-use crate::method::{BodyNaming, Kind, Method, Request};
+use crate::method::{AUXILIARY_HEADER, BodyNaming, Kind, Method, Request};
 use crate::names;
 use crate::resource::Service;
 use crate::schema::{Property, Schema, Schemas};
@@ -125,6 +125,16 @@ impl Method {
         arguments: &[BodyArgument],
         strictness: Strictness,
     ) -> Result<Vec<Placed<'a>>, BodyError> {
+        // A token that lands in a body by its name would be kept and shown, where bodies take names that no document has.
+        let token = arguments.iter().find(|argument| {
+            matches!(argument.path.as_slice(), [only] if names::same(only, AUXILIARY_HEADER))
+        });
+        if let Some(argument) = token {
+            return Err(BodyError::Credential {
+                named: self.credential_named(service),
+                origin: argument.origin,
+            });
+        }
         let Some(request) = &self.request else {
             return match arguments.first() {
                 None => Ok(Vec::new()),

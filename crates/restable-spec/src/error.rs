@@ -6,6 +6,8 @@ mod body;
 
 use std::fmt;
 
+use crate::method::AUXILIARY_HEADER;
+
 pub use acting::{IdConflict, IdError, MethodError};
 pub use body::BodyError;
 
@@ -215,6 +217,35 @@ pub(crate) fn names(list: &[String]) -> String {
     }
 }
 
+/// The second credential of a call is written as a value. Its value is not looked at.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{}` is a credential, no value{}", AUXILIARY_HEADER, Instead(self))]
+pub struct CredentialNamed {
+    /// `resource.method`.
+    pub method: String,
+    /// Name of the provider.
+    pub provider: String,
+    /// Whether the method takes one.
+    pub taken: bool,
+}
+
+struct Instead<'a>(&'a CredentialNamed);
+
+impl fmt::Display for Instead<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let CredentialNamed {
+            method,
+            provider,
+            taken,
+        } = self.0;
+        if *taken {
+            write!(f, ": `--auth {provider}.auxiliary=…` gives it")
+        } else {
+            write!(f, ", and `{method}` takes none")
+        }
+    }
+}
+
 /// A call cannot be made of these arguments. Nothing has been sent.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BindError {
@@ -236,6 +267,9 @@ pub enum BindError {
         /// What was probably meant.
         nearest: Option<String>,
     },
+    /// A credential is given as a value.
+    #[error(transparent)]
+    Credential(#[from] CredentialNamed),
     /// One parameter was given twice.
     #[error("`{parameter}` is given twice")]
     Twice {
@@ -291,6 +325,7 @@ impl BindError {
             | Self::Twice { parameter }
             | Self::Value { parameter, .. } => Some(parameter),
             Self::Missing { parameters, .. } => parameters.first().map(String::as_str),
+            Self::Credential(_) => Some(AUXILIARY_HEADER),
             Self::Unsendable { .. }
             | Self::BodyNotTaken { .. }
             | Self::BodyMissing { .. }

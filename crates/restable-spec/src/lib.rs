@@ -37,13 +37,13 @@ pub use body::{
 };
 pub use builtin::Builtin;
 pub use error::{
-    BindError, BodyError, Error, IdConflict, IdError, MethodError, Problem, RouteError,
-    SourceError, Unavailable, ValueProblem,
+    BindError, BodyError, CredentialNamed, Error, IdConflict, IdError, MethodError, Problem,
+    RouteError, SourceError, Unavailable, ValueProblem,
 };
 pub use evidence::{Evidence, JobState, Jobs};
 pub use method::{
-    BodyNaming, CallClass, Casing, ErrorHint, Field, FinalState, HttpMethod, Items, Kind, Location,
-    LongRunning, Method, Parameter, Request, Response, Verb,
+    AUXILIARY_HEADER, BodyNaming, CallClass, Casing, ErrorHint, Field, FinalState, HttpMethod,
+    Items, Kind, Location, LongRunning, Method, Parameter, Request, Response, Verb,
 };
 pub use path::{Part, PathTemplate, Segment};
 pub use registry::{Provider, Registry, ServiceEntry};

@@ -8,6 +8,10 @@ use crate::evidence::Evidence;
 use crate::path::PathTemplate;
 use crate::schema::{Schema, Schemas};
 
+/// The header of a second credential: the token of another tenant, whose resource a call touches as well. It is no
+/// parameter of a method, in no document; [`Method::auxiliary`] says which methods take it.
+pub const AUXILIARY_HEADER: &str = "x-ms-authorization-auxiliary";
+
 /// One operation of a service.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Method {
@@ -26,6 +30,8 @@ pub struct Method {
     pub constants: Vec<(String, String)>,
     /// What it takes beside a body: path parameters in path order, then the others in document order. No two fold alike.
     pub parameters: Vec<Parameter>,
+    /// It declares the header [`AUXILIARY_HEADER`]: whoever sends it adds the second credential, if there is one.
+    pub auxiliary: bool,
     /// The body, if it takes one.
     pub request: Option<Request>,
     /// What it answers.

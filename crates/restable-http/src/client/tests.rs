@@ -2,6 +2,7 @@
 
 mod acts;
 mod answers;
+mod auxiliary;
 mod limits;
 mod operations;
 mod pages;

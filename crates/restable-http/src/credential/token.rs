@@ -4,6 +4,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use http::{HeaderName, header};
+use restable_spec::AUXILIARY_HEADER;
 use tokio::sync::Mutex;
 
 use super::{ChainStep, Renewal, Token, TokenSource};
@@ -18,7 +20,7 @@ const FAILURE_KEPT: Duration = Duration::from_secs(5);
 /// No header holds a larger token.
 const LARGEST: usize = 64 * 1024;
 
-/// The cache. One a client: a client has one credential, so one audience.
+/// The cache. One a credential of a client, so one audience.
 #[derive(Debug)]
 pub(crate) struct Tokens {
     source: Arc<dyn TokenSource>,
@@ -47,6 +49,28 @@ enum Held {
 pub(crate) struct Loan {
     pub secret: Secret,
     generation: u64,
+}
+
+/// The tokens of one attempt.
+#[derive(Debug)]
+pub(crate) struct Loans {
+    /// That of the client's credential.
+    pub own: Option<Loan>,
+    /// That of its second credential, if the call takes one.
+    pub auxiliary: Option<Loan>,
+}
+
+impl Loans {
+    /// The headers that they are shown in.
+    pub(crate) fn shown(&self) -> impl Iterator<Item = (HeaderName, &Secret)> {
+        let auxiliary = HeaderName::from_static(AUXILIARY_HEADER);
+        [
+            (header::AUTHORIZATION, &self.own),
+            (auxiliary, &self.auxiliary),
+        ]
+        .into_iter()
+        .filter_map(|(name, loan)| Some((name, &loan.as_ref()?.secret)))
+    }
 }
 
 impl Tokens {

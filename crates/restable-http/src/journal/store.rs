@@ -63,6 +63,9 @@ pub(super) struct Request {
     path: String,
     query: Vec<(String, String)>,
     headers: Vec<(String, String)>,
+    /// Whether it takes the second credential. Entries of programs that knew none have no word on it.
+    #[serde(default)]
+    auxiliary: bool,
     /// Names of headers and of query parameters that are left out.
     withheld: Vec<String>,
     scope: String,
@@ -107,6 +110,7 @@ impl Request {
             path: call.path.clone(),
             query,
             headers,
+            auxiliary: call.auxiliary,
             withheld,
             scope: call.scope.clone(),
             result_at: long_running.map(|long| words::of_final_state(long.final_state).to_owned()),
@@ -136,6 +140,7 @@ impl Request {
             path: self.path.clone(),
             query: self.query.clone(),
             headers: self.headers.clone(),
+            auxiliary: self.auxiliary,
             body: None,
             scope: self.scope.clone(),
         };

@@ -44,6 +44,7 @@ fn call(path: &str) -> BoundCall {
         path: path.to_owned(),
         query: vec![("api-version".to_owned(), "1".to_owned())],
         headers: Vec::new(),
+        auxiliary: false,
         body: Some(r#"{"rule":"Daily"}"#.to_owned()),
         scope: format!("thing {path}"),
     }
@@ -336,10 +337,7 @@ fn what_may_be_sent_from_the_journal() -> Outcome {
     secret.call.body = Some(r#"{"password":"hunter2"}"#.to_owned());
     secret.body = JournaledBody::Redacted(r#"{"password":"[secret]"}"#.to_owned());
     secret.call.headers = vec![
-        (
-            "x-ms-authorization-auxiliary".to_owned(),
-            "Bearer hunter3".to_owned(),
-        ),
+        ("x-registry-token".to_owned(), "Bearer hunter3".to_owned()),
         ("If-Match".to_owned(), "\"1\"".to_owned()),
     ];
     secret

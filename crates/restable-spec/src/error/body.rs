@@ -1,7 +1,7 @@
 //! Why a body cannot be built of arguments. Each error knows which argument is at fault, so that a statement can be
 //! underlined there. Values of secret attributes are never in it.
 
-use super::{DidYouMean, Shown};
+use super::{CredentialNamed, DidYouMean, Shown};
 
 /// A body cannot be built of these arguments. Nothing has been sent.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -15,6 +15,14 @@ pub enum BodyError {
         attribute: String,
         /// What was probably meant.
         nearest: Option<String>,
+        /// The argument at fault.
+        origin: usize,
+    },
+    /// A credential is given as an attribute.
+    #[error("{named}")]
+    Credential {
+        /// Whose credential.
+        named: CredentialNamed,
         /// The argument at fault.
         origin: usize,
     },
@@ -112,6 +120,7 @@ impl BodyError {
     pub fn origin(&self) -> Option<usize> {
         match self {
             Self::Unknown { origin, .. }
+            | Self::Credential { origin, .. }
             | Self::Twice { origin, .. }
             | Self::Below { origin, .. }
             | Self::NoAttributes { origin, .. }
@@ -146,6 +155,7 @@ impl BodyError {
                 "leave `{attribute}` out; names in the path are given as parameters"
             )),
             Self::NoAttributes { .. }
+            | Self::Credential { .. }
             | Self::Twice { .. }
             | Self::NotA { .. }
             | Self::NotTaken { .. }

@@ -7,7 +7,8 @@ use crate::document::{
 };
 use crate::error::{Error, Problem};
 use crate::method::{
-    BodyNaming, CallClass, Casing, HttpMethod, Kind, Location, Method, Parameter, Request, Verb,
+    AUXILIARY_HEADER, BodyNaming, CallClass, Casing, HttpMethod, Kind, Location, Method, Parameter,
+    Request, Verb,
 };
 use crate::names;
 use crate::path::PathTemplate;
@@ -41,7 +42,7 @@ pub(super) fn read(
     })?;
 
     let (constants, version) = constants(query);
-    let parameters = parameters(reading, &place, &path, &found, version)?;
+    let (parameters, auxiliary) = parameters(reading, &place, &path, &found, version)?;
     let request = request(reading, &place, raw, operation)?;
     let pagination = [&raw.config, inherited, &reading.raw.config]
         .into_iter()
@@ -72,6 +73,7 @@ pub(super) fn read(
         http,
         constants,
         parameters,
+        auxiliary,
         unsendable: unsendable(raw, request.as_ref()),
         request,
         response: answer.response,
@@ -179,22 +181,29 @@ fn constants(query: &str) -> (Vec<(String, String)>, Option<Parameter>) {
     (constants, version)
 }
 
+/// The parameters, and whether the header of the second credential is declared.
 fn parameters(
     reading: &Reading<'_>,
     place: &str,
     path: &PathTemplate,
     found: &Found<'_>,
     version: Option<Parameter>,
-) -> Result<Vec<Parameter>, Error> {
+) -> Result<(Vec<Parameter>, bool), Error> {
     let mut declared: Vec<Parameter> = Vec::new();
+    let mut auxiliary = false;
     for raw in found
         .operation
         .parameters
         .iter()
         .chain(&found.item.parameters)
     {
-        let Some(parameter) = parameter(reading, place, raw)? else {
-            continue;
+        let parameter = match parameter(reading, place, raw)? {
+            Declared::Value(parameter) => parameter,
+            Declared::Auxiliary => {
+                auxiliary = true;
+                continue;
+            }
+            Declared::Foreign => continue,
         };
         // A parameter of the operation hides one of the path item.
         let hidden = |other: &Parameter| {
@@ -254,7 +263,7 @@ fn parameters(
     if let Some(version) = version {
         add(version);
     }
-    Ok(parameters)
+    Ok((parameters, auxiliary))
 }
 
 fn undeclared(name: &str) -> Parameter {
@@ -272,12 +281,17 @@ fn undeclared(name: &str) -> Parameter {
     }
 }
 
-/// `None` for what no SQL value can be: cookies, and the headers that belong to the client.
-fn parameter(
-    reading: &Reading<'_>,
-    place: &str,
-    raw: &RawParameter,
-) -> Result<Option<Parameter>, Error> {
+/// What a document declares as a parameter.
+enum Declared {
+    /// A value may be given.
+    Value(Parameter),
+    /// The second credential, which is the client's.
+    Auxiliary,
+    /// What no SQL value can be: cookies, and the headers that belong to the client.
+    Foreign,
+}
+
+fn parameter(reading: &Reading<'_>, place: &str, raw: &RawParameter) -> Result<Declared, Error> {
     let mut raw = raw;
     let mut hops = 0;
     while let Some(reference) = &raw.reference {
@@ -302,10 +316,13 @@ fn parameter(
                 .iter()
                 .any(|n| name.eq_ignore_ascii_case(n)) =>
         {
-            return Ok(None);
+            return Ok(Declared::Foreign);
+        }
+        Some("header") if name.eq_ignore_ascii_case(AUXILIARY_HEADER) => {
+            return Ok(Declared::Auxiliary);
         }
         Some("header") => Location::Header,
-        Some("cookie" | "body" | "formData") => return Ok(None),
+        Some("cookie" | "body" | "formData") => return Ok(Declared::Foreign),
         Some(other) => {
             let problem = Problem::Unknown {
                 value: other.to_owned(),
@@ -332,7 +349,7 @@ fn parameter(
     } else {
         reading.schemas.kind(&converted)
     };
-    Ok(Some(Parameter {
+    Ok(Declared::Value(Parameter {
         name: name.to_owned(),
         location,
         required: raw.required,

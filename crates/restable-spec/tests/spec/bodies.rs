@@ -603,3 +603,33 @@ fn secrets_of_the_service_are_hidden() {
     let body = body.replace("SecretStoreBasedAuthCredentials", "Newer");
     assert!(!method.redact_body(&service, &body).contains("hunter2"));
 }
+
+/// A name that no body has lands in one all the same where the API version is not the document's. A token must not.
+#[test]
+fn a_token_lands_in_no_body() {
+    for (resource, key) in [
+        ("backup_instances", "stop_protection"),
+        ("backup_instances", "delete"),
+        ("backup_instances", "adhoc_backup"),
+    ] {
+        let (service, method) = method(resource, key);
+        for name in [
+            "x_ms_authorization_auxiliary",
+            "X-Ms-Authorization-Auxiliary",
+        ] {
+            let given = arguments(&[("a", BodyValue::Null), (name, text("Bearer hunter2"))]);
+            for strictness in [Strictness::Strict, Strictness::Lenient] {
+                let refused = method.body(&service, &given, strictness).unwrap_err();
+                assert!(matches!(refused, BodyError::Credential { .. }), "{refused}");
+                assert_eq!(refused.origin(), Some(1));
+                assert!(!format!("{refused:?}").contains("hunter2"));
+            }
+        }
+    }
+    let told = build(
+        "backup_instances",
+        "stop_protection",
+        &[("x_ms_authorization_auxiliary", text("Bearer hunter2"))],
+    );
+    insta::assert_snapshot!(told, @"`x-ms-authorization-auxiliary` is a credential, no value: `--auth azure.auxiliary=…` gives it");
+}

@@ -1,6 +1,6 @@
 //! Arguments into calls: what is sent, and what is refused before anything is sent.
 
-use restable_spec::{Arguments, BindError, BoundCall, CallClass, HttpMethod};
+use restable_spec::{AUXILIARY_HEADER, Arguments, BindError, BoundCall, CallClass, HttpMethod};
 
 use crate::{SUBSCRIPTION, one_service, table};
 
@@ -50,6 +50,7 @@ fn a_list_is_bound() {
             ),
         ],
         headers: [],
+        auxiliary: false,
         body: None,
         scope: "subscriptions/0f7e2c1a-6b0d-4f5e-9a43-2f9d1c5b7e10/resourceGroups/rg-1/backupVaults/vault-1/backupInstances",
     }
@@ -93,23 +94,11 @@ fn an_action_is_bound() {
 
 #[test]
 fn headers_are_sent_and_a_post_that_only_asks_takes_its_body_by_name() {
-    let parameters = with(&[
-        ("backupInstanceName", "b"),
-        ("x-ms-authorization-auxiliary", "Bearer t"),
-    ]);
-    let call = bind(
-        "backup_instances",
-        "stop_protection",
-        &parameters,
-        Some("{}"),
-    )
-    .unwrap();
+    let parameters = with(&[("x_ms_deleted_vault_id", "d-1")]);
+    let call = bind("backup_vaults", "create_or_update", &parameters, Some("{}")).unwrap();
     assert_eq!(
         call.headers,
-        [(
-            String::from("x-ms-authorization-auxiliary"),
-            String::from("Bearer t")
-        )]
+        [(String::from("x-ms-deleted-vault-id"), String::from("d-1"))]
     );
 
     let parameters = with(&[
@@ -257,15 +246,122 @@ fn refusals_name_the_parameter() {
     insta::assert_snapshot!(refused("backup_instances", "adhoc_backup", &key, None), @"`backup_instances.adhoc_backup` needs a body");
     insta::assert_snapshot!(refused("backup_instances", "adhoc_backup", &key, Some("{'a': 1}")), @"the body of `backup_instances.adhoc_backup` is no JSON: key must be a string at line 1 column 2");
     insta::assert_snapshot!(refused("restorable_time_ranges", "find", &key, None), @"`restorable_time_ranges.find` needs `sourceDataStoreType`");
-    let header = with(&[
-        ("backupInstanceName", "b"),
-        ("x-ms-authorization-auxiliary", "t\r\nX-Evil: 1"),
-    ]);
-    insta::assert_snapshot!(refused("backup_instances", "delete", &header, None), @"`x-ms-authorization-auxiliary` cannot be sent: it has a control character");
+    let header = with(&[("x-ms-deleted-vault-id", "t\r\nX-Evil: 1")]);
+    insta::assert_snapshot!(refused("backup_vaults", "create_or_update", &header, Some("{}")), @"`x-ms-deleted-vault-id` cannot be sent: it has a control character");
     let name = "x".repeat(91);
     insta::assert_snapshot!(refused("backup_instances", "list", &[VAULT[0], ("resourceGroupName", &name), VAULT[2]], None), @"`resourceGroupName` cannot be `xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…`: it has more than 90 characters");
     let proxy = with(&[("resourceGuardProxyName", "dpp-proxy")]);
     insta::assert_snapshot!(refused("dpp_resource_guard_proxy", "get", &proxy, None), @"`resourceGuardProxyName` cannot be `dpp-proxy`: it does not match `^[A-Za-z0-9]*$`");
+}
+
+/// The second credential: which methods take it, and that it is no value of any.
+#[test]
+fn the_auxiliary_credential_is_no_value() {
+    let (service, _) = table("data_protection", "backup_instances");
+    let methods = || {
+        service
+            .resources
+            .values()
+            .flat_map(|it| it.methods.values())
+    };
+    let mut taking: Vec<&str> = methods()
+        .filter(|method| method.auxiliary)
+        .map(|method| method.operation_id.as_str())
+        .collect();
+    taking.sort_unstable();
+    taking.dedup();
+    assert_eq!(
+        taking,
+        [
+            "BackupInstances_CreateOrUpdate",
+            "BackupInstances_Delete",
+            "BackupInstances_StopProtection",
+            "BackupInstances_SuspendBackups",
+            "BackupInstances_TriggerRestore",
+            "BackupVaults_CreateOrUpdate",
+            "BackupVaults_Update",
+            "DppResourceGuardProxy_UnlockDelete",
+        ]
+    );
+    for resource in service.resources.values() {
+        assert!(resource.parameter(AUXILIARY_HEADER).is_none());
+    }
+    assert!(methods().all(|method| method.parameter(AUXILIARY_HEADER).is_none()));
+
+    let key = with(&[("backupInstanceName", "b")]);
+    let call = bind("backup_instances", "delete", &key, None).unwrap();
+    assert!(call.auxiliary && call.headers.is_empty());
+    assert!(
+        !bind("backup_instances", "get", &key, None)
+            .unwrap()
+            .auxiliary
+    );
+
+    for spelling in [
+        AUXILIARY_HEADER,
+        "x_ms_authorization_auxiliary",
+        "X-MS-Authorization-Auxiliary",
+    ] {
+        let token = [key.as_slice(), &[(spelling, "Bearer hunter2")]].concat();
+        for (method, told) in [
+            (
+                "delete",
+                "`x-ms-authorization-auxiliary` is a credential, no value: `--auth azure.auxiliary=…` gives it",
+            ),
+            (
+                "adhoc_backup",
+                "`x-ms-authorization-auxiliary` is a credential, no value, and `backup_instances.adhoc_backup` takes none",
+            ),
+        ] {
+            let refused = bind("backup_instances", method, &token, None).unwrap_err();
+            assert_eq!(refused.to_string(), told);
+            assert_eq!(refused.parameter(), Some(AUXILIARY_HEADER));
+            assert!(!format!("{refused:?}").contains("hunter2"));
+        }
+    }
+}
+
+const TWO_CREDENTIALS: &str = "
+servers: [{url: 'https://example.com'}]
+components:
+  parameters:
+    second: {name: X-Ms-Authorization-Auxiliary, in: header, required: true, schema: {type: string}}
+  x-stackQL-resources:
+    things:
+      methods:
+        get: {operation: {$ref: '#/paths/~1things~1{id}/get'}}
+        list: {operation: {$ref: '#/paths/~1things/get'}}
+      sqlVerbs: {select: [{$ref: '#/components/x-stackQL-resources/things/methods/get'}]}
+paths:
+  /things/{id}:
+    parameters: [{$ref: '#/components/parameters/second'}]
+    get: {responses: {200: {content: {application/json: {schema: {properties: {id: {type: string}}}}}}}}
+  /things:
+    get:
+      parameters: [{name: x-ms-authorization-auxiliary, in: query, schema: {type: string}}]
+      responses: {200: {description: ok}}
+";
+
+#[test]
+fn any_document_and_spelling_declares_the_auxiliary_credential() {
+    let registry = one_service(TWO_CREDENTIALS);
+    let service = registry.provider("p").unwrap().service("s").unwrap();
+    let service = service.unwrap();
+    let things = service.resource("things").unwrap();
+    let get = things.method("get").unwrap();
+    assert!(get.auxiliary && get.parameters.len() == 1);
+    assert_eq!(things.parameters.len(), 1);
+    let arguments = |name: &str| Arguments {
+        parameters: vec![(name.to_owned(), "7".to_owned())],
+        body: None,
+    };
+    let call = get.bind(&service, &arguments("id")).unwrap();
+    assert!(call.auxiliary && call.headers.is_empty());
+    // Under that name elsewhere than in a header it is a parameter like any other.
+    let list = things.method("list").unwrap();
+    assert!(!list.auxiliary);
+    let call = list.bind(&service, &arguments(AUXILIARY_HEADER)).unwrap();
+    assert_eq!(call.query[0].1, "7");
 }
 
 const SERVER_VARIABLES: &str = "

@@ -6,7 +6,7 @@ use datafusion::sql::sqlparser::ast::{
     Expr, Ident, ObjectName, SelectItem, TableAlias, TableFactor, TableWithJoins,
 };
 use restable_spec::names::same;
-use restable_spec::{Location, Method, Resource, Verb};
+use restable_spec::{AUXILIARY_HEADER, Location, Method, Resource, Verb};
 use restable_sql::{Assignment, Delete, Diagnostic, Hints, Span, Update};
 
 use super::build::{item, query, values};
@@ -82,6 +82,10 @@ fn draft(session: &Session, change: &Change<'_>) -> Result<Draft> {
         .collect();
     let method = choose(&resource, change.verb, &known, change.table_span)?;
     let mut wheres = Where::of(change.selection, change.table, change.alias);
+    if wheres.compares(AUXILIARY_HEADER) {
+        let problem = Diagnostic::new("R0305", method.credential_named(&service).to_string());
+        return Err(problem.at(change.table_span).into());
+    }
     let mut columns = Vec::new();
     let mut items = Vec::new();
     for (name, value) in wheres.take_inputs(&method, &resource) {

@@ -56,6 +56,12 @@ impl Where {
         Where { conjuncts }
     }
 
+    /// Whether a column of this name is compared with a value.
+    pub(super) fn compares(&self, name: &str) -> bool {
+        let mut equalities = self.conjuncts.iter().filter_map(|it| it.equality.as_ref());
+        equalities.any(|(column, _)| same(column, name))
+    }
+
     /// Values for parameters of the query and of headers, which are no properties of rows: `"api-version" = '…'`. They are taken out
     /// unless the table has such an input as well, which its own reads are to use then.
     pub(super) fn take_inputs(

@@ -59,7 +59,11 @@ impl Scene {
         let transport: Arc<dyn Transport> = Arc::new(script.clone());
         let client = match source {
             Some(source) => {
-                Client::with_source(config, Some(source), transport, Arc::new(clock.clone()))
+                let sources = Sources {
+                    own: Some(source),
+                    auxiliary: None,
+                };
+                Client::with_sources(config, sources, transport, Arc::new(clock.clone()))
             }
             None => Client::with_transport(config, transport, Arc::new(clock.clone())),
         };
@@ -164,6 +168,7 @@ pub(super) fn call(path: &str) -> BoundCall {
         path: path.to_owned(),
         query: vec![("api-version".to_owned(), "1".to_owned())],
         headers: Vec::new(),
+        auxiliary: false,
         body: None,
         scope: "things".to_owned(),
     }
