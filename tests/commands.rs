@@ -288,6 +288,32 @@ fn the_text_of_wrong_flags_and_files() {
 }
 
 #[test]
+fn the_credential_for_another_tenant() {
+    run(async {
+        // A variable that is set, whatever its value: nothing is sent.
+        let token = "azure.auxiliary=bearer:HOME";
+        let status = |flags: &[&str]| {
+            Command::new(&[&["auth", "status", "-o", "csv", "--auth"], flags].concat())
+        };
+        let commands = vec![
+            status(&["azure.auxiliary=azure:contoso.example"]),
+            status(&["azure=none", "--auth", token]),
+            status(&[
+                "azure=none",
+                "--auth",
+                token,
+                "--auth",
+                "azure.auxiliary=none",
+            ]),
+            status(&[token, "--emulator"]),
+            status(&["azure.auxiliary=bearer:NO_SUCH_VARIABLE"]),
+            status(&["azure.auxiliary=secrettoken"]),
+        ];
+        insta::assert_snapshot!("auxiliary", transcripts(commands).await);
+    });
+}
+
+#[test]
 fn scripts_of_several_statements() {
     run(async {
         let script = "USE azure.data_protection;\nSELECT count(*) AS vaults FROM backup_vaults;\n\

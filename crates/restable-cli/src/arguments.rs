@@ -7,6 +7,7 @@ use arm_emulator::{ClockKind, Estate, Throttle};
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use url::Url;
 
+use crate::auxiliary::{self, Auxiliary};
 use crate::output::Format;
 
 /// SQL over any REST API that has a description.
@@ -125,9 +126,10 @@ pub struct ConnectionArguments {
     #[arg(long, value_name = "PROVIDER=URL", value_parser = endpoint)]
     pub endpoint: Vec<(String, Url)>,
     /// The credential of a provider: `azure`, `bearer:ENVVAR` or `none` [default: `none` with --emulator or --endpoint, else `azure`
-    /// for azure]
+    /// for azure]. `PROVIDER.auxiliary=KIND` adds the credential for another tenant, for the calls that take one: `azure:TENANT`,
+    /// `bearer:ENVVAR` or `none`. May be repeated.
     #[arg(long, value_name = "PROVIDER=KIND", value_parser = auth)]
-    pub auth: Vec<(String, Auth)>,
+    pub auth: Vec<(String, Grant)>,
     /// The Azure cloud.
     #[arg(long, value_name = "CLOUD", value_parser = ["public", "china", "usgov"])]
     pub cloud: Option<String>,
@@ -223,6 +225,15 @@ pub enum Auth {
     Bearer(String),
     /// Nothing.
     None,
+}
+
+/// What `--auth` gives to a provider.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Grant {
+    /// The credential of its calls.
+    Own(Auth),
+    /// The second one of those calls that take one.
+    Auxiliary(Auxiliary),
 }
 
 /// How much is logged.
@@ -333,8 +344,14 @@ fn endpoint(text: &str) -> Result<(String, Url), String> {
     Ok((provider, url))
 }
 
-fn auth(text: &str) -> Result<(String, Auth), String> {
+fn auth(text: &str) -> Result<(String, Grant), String> {
     let (provider, kind) = pair(text).map_err(|_| "it is written `PROVIDER=KIND`".to_owned())?;
+    if let Some((provider, role)) = provider.rsplit_once('.')
+        && role.eq_ignore_ascii_case(auxiliary::ROLE)
+    {
+        let given = Auxiliary::parse(&kind)?;
+        return Ok((provider.to_owned(), Grant::Auxiliary(given)));
+    }
     let auth = match kind.split_once(':') {
         None if kind == "azure" => Auth::Azure,
         None if kind == "none" => Auth::None,
@@ -342,7 +359,7 @@ fn auth(text: &str) -> Result<(String, Auth), String> {
         // The kind is not repeated: who writes a token here by mistake should not see it again in a log.
         _ => return Err("the kinds are `azure`, `bearer:ENVVAR` (the name of an environment variable) and `none`".to_owned()),
     };
-    Ok((provider, auth))
+    Ok((provider, Grant::Own(auth)))
 }
 
 #[cfg(test)]
@@ -407,7 +424,10 @@ mod tests {
         );
         assert_eq!(
             arguments.session.connection.auth,
-            [("azure".to_owned(), Auth::Bearer("TOKEN".to_owned()))]
+            [(
+                "azure".to_owned(),
+                Grant::Own(Auth::Bearer("TOKEN".to_owned()))
+            )]
         );
         for bad in [
             ["-v", "=x"],
@@ -420,6 +440,44 @@ mod tests {
         }
         let shown = exec(&["x", "--auth", "azure=secrettoken"]).unwrap_err();
         assert!(shown.contains("bearer:ENVVAR"), "{shown}");
+    }
+
+    #[test]
+    fn the_auxiliary_credential() {
+        for (text, expected) in [
+            (
+                "azure.auxiliary=azure:contoso.example",
+                Auxiliary::Azure("contoso.example".to_owned()),
+            ),
+            (
+                "azure.Auxiliary=bearer:TOKEN",
+                Auxiliary::Bearer("TOKEN".to_owned()),
+            ),
+            ("azure.auxiliary=none", Auxiliary::None),
+        ] {
+            let arguments = exec(&["x", "--auth", text]).unwrap();
+            let expected = ("azure".to_owned(), Grant::Auxiliary(expected));
+            assert_eq!(arguments.session.connection.auth, [expected], "{text}");
+        }
+        for bad in [
+            "azure.auxiliary=azure",
+            "azure.auxiliary=azure:",
+            "azure.auxiliary=azure:secret_token",
+            "azure.auxiliary=azure:a/b",
+            "azure.auxiliary=bearer",
+            "azure.auxiliary=bearer:",
+            "azure.auxiliary=secrettoken",
+            "azure.auxiliary=",
+            "azure.auxiliary",
+        ] {
+            let told = exec(&["x", "--auth", bad]).unwrap_err();
+            assert!(
+                bad.contains('=') != told.contains("PROVIDER=KIND`"),
+                "{told}"
+            );
+            let kinds = told.split("the kinds of an auxiliary").nth(1);
+            assert_eq!(kinds.is_some(), bad.contains('='), "{told}");
+        }
     }
 
     #[test]

@@ -13,7 +13,8 @@ use restable_spec::names::same;
 use restable_spec::{Builtin, Directory, Provider, Registry, SpecSource};
 use url::{Host, Url};
 
-use crate::arguments::{Auth, ConnectionArguments};
+use crate::arguments::{Auth, ConnectionArguments, Grant};
+use crate::auxiliary::{self, Auxiliary};
 use crate::configuration::Configuration;
 use crate::error::{Error, Result};
 
@@ -45,6 +46,8 @@ pub struct Route {
     pub endpoint: Option<Url>,
     /// As whom; `None`: nothing is set up and nothing is called.
     pub auth: Option<Auth>,
+    /// The second credential, of the calls that take one.
+    pub auxiliary: Option<Auxiliary>,
     /// Whether an Azure credential may go to the endpoint.
     pub trusted: bool,
     /// Why it is so.
@@ -176,8 +179,11 @@ fn route(
         .auth
         .iter()
         .rev()
-        .find(|(name, _)| same(name, &provider.name))
-        .map(|(_, auth)| auth.clone());
+        .filter(|(name, _)| same(name, &provider.name))
+        .find_map(|(_, grant)| match grant {
+            Grant::Own(auth) => Some(auth.clone()),
+            Grant::Auxiliary(_) => None,
+        });
     if let Some(endpoint) = endpoint {
         check(&provider.name, endpoint)?;
     }
@@ -239,11 +245,20 @@ fn route(
             )),
         });
     }
-    let trusted = auth == Some(Auth::Azure) && endpoint.is_some();
+    let auxiliary = auxiliary::plan(
+        &provider.name,
+        &arguments.auth,
+        instead.as_ref(),
+        chosen.as_ref(),
+    )?;
+    // At an endpoint each of the two is there only because it was named, too.
+    let named = auth == Some(Auth::Azure) || matches!(auxiliary, Some(Auxiliary::Azure(_)));
+    let trusted = named && endpoint.is_some();
     Ok(Route {
         provider: provider.name.clone(),
         endpoint: instead,
         auth: chosen,
+        auxiliary,
         trusted,
         reason,
     })
@@ -293,6 +308,14 @@ fn client(
     configuration: &Configuration,
     environment: &Environment,
 ) -> Result<Option<Client>> {
+    let bearer = |variable: &str| match environment.var(variable) {
+        Some(token) => Ok(Credential::Bearer(Secret::new(token.trim()))),
+        None => Err(Error::Setting {
+            place: "`--auth`".to_owned(),
+            message: format!("the environment variable `{variable}` is not set"),
+            hint: Some(format!("`bearer:{variable}` takes the token from it")),
+        }),
+    };
     let credential = match &route.auth {
         None => return Ok(None),
         Some(Auth::None) => Credential::None,
@@ -300,20 +323,14 @@ fn client(
             cloud: configuration.cloud,
             tenant: configuration.tenant.clone(),
         }),
-        Some(Auth::Bearer(variable)) => match environment.var(variable) {
-            Some(token) => Credential::Bearer(Secret::new(token.trim())),
-            None => {
-                return Err(Error::Setting {
-                    place: "`--auth`".to_owned(),
-                    message: format!("the environment variable `{variable}` is not set"),
-                    hint: Some(format!("`bearer:{variable}` takes the token from it")),
-                });
-            }
-        },
+        Some(Auth::Bearer(variable)) => bearer(variable)?,
     };
+    let auxiliary = route.auxiliary.as_ref();
+    let auxiliary = auxiliary.map(|given| given.credential(configuration.cloud, bearer));
     let config = ClientConfig {
         endpoint: route.endpoint.clone(),
         credential,
+        auxiliary: auxiliary.transpose()?,
         trust: if route.trusted {
             Trust::Endpoint
         } else {
@@ -408,6 +425,16 @@ mod tests {
             azure(&["--auth", "azure=none"], Cloud::Public, None),
             (None, Some(Auth::None), false)
         );
+        // The second credential is named as much as the endpoint is.
+        for (second, trusted) in [("azure:t-2", true), ("bearer:T", false), ("none", false)] {
+            let second = format!("azure.auxiliary={second}");
+            let flags = ["--endpoint", "azure=https://p.example", "--auth", &second];
+            let endpoint = Some("https://p.example/".to_owned());
+            assert_eq!(
+                azure(&flags, Cloud::Public, None),
+                (endpoint, Some(Auth::None), trusted)
+            );
+        }
     }
 
     #[test]

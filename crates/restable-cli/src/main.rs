@@ -2,6 +2,7 @@
 //! stderr. It knows no provider's meaning and names no DataFusion.
 
 mod arguments;
+mod auxiliary;
 mod commands;
 mod configuration;
 mod connection;

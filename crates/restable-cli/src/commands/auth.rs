@@ -7,6 +7,7 @@ use arrow::datatypes::{DataType, Field, Schema};
 use restable_http::{ChainStep, Environment, StepState};
 
 use crate::arguments::{Auth, StatusArguments};
+use crate::auxiliary::Auxiliary;
 use crate::configuration::{self, ConfigurationFile};
 use crate::connection::{self, Connection, Route};
 use crate::console::Console;
@@ -29,8 +30,11 @@ pub async fn status(arguments: &StatusArguments, environment: &Environment) -> R
     let mut rows = Vec::new();
     let mut failure = None;
     for route in &connection.routes {
-        let (steps, outcome) = steps(&connection, route, arguments.probe).await;
-        rows.extend(described(route, steps));
+        let (own, outcome) = steps(&connection, route, arguments.probe).await;
+        rows.extend(described(route, own));
+        failure = failure.or(outcome);
+        let (second, outcome) = auxiliary_steps(&connection, route, arguments.probe).await;
+        rows.extend(auxiliary(route, second));
         failure = failure.or(outcome);
     }
     let mut console = Console::standard(environment);
@@ -56,6 +60,60 @@ async fn steps(
     }
 }
 
+/// As [`steps`], of the second credential.
+async fn auxiliary_steps(
+    connection: &Connection,
+    route: &Route,
+    probe: bool,
+) -> (Vec<ChainStep>, Option<Error>) {
+    match connection.clients.get(&route.provider) {
+        None => (Vec::new(), None),
+        Some(client) if probe => {
+            let (steps, outcome) = client.probe_auxiliary().await;
+            (steps, outcome.err().map(Error::from))
+        }
+        Some(client) => (client.explain_auxiliary(), None),
+    }
+}
+
+/// The rows of the second credential; none if there is none.
+fn auxiliary(route: &Route, steps: Vec<ChainStep>) -> Vec<Row> {
+    let endpoint = route.endpoint.as_ref().map(restable_http::redact_url);
+    let row = |credential: String, state: StepState, reason: String| {
+        [
+            Some(route.provider.clone()),
+            Some(format!("auxiliary: {credential}")),
+            Some(word(state).to_owned()),
+            Some(reason),
+            endpoint.clone(),
+        ]
+    };
+    match &route.auxiliary {
+        None | Some(Auxiliary::None) => Vec::new(),
+        Some(bearer @ Auxiliary::Bearer(_)) => vec![row(
+            bearer.to_string(),
+            StepState::Ready,
+            "given by `--auth`".to_owned(),
+        )],
+        Some(Auxiliary::Azure(tenant)) => steps
+            .into_iter()
+            .map(|step| {
+                let name = format!("{} for `{tenant}`", step.name);
+                row(name, step.state, step.reason)
+            })
+            .collect(),
+    }
+}
+
+fn word(state: StepState) -> &'static str {
+    match state {
+        StepState::Ready => "ready",
+        StepState::Skipped => "skipped",
+        StepState::Used => "used",
+        StepState::Failed => "failed",
+    }
+}
+
 /// The rows of a provider: one for each member of the Azure credential, else one.
 fn described(route: &Route, steps: Vec<ChainStep>) -> Vec<Row> {
     let endpoint = route.endpoint.as_ref().map(restable_http::redact_url);
@@ -67,12 +125,6 @@ fn described(route: &Route, steps: Vec<ChainStep>) -> Vec<Row> {
             Some(reason),
             endpoint.clone(),
         ]
-    };
-    let state = |state: StepState| match state {
-        StepState::Ready => "ready",
-        StepState::Skipped => "skipped",
-        StepState::Used => "used",
-        StepState::Failed => "failed",
     };
     match &route.auth {
         None => vec![row(None, None, route.reason.to_owned())],
@@ -91,7 +143,7 @@ fn described(route: &Route, steps: Vec<ChainStep>) -> Vec<Row> {
             .map(|step| {
                 row(
                     Some(step.name.to_owned()),
-                    Some(state(step.state)),
+                    Some(word(step.state)),
                     step.reason,
                 )
             })
