@@ -2,6 +2,7 @@
 //! recorded traffic is in `replay.rs`.
 
 mod bodies;
+mod forms;
 mod lost;
 mod many;
 mod refused;
