@@ -7,7 +7,8 @@ use std::sync::Arc;
 use arm_emulator::{Emulator, Options};
 use restable_engine::{Engine, Session};
 use restable_http::{
-    AzureCredential, Client, ClientConfig, Cloud, Credential, Environment, Secret, Trust,
+    AzureCredential, Client, ClientConfig, Cloud, Credential, Environment, Scheduler, Secret,
+    TokioClock, Trust,
 };
 use restable_spec::names::same;
 use restable_spec::{Builtin, Directory, Provider, Registry, SpecSource};
@@ -116,8 +117,10 @@ pub async fn open(
         emulator.as_ref().map(Emulator::url).as_deref(),
     )?;
     let mut clients = HashMap::new();
+    // One for the process: what one provider's calls leave free, another's may take.
+    let scheduler = Scheduler::new(configuration.settings.max_concurrency, Arc::new(TokioClock));
     for route in &routes {
-        if let Some(client) = client(route, configuration, environment)? {
+        if let Some(client) = client(route, configuration, environment, &scheduler)? {
             clients.insert(route.provider.clone(), client);
         }
     }
@@ -307,6 +310,7 @@ fn client(
     route: &Route,
     configuration: &Configuration,
     environment: &Environment,
+    scheduler: &Scheduler,
 ) -> Result<Option<Client>> {
     let bearer = |variable: &str| match environment.var(variable) {
         Some(token) => Ok(Credential::Bearer(Secret::new(token.trim()))),
@@ -337,7 +341,7 @@ fn client(
             Trust::Cloud
         },
         page_timeout: configuration.settings.page_timeout,
-        max_concurrency: configuration.settings.max_concurrency,
+        scheduler: Some(scheduler.clone()),
         environment: environment.clone(),
         ..ClientConfig::default()
     };

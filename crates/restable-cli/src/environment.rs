@@ -28,6 +28,8 @@ pub const PARTIAL_RESULTS: &str = "RESTABLE_PARTIAL_RESULTS";
 pub const DEFAULT_SUBSCRIPTION: &str = "RESTABLE_DEFAULT_SUBSCRIPTION";
 /// The subscriptions that a walk is confined to.
 pub const SUBSCRIPTIONS: &str = "RESTABLE_SUBSCRIPTIONS";
+/// `adaptive` or `off`: whether calls are held back before the service refuses them.
+pub const THROTTLE: &str = "RESTABLE_THROTTLE";
 /// Memory for sorting and grouping.
 pub const MEMORY_LIMIT: &str = "RESTABLE_MEMORY_LIMIT";
 /// The default subscription of Azure's own tools; [`DEFAULT_SUBSCRIPTION`] wins over it.
@@ -46,6 +48,7 @@ pub const SETTINGS: &[(&str, &str)] = &[
     (LOG, "log"),
     (HISTORY, "history"),
     (MAX_CONCURRENCY, "max_concurrency"),
+    (THROTTLE, "throttle"),
     (PAGE_TIMEOUT, "page_timeout"),
     (STATEMENT_TIMEOUT, "statement_timeout"),
     (PARTIAL_RESULTS, "partial_results"),

@@ -4,6 +4,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use restable_http::Throttle;
 use restable_sql::Diagnostic;
 
 /// Where a value came from.
@@ -48,6 +49,10 @@ pub const ALL: &[Documented] = &[
     Documented {
         name: "max_concurrency",
         meaning: "ceiling of calls in flight",
+    },
+    Documented {
+        name: "throttle",
+        meaning: "adaptive: calls are held back before the service refuses them; off: only `Retry-After` does",
     },
     Documented {
         name: "page_timeout",
@@ -124,6 +129,8 @@ pub enum OnError {
 pub struct Settings {
     /// Ceiling of calls in flight of one statement.
     pub max_concurrency: usize,
+    /// Whether calls are held back before the service refuses them.
+    pub throttle: Throttle,
     /// Time for one page.
     pub page_timeout: Duration,
     /// Time for a statement.
@@ -155,6 +162,7 @@ impl Default for Settings {
     fn default() -> Settings {
         Settings {
             max_concurrency: 64,
+            throttle: Throttle::Adaptive,
             page_timeout: Duration::from_secs(120),
             statement_timeout: None,
             partial_results: false,
@@ -194,6 +202,13 @@ impl Settings {
                     .ok()
                     .filter(|n| (1..=1024).contains(n))
                     .ok_or_else(|| wrong("a whole number from 1 to 1024"))?;
+            }
+            "throttle" => {
+                self.throttle = match &*value_text.to_ascii_lowercase() {
+                    "adaptive" => Throttle::Adaptive,
+                    "off" => Throttle::Off,
+                    _ => return Err(wrong("`adaptive` or `off`")),
+                };
             }
             "page_timeout" => {
                 self.page_timeout = seconds(value_text)
@@ -270,6 +285,11 @@ impl Settings {
             .ok_or_else(|| unknown(name))?;
         Ok(match known.name {
             "max_concurrency" => self.max_concurrency.to_string(),
+            "throttle" => match self.throttle {
+                Throttle::Adaptive => "adaptive",
+                Throttle::Off => "off",
+            }
+            .to_owned(),
             "page_timeout" => self.page_timeout.as_secs_f64().to_string(),
             "statement_timeout" => self
                 .statement_timeout

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use restable_http::{CallContext, Client, Meter};
+use restable_http::{CallContext, Client, Lane, Meter};
 use restable_spec::Registry;
 
 use crate::acting::ActionTotals;
@@ -38,8 +38,10 @@ pub struct Statement {
     pub partial: bool,
     /// Limit of one attempt at one page.
     pub page_timeout: std::time::Duration,
-    /// Ceiling of calls in flight of one scan.
+    /// Ceiling of its calls in flight.
     pub concurrency: usize,
+    /// Whose turn its calls take.
+    pub lane: Lane,
     /// Subscriptions that a walk is confined to; empty: all that the credential sees.
     pub subscriptions: Vec<String>,
     pub(crate) registry: Arc<Registry>,
@@ -70,6 +72,7 @@ impl Statement {
             partial: settings.partial_results,
             page_timeout: settings.page_timeout,
             concurrency: settings.max_concurrency,
+            lane: Lane::new(settings.max_concurrency, settings.throttle),
             subscriptions: settings.subscriptions.clone(),
             registry,
             clients,
@@ -92,6 +95,7 @@ impl Statement {
             partial: false,
             page_timeout: self.page_timeout,
             concurrency: self.concurrency,
+            lane: self.lane.clone(),
             subscriptions: self.subscriptions.clone(),
             registry: Arc::clone(&self.registry),
             clients: Arc::clone(&self.clients),
@@ -110,6 +114,7 @@ impl Statement {
             meter: Arc::clone(&self.meter),
             deadline: self.deadline,
             page_timeout: Some(self.page_timeout),
+            lane: self.lane.clone(),
         }
     }
 

@@ -1,4 +1,4 @@
-//! One attempt at one request: permit, headers, send, read, each within its time. It says what came of it and leaves to
+//! One attempt at one request, in its slot: headers, send, read, each within its time. It says what came of it and leaves to
 //! [`crate::exchange`] what follows.
 
 use std::time::Duration;
@@ -19,6 +19,7 @@ use crate::operation::announces_operation;
 use crate::redact::show_text;
 use crate::retry::Obstacle;
 use crate::retry_after::retry_after;
+use crate::schedule::Slot;
 use crate::tally::Tally;
 use crate::transport::{Breakage, Request, Response};
 
@@ -51,22 +52,12 @@ impl Shared {
         ask: &Ask,
         url: &Url,
         loans: &Loans,
+        slot: &Slot,
         context: &CallContext,
         tally: &mut Tally,
     ) -> Outcome {
-        let permit = match self.in_time(context, self.permits.acquire()).await {
-            Some(Ok(permit)) => permit,
-            Some(Err(_)) => {
-                return Outcome::Failed(ask.error_after(
-                    tally,
-                    ErrorKind::Config,
-                    "the client is closed",
-                ));
-            }
-            None => return Outcome::Failed(deadline(ask, tally)),
-        };
         let left = self.time_left(context);
-        // The permit may have come with the end of the time: what cannot be answered any more is not sent.
+        // The slot may have come with the end of the time: what cannot be answered any more is not sent.
         if left.is_some_and(|left| left.is_zero()) {
             return Outcome::Failed(deadline(ask, tally));
         }
@@ -75,10 +66,9 @@ impl Shared {
         let outcome = within(
             &*self.clock,
             limit,
-            self.send_and_read(ask, url, loans, context, tally),
+            self.send_and_read(ask, url, loans, slot, context, tally),
         )
         .await;
-        drop(permit);
         match outcome {
             Some(outcome) => outcome,
             None if left.is_some_and(|left| left <= page_timeout) => {
@@ -97,6 +87,7 @@ impl Shared {
         ask: &Ask,
         url: &Url,
         loans: &Loans,
+        slot: &Slot,
         context: &CallContext,
         tally: &mut Tally,
     ) -> Outcome {
@@ -137,6 +128,7 @@ impl Shared {
             Some(Ok(response)) => response,
         };
         let status = response.status.as_u16();
+        slot.hear(status, &response.headers);
         tally.hear(
             status,
             &response.headers,

@@ -1,4 +1,4 @@
-//! The client of one provider: bound call in, pages of bytes out. It owns the configuration, the pool of permits, the budget of retries and
+//! The client of one provider: bound call in, pages of bytes out. It owns the configuration, the budget of retries and
 //! the token cache. What happens within one request is [`crate::exchange`]'s; what the bytes mean is the caller's.
 
 use std::sync::{Arc, Mutex};
@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures::stream::{self, Stream};
-use tokio::sync::Semaphore;
 use url::Url;
 
 use crate::ask::Ask;
@@ -21,6 +20,7 @@ use crate::meter::Meter;
 use crate::origin::Audience;
 use crate::paging::{BodyError, Dead, PageRead, Trail};
 use crate::retry::{Budget, RetryPolicy};
+use crate::schedule::{Lane, Scheduler};
 use crate::transport::Transport;
 use restable_spec::BoundCall;
 
@@ -41,8 +41,10 @@ pub struct ClientConfig {
     pub read_timeout: Duration,
     /// Limit of one attempt at one page.
     pub page_timeout: Duration,
-    /// Requests under way at once. A call that waits between attempts is not under way.
+    /// Requests under way at once, where [`ClientConfig::scheduler`] is none. A call that waits between attempts is not under way.
     pub max_concurrency: usize,
+    /// The scheduler that all clients of a process share; without one the client has its own.
+    pub scheduler: Option<Scheduler>,
     /// Largest page, in decompressed bytes.
     pub page_bytes: usize,
     /// When calls are sent again.
@@ -74,6 +76,7 @@ impl Default for ClientConfig {
             read_timeout: Duration::from_secs(60),
             page_timeout: Duration::from_secs(120),
             max_concurrency: 64,
+            scheduler: None,
             page_bytes: 64 << 20,
             retry: RetryPolicy::default(),
             user_agent: concat!("restable/", env!("CARGO_PKG_VERSION")).to_owned(),
@@ -91,15 +94,18 @@ pub struct CallContext {
     pub deadline: Option<Instant>,
     /// Limit of one attempt at one page, instead of the client's.
     pub page_timeout: Option<Duration>,
+    /// Whose turn its calls take.
+    pub lane: Lane,
 }
 
 impl CallContext {
-    /// A context without a deadline.
+    /// A context without a deadline, in a lane of its own.
     pub fn new(meter: Arc<Meter>) -> Self {
         Self {
             meter,
             deadline: None,
             page_timeout: None,
+            lane: Lane::default(),
         }
     }
 }
@@ -118,7 +124,7 @@ pub(crate) struct Shared {
     pub tokens: Option<Tokens>,
     /// The tokens of the second credential.
     pub auxiliary: Option<Tokens>,
-    pub permits: Semaphore,
+    pub scheduler: Scheduler,
     pub budget: Budget,
     pub random: Mutex<fastrand::Rng>,
 }
@@ -176,7 +182,10 @@ impl Client {
         let shared = Shared {
             tokens: sources.own.map(tokens),
             auxiliary: sources.auxiliary.map(tokens),
-            permits: Semaphore::new(config.max_concurrency.clamp(1, Semaphore::MAX_PERMITS)),
+            scheduler: config
+                .scheduler
+                .clone()
+                .unwrap_or_else(|| Scheduler::new(config.max_concurrency, Arc::clone(&clock))),
             budget: Budget::new(config.retry.budget),
             random: Mutex::new(random),
             transport,

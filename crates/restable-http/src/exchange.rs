@@ -1,5 +1,5 @@
 //! One logical request with all of its attempts: the origin rule, the token, the attempt, and what the retry table says of its outcome.
-//! Each wait respects the statement's deadline, and no wait between attempts holds a permit. It does not know what the body means.
+//! Each wait respects the statement's deadline, and no wait between attempts holds a slot. It does not know what the body means.
 
 use std::sync::PoisonError;
 use std::time::{Duration, Instant};
@@ -17,8 +17,12 @@ use crate::error::{Error, ErrorKind};
 use crate::meter::CallRecord;
 use crate::origin::{Passage, Refusal, resolve_link};
 use crate::redact::redact_url;
-use crate::retry::{Decision, Obstacle, Price, SoFar, Stop, TokenState, backoff, decide};
+use crate::retry::{
+    Decision, Obstacle, Price, SoFar, Stop, THROTTLE_FLOOR, TokenState, backoff, decide,
+};
+use crate::schedule::Slot;
 use crate::tally::Tally;
+use crate::transport::Breakage;
 
 /// Redirects of one request that are followed.
 const REDIRECTS: usize = 3;
@@ -98,12 +102,17 @@ impl Shared {
         let mut last_price = None;
         let mut pause = Duration::ZERO;
         loop {
+            // A token may be over by the time at which there is a slot.
+            let slot = self.slot(ask, &url, context, tally).await?;
             let loans = self
                 .loans(ask, &url, context, tally, refused.as_ref())
                 .await?;
             tally.attempts += 1;
             let uncertain = tally.uncertain;
-            let (obstacle, error) = match self.attempt(ask, &url, &loans, context, tally).await {
+            let (obstacle, error) = match self
+                .attempt(ask, &url, &loans, &slot, context, tally)
+                .await
+            {
                 Outcome::Whole {
                     status,
                     headers,
@@ -155,7 +164,20 @@ impl Shared {
                 time_left: self.time_left(context),
                 patience_left: self.config.retry.patience.saturating_sub(tally.waited),
             };
-            match decide(ask.class(), obstacle, &so_far) {
+            let decision = decide(ask.class(), obstacle, &so_far);
+            match obstacle {
+                Obstacle::Status(429) if concerns_all(&error) => slot.refused(match decision {
+                    Decision::Retry { after, .. } => after,
+                    _ => tally.retry_after.unwrap_or(THROTTLE_FLOOR),
+                }),
+                Obstacle::TimedOut
+                | Obstacle::Broken(
+                    Breakage::NotConnected | Breakage::RefusedStream | Breakage::Interrupted,
+                ) => slot.lost(),
+                _ => {}
+            }
+            drop(slot);
+            match decision {
                 Decision::RefreshToken => {
                     refused = Some(loans);
                     context.meter.count_retry(None);
@@ -178,6 +200,33 @@ impl Shared {
                 Decision::Unknown => return Err(error),
                 Decision::Fail(stop) => return Err(stopped(error, stop, obstacle)),
             }
+        }
+    }
+
+    /// Waits for the right to send, to the statement's deadline at most.
+    async fn slot(
+        &self,
+        ask: &Ask,
+        url: &Url,
+        context: &CallContext,
+        tally: &Tally,
+    ) -> Result<Slot, Error> {
+        let after = self.scheduler.pause_left(&ask.method, url);
+        if let Some(left) = self.time_left(context)
+            && after > left
+        {
+            let message = "the service refuses calls of this kind for now";
+            let error = ask.error_after(tally, ErrorKind::Throttled, message);
+            let stop = Stop::Deadline { after, left };
+            return Err(stopped(error, stop, Obstacle::Status(429)));
+        }
+        let wait = self.scheduler.slot(&context.lane, &ask.method, url);
+        match self.in_time(context, wait).await {
+            Some(slot) => {
+                context.meter.count_throttle(slot.held);
+                Ok(slot)
+            }
+            None => Err(deadline(ask, tally)),
         }
     }
 
@@ -316,6 +365,14 @@ impl Shared {
 fn is_renewable(loan: &Option<Loan>, tokens: &Option<Tokens>) -> bool {
     let renewal = tokens.as_ref().map(Tokens::renewal);
     loan.is_some() && renewal == Some(Renewal::Possible)
+}
+
+/// Whether a refusal with 429 is for all calls of its kind, and not for this resource alone, with which something else is busy.
+fn concerns_all(error: &Error) -> bool {
+    let code = error.code.as_deref().unwrap_or_default();
+    !["AnotherOperation", "OperationInProgress", "Conflict"]
+        .iter()
+        .any(|busy| code.contains(busy))
 }
 
 /// The last attempt's error, with the reason why it was the last.

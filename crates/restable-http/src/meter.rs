@@ -137,9 +137,11 @@ impl Meter {
 
     pub(crate) fn count_retry(&self, throttled: Option<Duration>) {
         self.retries.fetch_add(1, Relaxed);
-        if let Some(wait) = throttled {
-            self.throttle_nanos.fetch_add(nanos(wait), Relaxed);
-        }
+        self.count_throttle(throttled.unwrap_or_default());
+    }
+
+    pub(crate) fn count_throttle(&self, wait: Duration) {
+        self.throttle_nanos.fetch_add(nanos(wait), Relaxed);
     }
 
     pub(crate) fn count_bytes(&self, bytes: u64, wire_bytes: u64) {

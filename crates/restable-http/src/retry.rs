@@ -8,7 +8,7 @@ use crate::transport::Breakage;
 use restable_spec::CallClass;
 
 /// A throttled call without a `Retry-After` waits at least this long.
-const THROTTLE_FLOOR: Duration = Duration::from_secs(1);
+pub(crate) const THROTTLE_FLOOR: Duration = Duration::from_secs(1);
 
 /// The numbers behind the decisions.
 #[derive(Debug, Clone)]

@@ -1,8 +1,8 @@
-//! Concurrency, the meter, and what does not hold a permit.
+//! Concurrency, the meter, and what does not hold a slot.
 
 use super::scene::{Outcome, Scene, call, config, page};
-use crate::ClientConfig;
 use crate::scripted::Reply;
+use crate::{ClientConfig, Lane, Throttle};
 use std::time::Duration;
 
 #[test]
@@ -12,9 +12,10 @@ fn no_more_than_the_limit_at_once() {
             max_concurrency: limit,
             ..config()
         };
-        let scene = Scene::answering(narrow, |_, _| {
+        let mut scene = Scene::answering(narrow, |_, _| {
             page("a", None).after(Duration::from_millis(100))
         });
+        scene.lane = Lane::new(usize::MAX, Throttle::Off);
         let done = scene.clock.run(futures::future::join_all(
             (0..50).map(|_| scene.listing(call("/list"))),
         ));
@@ -32,12 +33,12 @@ fn a_call_that_waits_lets_others_through() {
         ..config()
     };
     let scene = Scene::answering(one, |request, count| match (request.url.path(), count) {
-        ("/slow", 0) => Reply::json(429, "{}").header("retry-after", "60"),
+        ("/subscriptions/a/slow", 0) => Reply::json(429, "{}").header("retry-after", "60"),
         _ => page("a", None).after(Duration::from_millis(100)),
     });
-    let slow = scene.listing(call("/slow"));
+    let slow = scene.listing(call("/subscriptions/a/slow"));
     let quick = async {
-        let read = scene.listing(call("/quick")).await;
+        let read = scene.listing(call("/subscriptions/b/quick")).await;
         (read.1.is_none(), scene.clock.elapsed())
     };
     let done = scene.clock.run(futures::future::join(slow, quick));

@@ -28,6 +28,7 @@ pub(super) struct Scene {
     pub client: Client,
     pub meter: Arc<Meter>,
     pub deadline: Option<Duration>,
+    pub lane: Lane,
 }
 
 impl Scene {
@@ -74,6 +75,7 @@ impl Scene {
             client,
             meter,
             deadline: None,
+            lane: Lane::default(),
         }
     }
 
@@ -87,6 +89,7 @@ impl Scene {
             meter: Arc::clone(&self.meter),
             deadline: self.deadline.map(|deadline| self.clock.now() + deadline),
             page_timeout: None,
+            lane: self.lane.clone(),
         }
     }
 
