@@ -35,6 +35,8 @@ pub enum Command {
     Serve(ServeArguments),
     /// A local Azure Resource Manager, until Ctrl-C.
     Emulator(EmulatorArguments),
+    /// Actions that were started from here, across runs.
+    Operations(OperationsArguments),
     /// Credentials.
     Auth {
         /// What about them.
@@ -101,6 +103,58 @@ pub struct ServeArguments {
     pub connection: ConnectionArguments,
 }
 
+/// `restable operations`.
+#[derive(Debug, Args)]
+pub struct OperationsArguments {
+    /// What about them.
+    #[command(subcommand)]
+    pub command: OperationsCommand,
+}
+
+/// Commands on operations.
+#[derive(Debug, Subcommand)]
+pub enum OperationsCommand {
+    /// The actions of the journal, the newest last. Nothing is sent.
+    List(ListArguments),
+    /// Wait until an operation ends, and answer its result.
+    Wait(WaitArguments),
+    /// Go on with statements that were broken off: operations are waited for, unknown outcomes are looked up, what was not sent is
+    /// sent.
+    Resume(ResumeArguments),
+}
+
+/// `restable operations list`.
+#[derive(Debug, Args)]
+pub struct ListArguments {
+    /// Only those that have not ended, or whose outcome is not known.
+    #[arg(long)]
+    pub open: bool,
+    /// Only the last so many.
+    #[arg(long, value_name = "NUMBER")]
+    pub last: Option<usize>,
+    #[command(flatten)]
+    pub session: SessionArguments,
+}
+
+/// `restable operations wait`.
+#[derive(Debug, Args)]
+pub struct WaitArguments {
+    /// The journal's number, or Azure's id of the operation.
+    #[arg(value_name = "ID")]
+    pub reference: String,
+    #[command(flatten)]
+    pub session: SessionArguments,
+}
+
+/// `restable operations resume`.
+#[derive(Debug, Args)]
+pub struct ResumeArguments {
+    /// The statement's id, as `list` shows it [default: every statement that was broken off]
+    pub statement: Option<String>,
+    #[command(flatten)]
+    pub session: SessionArguments,
+}
+
 /// `restable auth status`.
 #[derive(Debug, Args)]
 pub struct StatusArguments {
@@ -162,6 +216,18 @@ pub struct SessionArguments {
     /// The default subscription of statements that change something.
     #[arg(long, value_name = "ID")]
     pub subscription: Option<String>,
+    /// Preview every statement that would change something, and send none of them.
+    #[arg(long, help_heading = "Acting")]
+    pub preview: bool,
+    /// Ask nothing before calls that change something, as `--set confirm=never`.
+    #[arg(short, long, help_heading = "Acting", overrides_with_all = ["yes", "confirm"])]
+    pub yes: bool,
+    /// Ask before every call that changes something, as `--set confirm=always`. Of --yes and --confirm the last one wins.
+    #[arg(long, help_heading = "Acting", overrides_with_all = ["yes", "confirm"])]
+    pub confirm: bool,
+    /// Do not wait for long-running operations; `restable operations wait` does so later.
+    #[arg(long, help_heading = "Acting")]
+    pub no_wait: bool,
     /// Allow partial results: what cannot be read is listed instead of failing the statement, and the exit code is 3.
     #[arg(long)]
     pub partial: bool,
@@ -319,6 +385,13 @@ impl SessionArguments {
                 "partial_results",
                 self.partial.then(|| "on".to_owned()),
             ),
+            ("--yes", "confirm", self.yes.then(|| "never".to_owned())),
+            (
+                "--confirm",
+                "confirm",
+                self.confirm.then(|| "always".to_owned()),
+            ),
+            ("--no-wait", "wait", self.no_wait.then(|| "off".to_owned())),
         ];
         all.extend(
             flags
@@ -477,6 +550,27 @@ mod tests {
             );
             let kinds = told.split("the kinds of an auxiliary").nth(1);
             assert_eq!(kinds.is_some(), bad.contains('='), "{told}");
+        }
+    }
+
+    #[test]
+    fn of_yes_and_confirm_the_last_one_wins() {
+        let confirm = |flags: &[&str]| {
+            let arguments = exec(&[&["x"], flags].concat()).unwrap();
+            let settings = arguments.session.settings();
+            let found = settings.into_iter().filter(|(_, key, _)| key == "confirm");
+            found.map(|(.., value)| value).collect::<Vec<_>>().join(" ")
+        };
+        for (flags, expected) in [
+            (&["-y"][..], "never"),
+            (&["--confirm"], "always"),
+            (&["--confirm", "--yes"], "never"),
+            (&["-y", "--confirm"], "always"),
+            (&["-y", "--confirm", "-y", "-y"], "never"),
+            (&["--set", "confirm=always", "-y"], "always never"),
+            (&[], ""),
+        ] {
+            assert_eq!(confirm(flags), expected, "{flags:?}");
         }
     }
 

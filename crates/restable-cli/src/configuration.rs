@@ -12,6 +12,7 @@ use crate::arguments::Level;
 use crate::environment;
 use crate::error::{Error, Result};
 use crate::output::Format;
+use crate::places;
 
 /// Where the shell keeps what was typed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -44,6 +45,8 @@ pub struct Configuration {
     pub log: Option<Level>,
     /// Where the shell keeps what was typed.
     pub history: History,
+    /// The file that actions are journaled in, if anybody named one.
+    pub journal: Option<PathBuf>,
 }
 
 /// A configuration file that was read.
@@ -138,6 +141,7 @@ impl Configuration {
                     path => History::File(directory.join(path)),
                 }
             }
+            "journal" => self.journal = (!value.is_empty()).then(|| directory.join(value)),
             _ if key.starts_with("datafusion.") => {
                 self.engine_options.push((key.to_owned(), value.to_owned()))
             }
@@ -168,14 +172,10 @@ impl ConfigurationFile {
         if let Some(path) = environment.var(environment::CONFIG) {
             return ConfigurationFile::read(Path::new(path)).map(Some);
         }
-        use etcetera::BaseStrategy as _;
-        let Ok(directories) = etcetera::choose_base_strategy() else {
+        let Some(directory) = places::configuration(environment) else {
             return Ok(None);
         };
-        let path = directories
-            .config_dir()
-            .join("restable")
-            .join("config.toml");
+        let path = directory.join("config.toml");
         match path.try_exists() {
             Ok(false) => Ok(None),
             _ => ConfigurationFile::read(&path).map(Some),
@@ -392,7 +392,7 @@ mod tests {
     #[test]
     fn datafusions_settings_and_paths() {
         let file = file(
-            "provider_specs = 'specs'\nhistory = 'off'\n[datafusion.execution]\nbatch_size = 10",
+            "provider_specs = 'specs'\nhistory = 'off'\njournal = 'j.db'\n[datafusion.execution]\nbatch_size = 10",
         )
         .unwrap();
         let resolved = resolve(&[], &Environment::default(), Some(&file)).unwrap();
@@ -408,5 +408,6 @@ mod tests {
             Some(PathBuf::from("/etc/restable/specs"))
         );
         assert_eq!(resolved.history, History::Off);
+        assert_eq!(resolved.journal, Some(PathBuf::from("/etc/restable/j.db")));
     }
 }

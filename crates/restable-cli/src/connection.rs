@@ -4,8 +4,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use arm_emulator::{Emulator, Options};
-use restable_engine::{Engine, Session};
+use arm_emulator::{ClockKind, Emulator, Options};
+use restable_engine::acting::JournalPlace;
+use restable_engine::{Engine, Origin, Session};
 use restable_http::{
     AzureCredential, Client, ClientConfig, Cloud, Credential, Environment, Scheduler, Secret,
     TokioClock, Trust,
@@ -16,8 +17,10 @@ use url::{Host, Url};
 
 use crate::arguments::{Auth, ConnectionArguments, Grant};
 use crate::auxiliary::{self, Auxiliary};
+use crate::azure_profile;
 use crate::configuration::Configuration;
 use crate::error::{Error, Result};
+use crate::places;
 
 /// The provider that the emulator stands in for.
 const AZURE: &str = "azure";
@@ -33,6 +36,8 @@ pub struct Connection {
     pub routes: Vec<Route>,
     /// The clients of those that can be called.
     pub clients: HashMap<String, Client>,
+    /// The subscription that the Azure CLI's profile names, where calls go to Azure as one of its identities.
+    profile: Option<String>,
     /// The emulator of this process; it ends with the value.
     #[expect(dead_code, reason = "held for as long as its calls")]
     emulator: Option<Emulator>,
@@ -62,7 +67,12 @@ impl Connection {
         configuration: &Configuration,
         variables: &[(String, String)],
     ) -> Result<Session> {
-        let session = self.engine.session(configuration.settings.clone())?;
+        let mut settings = configuration.settings.clone();
+        if let (None, Some(subscription)) = (&settings.default_subscription, &self.profile) {
+            // One that is none is not used: the profile is not the user's word on it.
+            let _ = settings.set("default_subscription", subscription, Origin::Environment);
+        }
+        let session = self.engine.session(settings)?;
         for (name, value) in variables {
             session.set_variable(name, value);
         }
@@ -88,6 +98,16 @@ pub async fn open(
     configuration: &Configuration,
     environment: &Environment,
 ) -> Result<Connection> {
+    open_by(ClockKind::Real, arguments, configuration, environment).await
+}
+
+/// As [`open`], with an emulator that goes by this clock.
+pub async fn open_by(
+    clock: ClockKind,
+    arguments: &ConnectionArguments,
+    configuration: &Configuration,
+    environment: &Environment,
+) -> Result<Connection> {
     let mut sources: Vec<Arc<dyn SpecSource>> = vec![Arc::new(Builtin)];
     if let Some(directory) = &configuration.provider_specs {
         // A tree that cannot be listed would otherwise be told under a name inside it.
@@ -103,6 +123,7 @@ pub async fn open(
             Emulator::start(Options {
                 estate: estate.clone(),
                 require_token: false,
+                clock,
                 ..Options::default()
             })
             .await?,
@@ -124,11 +145,42 @@ pub async fn open(
             clients.insert(route.provider.clone(), client);
         }
     }
+    let clouds = routes
+        .iter()
+        .filter(|route| route.auth == Some(Auth::Azure))
+        .map(|route| (route.provider.clone(), configuration.cloud.to_string()));
+    let journal = journal(arguments, configuration, environment)?;
+    let engine = Engine::new(registry, clients.clone()).with_journal(journal, clouds.collect());
+    let asks_azure = routes.iter().any(|route| {
+        same(&route.provider, AZURE) && route.auth == Some(Auth::Azure) && !route.trusted
+    });
+    let profile = asks_azure
+        .then(|| azure_profile::default_subscription(environment, configuration.cloud))
+        .flatten();
     Ok(Connection {
-        engine: Engine::new(registry, clients.clone()),
+        engine,
         routes,
         clients,
+        profile,
         emulator,
+    })
+}
+
+/// Where actions are journaled: what is emulated in this process ends with it, and so does its journal.
+fn journal(
+    arguments: &ConnectionArguments,
+    configuration: &Configuration,
+    environment: &Environment,
+) -> Result<JournalPlace> {
+    if arguments.emulator.is_some() {
+        return Ok(JournalPlace::Memory);
+    }
+    let usual = || Some(places::state(environment)?.join("journal.db"));
+    let file = configuration.journal.clone().or_else(usual);
+    file.map(JournalPlace::File).ok_or_else(|| Error::Setting {
+        place: "`journal`".to_owned(),
+        message: "there is no home directory to keep the journal of actions in".to_owned(),
+        hint: Some("`--set journal=FILE` names one".to_owned()),
     })
 }
 

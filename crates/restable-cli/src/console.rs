@@ -10,6 +10,7 @@ use restable_http::Environment;
 use crate::environment;
 use crate::error::{Error, Result};
 use crate::output::Target;
+use crate::status_line::{Above, StatusLine};
 
 /// The width where a terminal does not tell its own.
 const USUAL_WIDTH: usize = 100;
@@ -42,6 +43,7 @@ pub struct Console {
     volume: Talk,
     target: Target,
     styled: bool,
+    status: StatusLine,
 }
 
 impl Console {
@@ -54,14 +56,24 @@ impl Console {
         } else {
             Target::Stream
         };
+        let status = if dumb {
+            StatusLine::nowhere()
+        } else {
+            StatusLine::on_stderr(width)
+        };
+        let rows: Box<dyn Write + Send> = match stdout.is_terminal() {
+            true => Box::new(Above::new(&status, stdout)),
+            false => Box::new(stdout),
+        };
         Console {
-            rows: BufWriter::with_capacity(64 << 10, Box::new(stdout)),
+            rows: BufWriter::with_capacity(64 << 10, rows),
             awaited: None,
-            talk: Box::new(io::stderr()),
+            talk: Box::new(Above::new(&status, io::stderr())),
             side: Side::Apart,
             volume: Talk::Usual,
             target,
             styled: target != Target::Stream && environment.var(environment::NO_COLOR).is_none(),
+            status,
         }
     }
 
@@ -77,13 +89,22 @@ impl Console {
             volume: Talk::Usual,
             target: Target::Stream,
             styled: false,
+            status: StatusLine::nowhere(),
         }
     }
 
     /// Says no more than `talk` asks for.
     pub fn with_talk(mut self, talk: Talk) -> Console {
         self.volume = talk;
+        if talk == Talk::Quiet {
+            self.status = StatusLine::nowhere();
+        }
         self
+    }
+
+    /// The line that tells how far a statement is.
+    pub fn status_line(&self) -> &StatusLine {
+        &self.status
     }
 
     /// Writes the talk between the rows, and the rows for a person even where nobody is known to read them.

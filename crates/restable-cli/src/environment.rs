@@ -32,8 +32,30 @@ pub const SUBSCRIPTIONS: &str = "RESTABLE_SUBSCRIPTIONS";
 pub const THROTTLE: &str = "RESTABLE_THROTTLE";
 /// Memory for sorting and grouping.
 pub const MEMORY_LIMIT: &str = "RESTABLE_MEMORY_LIMIT";
+/// The file that actions are journaled in; `--emulator` journals in memory.
+pub const JOURNAL: &str = "RESTABLE_JOURNAL";
+/// When to ask before calls that change something: `auto`, `always` or `never`.
+pub const CONFIRM: &str = "RESTABLE_CONFIRM";
+/// Whether long-running operations are waited for.
+pub const WAIT: &str = "RESTABLE_WAIT";
+/// Seconds between two looks at an operation that does not say when to look again.
+pub const POLL_INTERVAL: &str = "RESTABLE_POLL_INTERVAL";
+/// Whether a failed target stops those after it: `continue` or `stop`.
+pub const ON_ERROR: &str = "RESTABLE_ON_ERROR";
+/// Seconds after which a call of which the service knows nothing counts as not sent.
+pub const UNKNOWN_GRACE: &str = "RESTABLE_UNKNOWN_GRACE";
+/// Seconds after which a target is read again before a destructive call.
+pub const RECHECK_AFTER: &str = "RESTABLE_RECHECK_AFTER";
+/// Where `restable/config.toml` is looked for, an absolute path; `~/.config` if it is not set.
+pub const XDG_CONFIG_HOME: &str = "XDG_CONFIG_HOME";
+/// Where `restable/journal.db` and `restable/history` are kept, an absolute path; `~/.local/state` if it is not set.
+pub const XDG_STATE_HOME: &str = "XDG_STATE_HOME";
+/// The user's home directory; the one of the user database if it is not set.
+pub const HOME: &str = "HOME";
 /// The default subscription of Azure's own tools; [`DEFAULT_SUBSCRIPTION`] wins over it.
 pub const AZURE_SUBSCRIPTION_ID: &str = "AZURE_SUBSCRIPTION_ID";
+/// Where the Azure CLI keeps its profile; `~/.azure` if it is not set. The subscription chosen there is the last choice.
+pub const AZURE_CONFIG_DIR: &str = "AZURE_CONFIG_DIR";
 /// Set to anything: no bold or dim text on terminals (<https://no-color.org>).
 pub const NO_COLOR: &str = "NO_COLOR";
 /// `dumb`: a terminal that knows no lines and no colours.
@@ -56,6 +78,13 @@ pub const SETTINGS: &[(&str, &str)] = &[
     (DEFAULT_SUBSCRIPTION, "default_subscription"),
     (SUBSCRIPTIONS, "subscriptions"),
     (MEMORY_LIMIT, "memory_limit"),
+    (JOURNAL, "journal"),
+    (CONFIRM, "confirm"),
+    (WAIT, "wait"),
+    (POLL_INTERVAL, "poll_interval"),
+    (ON_ERROR, "on_error"),
+    (UNKNOWN_GRACE, "unknown_grace"),
+    (RECHECK_AFTER, "recheck_after"),
 ];
 
 #[cfg(test)]

@@ -106,6 +106,14 @@ pub enum Error {
         /// The file, in backticks, or `standard input`.
         name: String,
     },
+    /// A statement acted, and targets did not come to what was asked for. Which, and why, is in their rows.
+    #[error("{} did not come to what was asked for", if *of == 1 { "the target".to_owned() } else { format!("{count} of {of} targets") })]
+    Unachieved {
+        /// So many of them.
+        count: u64,
+        /// All of them.
+        of: u64,
+    },
     /// Neither a statement nor a file was given.
     #[error("nothing to run")]
     Nothing,
@@ -152,7 +160,7 @@ impl Error {
             | Error::Nothing
             | Error::Documents(_) => Exit::Statement,
             Error::Connection(problem) if problem.is_ours() => Exit::Statement,
-            Error::Connection(_) | Error::Output(_) => Exit::Provider,
+            Error::Connection(_) | Error::Output(_) | Error::Unachieved { .. } => Exit::Provider,
             Error::Emulator(arm_emulator::Error::Listen { .. }) => Exit::Provider,
             Error::Emulator(_) => Exit::Statement,
             Error::Closed => Exit::Done,

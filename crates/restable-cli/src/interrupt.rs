@@ -1,7 +1,9 @@
 //! Ctrl-C. Owns the signal: work that may be interrupted is awaited through [`Interrupt::or`], and is dropped when the signal comes, which
-//! ends its calls.
+//! ends its calls. Work that changes something is not dropped at the first signal: it is told to stop, and holds the process until then.
 
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -30,17 +32,28 @@ fn signal() -> io::Result<tokio::signal::windows::CtrlC> {
     tokio::signal::windows::ctrl_c()
 }
 
-/// Whether Ctrl-C was pressed.
-#[derive(Debug)]
+/// How often Ctrl-C was pressed. A clone is the same one.
+#[derive(Debug, Clone)]
 pub struct Interrupt {
-    pressed: watch::Sender<bool>,
+    presses: watch::Sender<usize>,
+    holders: Arc<AtomicUsize>,
+}
+
+/// While it lives, the first Ctrl-C does not end the process.
+#[derive(Debug)]
+pub struct Hold(Arc<AtomicUsize>);
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
 }
 
 impl Interrupt {
     /// Takes the signal as soon as this returns. It has a thread of its own, so that work which keeps all others busy cannot hold it up.
     pub fn listen(patience: Patience) -> Result<Interrupt> {
-        let (pressed, _) = watch::channel(false);
-        let sender = pressed.clone();
+        let interrupt = Interrupt::new();
+        let listener = interrupt.clone();
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build();
@@ -55,8 +68,7 @@ impl Interrupt {
         let listen = move || {
             runtime.block_on(async {
                 while signal.recv().await.is_some() {
-                    sender.send_replace(true);
-                    if patience == Patience::Short {
+                    if listener.press(patience) {
                         tokio::time::sleep(GRACE).await;
                         std::process::exit(i32::from(Exit::Interrupted.code()));
                     }
@@ -67,21 +79,55 @@ impl Interrupt {
             .name("interrupt".to_owned())
             .spawn(listen);
         thread.map_err(|problem| Error::Internal(format!("no thread for signals: {problem}")))?;
-        Ok(Interrupt { pressed })
+        Ok(interrupt)
     }
 
-    /// One that is never pressed.
+    fn new() -> Interrupt {
+        Interrupt {
+            presses: watch::channel(0).0,
+            holders: Arc::default(),
+        }
+    }
+
+    /// One that nobody has pressed.
     #[cfg(test)]
     pub fn never() -> Interrupt {
-        Interrupt {
-            pressed: watch::channel(false).0,
-        }
+        Interrupt::new()
+    }
+
+    /// Counts a signal; whether the process is to end if its work does not.
+    fn press(&self, patience: Patience) -> bool {
+        self.presses.send_modify(|presses| *presses += 1);
+        let held = self.holders.load(Ordering::Acquire) > 0;
+        let first = *self.presses.borrow() == 1;
+        patience == Patience::Short && !(held && first)
+    }
+
+    /// Work begins that is to be stopped, not dropped, by the first signal.
+    pub fn hold(&self) -> Hold {
+        self.holders.fetch_add(1, Ordering::AcqRel);
+        Hold(Arc::clone(&self.holders))
+    }
+
+    /// Whether the signal came.
+    pub fn is_pressed(&self) -> bool {
+        *self.presses.borrow() > 0
     }
 
     /// Waits for the signal.
     pub async fn pressed(&self) {
+        self.pressed_times(1).await;
+    }
+
+    /// Waits until the signal came twice: what is being stopped is to be dropped.
+    pub async fn pressed_twice(&self) {
+        self.pressed_times(2).await;
+    }
+
+    async fn pressed_times(&self, times: usize) {
+        let mut presses = self.presses.subscribe();
         // The sender is `self`, so the channel cannot be closed while this waits.
-        let _ = self.pressed.subscribe().wait_for(|pressed| *pressed).await;
+        let _ = presses.wait_for(|presses| *presses >= times).await;
     }
 
     /// Does the work, or drops it when the signal comes.
@@ -93,8 +139,32 @@ impl Interrupt {
         }
     }
 
-    /// Forgets a signal that was for work of before.
+    /// Forgets signals that were for work of before.
     pub fn clear(&self) {
-        self.pressed.send_replace(false);
+        self.presses.send_replace(0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn work_that_is_held_ends_at_the_second_signal() {
+        let plain = Interrupt::never();
+        assert!(plain.press(Patience::Short));
+        let held = Interrupt::never();
+        let hold = held.hold();
+        assert!(!held.press(Patience::Short));
+        assert!(held.press(Patience::Short));
+        drop(hold);
+        // At a person's terminal the process never ends by it.
+        let shell = Interrupt::never();
+        assert!(!shell.press(Patience::Long) && !shell.press(Patience::Long));
+        shell.clear();
+        let _hold = shell.hold();
+        assert!(!shell.press(Patience::Long));
+        held.clear();
+        assert!(held.press(Patience::Short), "nothing holds it any more");
     }
 }

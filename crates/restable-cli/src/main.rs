@@ -1,8 +1,10 @@
 //! The command `restable`: SQL shell, scripts, emulator, guided tour. The only crate that prints: rows go to stdout, everything else to
 //! stderr. It knows no provider's meaning and names no DataFusion.
 
+mod acted;
 mod arguments;
 mod auxiliary;
+mod azure_profile;
 mod commands;
 mod configuration;
 mod connection;
@@ -12,8 +14,11 @@ mod error;
 mod interrupt;
 mod log;
 mod output;
+mod places;
+mod question;
 mod runner;
 mod script_file;
+mod status_line;
 mod summary;
 
 use std::process::ExitCode;
@@ -68,6 +73,9 @@ fn run(arguments: Arguments, environment: &Environment) -> Result<Exit> {
             Some(Command::Serve(arguments)) => commands::serve::run(&arguments, environment).await,
             Some(Command::Emulator(arguments)) => {
                 commands::emulator::run(arguments, environment).await
+            }
+            Some(Command::Operations(arguments)) => {
+                commands::operations::run(&arguments, environment).await
             }
             Some(Command::Auth {
                 command: AuthCommand::Status(arguments),

@@ -1,19 +1,24 @@
 //! Runs scripts: statement by statement, rows to stdout, everything else to stderr. Owns what is said after a statement, and which failure
 //! decides the exit code; `exec`, `shell` and `demo` all run through it.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use arrow::array::RecordBatch;
 use restable_engine::{Outcome, Report, Rows, Session};
 use restable_sql::{Piece, parse_piece, split};
 
+use crate::acted::{self, GoingOn};
 use crate::console::Console;
 use crate::error::{Error, Exit, Result};
 use crate::interrupt::Interrupt;
-use crate::output::{self, Format, Look, Place, Records, value::printable};
+use crate::output::{self, Format, Look, Place, Printer, Records, value::printable};
+use crate::status_line::TICK;
 use crate::summary::{StatementSummary, Summary};
 
 /// Missing scopes that are named before the rest is only counted.
 const NAMED: usize = 10;
+/// A statement that takes longer to stop than this says what it waits for.
+const UNNOTICED: Duration = Duration::from_millis(300);
 
 /// What a failed statement means for those after it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +38,13 @@ pub enum Timing {
     On,
 }
 
+/// Whether Ctrl-C stopped a statement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stopped {
+    No,
+    Yes,
+}
+
 /// Runs scripts in one session.
 pub struct Runner<'a> {
     session: &'a Session,
@@ -45,6 +57,8 @@ pub struct Runner<'a> {
     pub records: Records,
     /// Whether times are told.
     pub timing: Timing,
+    /// How operations that were not waited for to their end are taken up again.
+    pub going_on: GoingOn,
     summary: Summary,
     first_failure: Option<Exit>,
     incomplete: bool,
@@ -66,6 +80,7 @@ impl<'a> Runner<'a> {
             format,
             records: Records::Auto,
             timing: Timing::Off,
+            going_on: GoingOn::Nowhere,
             summary: Summary::default(),
             first_failure: None,
             incomplete: false,
@@ -130,16 +145,13 @@ impl<'a> Runner<'a> {
                 (_, 0) => Place::First,
                 _ => Place::Later,
             };
-            let started = Instant::now();
-            let (report, outcome) = self.statement(script, piece, place).await;
-            let summary =
-                StatementSummary::new(piece.text(script), report.as_ref(), outcome.as_ref().err());
-            self.summary.statements.push(summary);
-            if self.timing == Timing::On {
-                let milliseconds = started.elapsed().as_secs_f64() * 1e3;
-                self.console.say(&format!("time: {milliseconds:.1} ms"));
-            }
-            match outcome {
+            let session = self.session;
+            let work = async {
+                let parsed = parse_piece(script, piece)?;
+                let prepared = session.prepare(&parsed).await?;
+                Ok(session.run(prepared).await?)
+            };
+            match self.answer(piece.text(script), work, place).await {
                 Ok(()) => {}
                 Err(failure @ (Error::Interrupted | Error::Closed | Error::Output(_))) => {
                     return Err(failure);
@@ -155,18 +167,36 @@ impl<'a> Runner<'a> {
         Ok(())
     }
 
-    async fn statement(
+    /// Does what the session was asked for otherwise than by a statement, as if it were one.
+    pub async fn request(
         &mut self,
-        script: &str,
-        piece: &Piece,
+        words: &str,
+        work: impl Future<Output = restable_engine::Result<Outcome>>,
+    ) -> Result<()> {
+        let work = async { Ok(work.await?) };
+        match self.answer(words, work, Place::Only).await {
+            Err(failure @ (Error::Interrupted | Error::Closed | Error::Output(_))) => Err(failure),
+            Err(failure) => {
+                self.fail(&failure, "");
+                Ok(())
+            }
+            Ok(()) => Ok(()),
+        }
+    }
+
+    /// Awaits an outcome, writes its rows and remembers what it was. `words` is what the summary calls it.
+    async fn answer(
+        &mut self,
+        words: &str,
+        work: impl Future<Output = Result<Outcome>>,
         place: Place,
-    ) -> (Option<Report>, Result<()>) {
-        let outcome = async {
-            let parsed = parse_piece(script, piece)?;
-            let prepared = self.session.prepare(&parsed).await?;
-            Ok::<Outcome, Error>(self.interrupt.or(self.session.run(prepared)).await??)
-        };
-        match outcome.await {
+    ) -> Result<()> {
+        let started = Instant::now();
+        self.console.status_line().begin();
+        let outcome = self.interrupt.or(work).await.and_then(|outcome| outcome);
+        let (report, outcome) = match outcome {
+            // Whatever else it came to: a question that Ctrl-C answered is a refusal as well.
+            Err(_) if self.interrupt.is_pressed() => (None, Err(Error::Interrupted)),
             Err(failure) => (None, Err(failure)),
             Ok(Outcome::Done { message, report }) => {
                 self.console.say(&printable(&message));
@@ -176,7 +206,15 @@ impl<'a> Runner<'a> {
                 (report, Ok(()))
             }
             Ok(Outcome::Rows(rows)) => self.rows(rows, place).await,
+        };
+        self.console.status_line().end();
+        let summary = StatementSummary::new(words, report.as_ref(), outcome.as_ref().err());
+        self.summary.statements.push(summary);
+        if self.timing == Timing::On {
+            let milliseconds = started.elapsed().as_secs_f64() * 1e3;
+            self.console.say(&format!("time: {milliseconds:.1} ms"));
         }
+        outcome
     }
 
     async fn rows(&mut self, mut rows: Rows, place: Place) -> (Option<Report>, Result<()>) {
@@ -187,20 +225,8 @@ impl<'a> Runner<'a> {
             records: self.records,
         };
         let mut printer = output::printer(look, place, rows.schema());
-        let outcome = loop {
-            match self.interrupt.or(rows.next()).await {
-                Err(interrupted) => break Err(interrupted),
-                Ok(None) => break self.console.begin_rows(),
-                Ok(Some(Err(failure))) => break Err(failure.into()),
-                Ok(Some(Ok(batch))) => {
-                    let begun = self.console.begin_rows();
-                    let written = begun.and_then(|()| printer.rows(&batch, self.console.rows()));
-                    if let Err(failure) = written.and_then(|()| self.console.flush()) {
-                        break Err(failure);
-                    }
-                }
-            }
-        };
+        let (outcome, stopped) = self.take(&mut rows, &mut *printer).await;
+        self.console.status_line().end();
         let report = rows.report();
         drop(rows);
         let ended = match &outcome {
@@ -209,10 +235,73 @@ impl<'a> Runner<'a> {
             Err(_) => printer.cut(self.console.rows()),
         };
         let ended = ended.and_then(|()| self.console.flush());
+        let mut outcome = outcome.and(ended);
+        // What became of the targets is told even if not all of their rows were written.
+        if let Some(totals) = &report.actions {
+            acted::tell(totals, self.console);
+        }
         if outcome.is_ok() {
             self.cover(&report);
         }
-        (Some(report), outcome.and(ended))
+        if let Some(totals) = &report.actions {
+            acted::tell_going_on(totals, self.going_on, self.console);
+            outcome = outcome.and_then(|()| acted::outcome(totals));
+        }
+        match stopped {
+            Stopped::No => (Some(report), outcome),
+            Stopped::Yes => (Some(report), Err(Error::Interrupted)),
+        }
+    }
+
+    /// Writes rows as they come. Ctrl-C ends a statement that reads at once; one that acts is stopped, and its rows are taken to their end,
+    /// unless it is pressed again.
+    async fn take(&mut self, rows: &mut Rows, printer: &mut dyn Printer) -> (Result<()>, Stopped) {
+        let stopper = rows.stopper();
+        let _hold = stopper.as_ref().map(|_| self.interrupt.hold());
+        let mut stopped = Stopped::No;
+        let mut noticed = false;
+        let mut pressed = std::pin::pin!(self.interrupt.pressed());
+        loop {
+            let quiet = match stopped {
+                Stopped::Yes if !noticed => UNNOTICED,
+                _ => TICK,
+            };
+            tokio::select! {
+                biased;
+                () = &mut pressed, if stopped == Stopped::No => match &stopper {
+                    Some(stopper) => {
+                        stopper.stop();
+                        stopped = Stopped::Yes;
+                    }
+                    None => return (Err(Error::Interrupted), Stopped::Yes),
+                },
+                () = self.interrupt.pressed_twice(), if stopped == Stopped::Yes => {
+                    return (Err(Error::Interrupted), stopped);
+                }
+                batch = rows.next() => match batch {
+                    None => return (self.console.begin_rows(), stopped),
+                    Some(Err(failure)) => return (Err(failure.into()), stopped),
+                    Some(Ok(batch)) => {
+                        if let Err(failure) = self.write(&batch, printer) {
+                            return (Err(failure), stopped);
+                        }
+                    }
+                },
+                () = tokio::time::sleep(quiet), if stopper.is_some() => {
+                    if stopped == Stopped::Yes && !noticed {
+                        noticed = true;
+                        self.console.warn("stopping: calls that are on their way are awaited; Ctrl-C again leaves them");
+                    }
+                    self.console.status_line().tick();
+                }
+            }
+        }
+    }
+
+    fn write(&mut self, batch: &RecordBatch, printer: &mut dyn Printer) -> Result<()> {
+        self.console.begin_rows()?;
+        printer.rows(batch, self.console.rows())?;
+        self.console.flush()
     }
 
     /// Says what a statement covered.

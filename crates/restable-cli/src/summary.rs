@@ -1,9 +1,11 @@
 //! The summary of a run, as `--summary` writes it. Owns its keys; SQL text in it is redacted as in a log.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
 use restable_engine::Report;
+use restable_engine::acting::ActionTotals;
 use serde::Serialize;
 
 use crate::error::{Error, Result};
@@ -28,6 +30,9 @@ pub struct StatementSummary {
     scopes: usize,
     complete: bool,
     missing: Vec<MissingScope>,
+    /// Only of a statement that acted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    targets: Option<Targets>,
     /// Only of a statement that failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<Failure>,
@@ -38,6 +43,38 @@ struct MissingScope {
     scope: String,
     code: String,
     message: String,
+}
+
+/// What became of the targets of a statement that acted.
+#[derive(Debug, Serialize)]
+struct Targets {
+    statuses: BTreeMap<String, u64>,
+    errors: Vec<ErrorCount>,
+    operations: Vec<i64>,
+    statement: String,
+}
+
+#[derive(Debug, Serialize)]
+struct ErrorCount {
+    code: Option<String>,
+    message: String,
+    count: u64,
+}
+
+impl From<&ActionTotals> for Targets {
+    fn from(totals: &ActionTotals) -> Targets {
+        let errors = totals.errors.iter().map(|error| ErrorCount {
+            code: error.code.clone(),
+            message: error.message.clone(),
+            count: error.count,
+        });
+        Targets {
+            statuses: totals.statuses.clone(),
+            errors: errors.collect(),
+            operations: totals.operations.clone(),
+            statement: totals.statement.clone(),
+        }
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -86,6 +123,7 @@ impl StatementSummary {
             scopes: report.scopes.values().sum(),
             complete: error.is_none() && report.is_complete(),
             missing,
+            targets: report.actions.as_deref().map(Targets::from),
             error,
         }
     }

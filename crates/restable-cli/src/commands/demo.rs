@@ -1,13 +1,14 @@
 //! `restable demo`: a guided tour against the built-in emulator. Everything is on stdout, in the order in which it is to be read.
 
-use arm_emulator::Estate;
+use arm_emulator::{ClockKind, Estate};
+use restable_engine::Origin;
 use restable_http::Environment;
 
 use crate::arguments::{ConnectionArguments, DemoArguments};
 use crate::configuration::Configuration;
 use crate::connection;
 use crate::console::Console;
-use crate::error::{Exit, Result};
+use crate::error::{Error, Exit, Result};
 use crate::interrupt::{Interrupt, Patience};
 use crate::output::Format;
 use crate::runner::{OnFailure, Runner};
@@ -90,6 +91,33 @@ SELECT friendly_name, datasource_type, policy_name
 FROM vw_backup_instances
 WHERE vault_name = 'bv-data-disks-eus2';",
     },
+    Stop {
+        title: "Back up one of them now",
+        words: "\
+EXEC calls a method, here the on-demand backup, for each row of its source.
+PREVIEW before it reads, and shows what would be sent: nothing is.",
+        sql: "\
+PREVIEW EXEC backup_instances.adhoc_backup
+  @backupRuleOptions.ruleName = 'BackupHourly'
+FOR EACH (SELECT * FROM vw_backup_instances
+          WHERE vault_name = 'bv-data-disks-eus2' AND friendly_name = 'disk-kafka-01');",
+    },
+    Stop {
+        title: "And follow its job",
+        words: "\
+The call is journaled before it is sent, and sent once. Then its operation is
+followed to its end and, with AWAIT_JOB, so is the job that it started. For more
+than one target, and for calls that destroy, a question comes first.",
+        sql: "\
+EXEC /*+ AWAIT_JOB */ backup_instances.adhoc_backup
+  @backupRuleOptions.ruleName = 'BackupHourly'
+FOR EACH (SELECT * FROM vw_backup_instances
+          WHERE vault_name = 'bv-data-disks-eus2' AND friendly_name = 'disk-kafka-01');
+SELECT friendly_name, operation_category AS operation, status, duration_seconds AS seconds
+FROM vw_jobs
+WHERE vault_name = 'bv-data-disks-eus2' AND is_user_triggered
+ORDER BY start_time DESC LIMIT 1;",
+    },
 ];
 
 const FAREWELL: &str = "
@@ -97,6 +125,7 @@ const FAREWELL: &str = "
   restable exec --emulator -o csv \\
       \"SELECT name, location FROM azure.data_protection.backup_vaults\"
   restable emulator            the emulator alone, for other tools
+  restable operations list     what was started from here, across runs
   restable auth status         which credential would be used against Azure
   restable shell               your own estate, for example after `az login`";
 
@@ -104,12 +133,18 @@ const FAREWELL: &str = "
 pub async fn run(_: &DemoArguments, environment: &Environment) -> Result<Exit> {
     let interrupt = Interrupt::listen(Patience::Short)?;
     // The tour is the same on every machine: no settings but its own.
-    let configuration = Configuration::default();
+    let mut configuration = Configuration::default();
+    // The emulator's time goes to the end of whatever is waited for.
+    let set = configuration
+        .settings
+        .set("poll_interval", "0", Origin::Default);
+    set.map_err(|problem| Error::Internal(problem.message))?;
     let arguments = ConnectionArguments {
         emulator: Some(Estate::Demo),
         ..ConnectionArguments::default()
     };
-    let connection = connection::open(&arguments, &configuration, environment).await?;
+    let connection =
+        connection::open_by(ClockKind::Fast, &arguments, &configuration, environment).await?;
     let session = connection.session(&configuration, &[]).await?;
     let mut console = Console::standard(environment).together();
     console.say(WELCOME);

@@ -2,8 +2,11 @@
 
 use std::path::Path;
 
+use restable_engine::Session;
+use restable_engine::acting::Access;
 use restable_http::Environment;
 
+use crate::acted::GoingOn;
 use crate::arguments::{ExecArguments, SessionArguments};
 use crate::configuration::{self, Configuration, ConfigurationFile};
 use crate::connection;
@@ -11,6 +14,7 @@ use crate::console::{Console, Talk};
 use crate::error::{Error, Exit, Result};
 use crate::interrupt::{Interrupt, Patience};
 use crate::output::{Format, Target};
+use crate::question;
 use crate::runner::{OnFailure, Runner};
 use crate::script_file::{self, Script};
 
@@ -26,21 +30,28 @@ pub async fn run(arguments: &ExecArguments, environment: &Environment) -> Result
         (None, None) => return Err(Error::Nothing),
     };
     let mut console = console(&arguments.session, environment)?;
-    let format = configuration.output.unwrap_or(match console.target() {
-        Target::Terminal(_) => Format::Table,
-        Target::Stream => Format::Json,
-    });
+    let format = format(&configuration, &mut console);
     let interrupt = Interrupt::listen(Patience::Short)?;
     let connection =
         connection::open(&arguments.session.connection, &configuration, environment).await?;
     let session = connection
         .session(&configuration, &arguments.session.variables)
         .await?;
+    attend(&session, &arguments.session, &console, &interrupt);
     let mut runner = Runner::new(&session, &mut console, &interrupt, format);
+    runner.going_on = going_on(&arguments.session);
     let ended = runner
         .script(&script.text, &script.name, on_failure(&arguments.session))
         .await;
     finish(&runner, arguments.session.summary.as_deref(), ended)
+}
+
+/// The format that was named, else the one that suits who reads.
+pub fn format(configuration: &Configuration, console: &mut Console) -> Format {
+    configuration.output.unwrap_or(match console.target() {
+        Target::Terminal(_) => Format::Table,
+        Target::Stream => Format::Json,
+    })
 }
 
 /// The settings of a session, with the log that they ask for.
@@ -62,6 +73,27 @@ pub fn console(arguments: &SessionArguments, environment: &Environment) -> Resul
     match &arguments.outfile {
         Some(path) => console.into_file(path),
         None => Ok(console),
+    }
+}
+
+/// Lets a session ask and tell whoever sits at the terminal, and gives it the access that the flags leave it.
+pub fn attend(
+    session: &Session,
+    arguments: &SessionArguments,
+    console: &Console,
+    interrupt: &Interrupt,
+) {
+    session.attend(question::attendant(console, interrupt));
+    if arguments.preview {
+        session.set_access(Access::Preview);
+    }
+}
+
+/// Where operations go on that a run does not wait for.
+fn going_on(arguments: &SessionArguments) -> GoingOn {
+    match arguments.connection.emulator {
+        Some(_) => GoingOn::Nowhere,
+        None => GoingOn::Command,
     }
 }
 

@@ -5,5 +5,6 @@ pub mod completions;
 pub mod demo;
 pub mod emulator;
 pub mod exec;
+pub mod operations;
 pub mod serve;
 pub mod shell;

@@ -11,6 +11,7 @@ use restable_sql::{Completeness, Open, completeness, split};
 
 use self::backslash::Next;
 use self::input::{Input, Line};
+use crate::acted::GoingOn;
 use crate::arguments::ShellArguments;
 use crate::commands::exec;
 use crate::connection;
@@ -29,7 +30,7 @@ pub async fn run(arguments: &ShellArguments, environment: &Environment) -> Resul
         .session(&configuration, &arguments.variables)
         .await?;
     let mut console = exec::console(arguments, environment)?;
-    let mut input = Input::open(session.registry(), &configuration.history)?;
+    let mut input = Input::open(session.registry(), &configuration.history, environment)?;
     let interrupt = Interrupt::listen(if input.is_terminal() {
         Patience::Long
     } else {
@@ -39,7 +40,9 @@ pub async fn run(arguments: &ShellArguments, environment: &Environment) -> Resul
         greet(&mut console, &connection);
     }
     let format = configuration.output.unwrap_or(Format::Table);
+    exec::attend(&session, arguments, &console, &interrupt);
     let mut runner = Runner::new(&session, &mut console, &interrupt, format);
+    runner.going_on = GoingOn::Shell;
     // At a terminal a person decides after each failure; a script of lines ends at the first, like one of `exec`.
     let on_failure = if input.is_terminal() {
         OnFailure::GoOn

@@ -36,6 +36,17 @@ const COMMANDS: &[(&str, &str, &str)] = &[
         "[FORMAT]",
         "format: table, json, jsonl, csv, tsv, markdown",
     ),
+    ("\\operations", "", "actions that were started from here"),
+    (
+        "\\wait",
+        "ID",
+        "wait for an operation, by its number or Azure's id",
+    ),
+    (
+        "\\resume",
+        "[STATEMENT]",
+        "go on with a statement that was stopped",
+    ),
     ("\\x", "", "records below each other, or as lines again"),
     (
         "\\timing",
@@ -55,6 +66,8 @@ it is still typed or running.
   USE azure.data_protection;            short names from now on
   DESCRIBE EXTENDED backup_instances;   columns and parameters
   SELECT … FROM vw_backup_instances;    views have flat columns
+  EXEC t.m @name = …;  DELETE FROM t WHERE …;    change something
+  PREVIEW EXEC …;                       what would be sent, and nothing is
   SHOW CALLS;  SHOW WARNINGS;           what the last statement did
   SHOW SETTINGS;                        with their values and meanings
   SET partial_results = on;             list what cannot be read, do not fail
@@ -85,6 +98,18 @@ pub async fn run(runner: &mut Runner<'_>, line: &str, typed: &mut String) -> Res
         ("\\d+", table) => sql(runner, &format!("DESCRIBE EXTENDED {table}")).await?,
         ("\\dm", table) if !table.is_empty() => {
             sql(runner, &format!("SHOW METHODS IN {table}")).await?
+        }
+        ("\\operations", _) => sql(runner, "SHOW OPERATIONS").await?,
+        ("\\wait", reference) if !reference.is_empty() => {
+            let session = runner.session();
+            runner.begin();
+            runner.request(line, session.wait_for(reference)).await?
+        }
+        ("\\resume", statement) => {
+            let session = runner.session();
+            let statement = Some(statement).filter(|statement| !statement.is_empty());
+            runner.begin();
+            runner.request(line, session.resume(statement)).await?
         }
         ("\\o", "") => runner.console.say(&format!("format: {}", runner.format)),
         ("\\o", format) => match Format::from_str(format, true) {

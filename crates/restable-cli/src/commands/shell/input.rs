@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use restable_engine::catalog::Current;
+use restable_http::Environment;
 use restable_spec::Registry;
 use rustyline::error::ReadlineError;
 use rustyline::history::FileHistory;
@@ -13,6 +14,7 @@ use rustyline::{CompletionType, Config, Editor};
 use super::complete::Names;
 use crate::configuration::History;
 use crate::error::{Error, Result};
+use crate::places;
 
 /// Entries that the history keeps.
 const KEPT: usize = 10_000;
@@ -43,7 +45,11 @@ pub struct Terminal {
 
 impl Input {
     /// A terminal if there is one on both sides, else standard input.
-    pub fn open(registry: &Arc<Registry>, history: &History) -> Result<Input> {
+    pub fn open(
+        registry: &Arc<Registry>,
+        history: &History,
+        environment: &Environment,
+    ) -> Result<Input> {
         if !io::stdin().is_terminal() || !io::stdout().is_terminal() {
             return Ok(Input::Stream);
         }
@@ -60,7 +66,7 @@ impl Input {
         let history = match history {
             History::Off => None,
             History::File(path) => Some(path.clone()),
-            History::Usual => usual(),
+            History::Usual => places::state(environment).map(|state| state.join("history")),
         };
         if let Some(path) = &history {
             prepare(path).map_err(|source| Error::Write {
@@ -121,16 +127,6 @@ impl Input {
             let _ = terminal.editor.append_history(path);
         }
     }
-}
-
-/// The file in the user's state directory.
-fn usual() -> Option<PathBuf> {
-    use etcetera::BaseStrategy as _;
-    let directories = etcetera::choose_base_strategy().ok()?;
-    let state = directories
-        .state_dir()
-        .unwrap_or_else(|| directories.data_dir());
-    Some(state.join("restable").join("history"))
 }
 
 /// Makes the file, for its owner's eyes only.
