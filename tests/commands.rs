@@ -17,8 +17,11 @@ pub struct Command {
     arguments: Vec<String>,
     stdin: Option<String>,
     folder: tempfile::TempDir,
+    /// Its home, if that is not a folder of its own.
+    home: Option<PathBuf>,
     /// Where it runs, if that is not its home.
     place: Option<PathBuf>,
+    environment: Vec<(&'static str, String)>,
 }
 
 /// What a command left.
@@ -27,6 +30,18 @@ pub struct Output {
     pub code: i32,
     pub stdout: String,
     pub stderr: String,
+}
+
+impl Output {
+    /// What a process left.
+    pub fn of(output: std::process::Output) -> Output {
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        Output {
+            code: output.status.code().unwrap_or(-1),
+            stdout: text(output.stdout),
+            stderr: text(output.stderr),
+        }
+    }
 }
 
 impl Command {
@@ -39,8 +54,26 @@ impl Command {
             arguments,
             stdin: None,
             folder: tempfile::tempdir().unwrap(),
+            home: None,
             place: None,
+            environment: Vec::new(),
         }
+    }
+
+    /// Has a home that it shares with other commands.
+    pub fn home(mut self, home: &Path) -> Command {
+        self.home = Some(home.to_owned());
+        self
+    }
+
+    /// A variable of its environment.
+    pub fn environment(mut self, name: &'static str, value: &str) -> Command {
+        self.environment.push((name, value.to_owned()));
+        self
+    }
+
+    fn folder(&self) -> &Path {
+        self.home.as_deref().unwrap_or(self.folder.path())
     }
 
     /// Runs in this folder; its home stays its own.
@@ -55,21 +88,23 @@ impl Command {
     }
 
     /// A file in the folder where the command runs.
-    fn file(self, name: &str, content: impl AsRef<[u8]>) -> Command {
-        let path = self.folder.path().join(name);
+    pub fn file(self, name: &str, content: impl AsRef<[u8]>) -> Command {
+        let path = self.folder().join(name);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, content).unwrap();
         self
     }
 
-    pub async fn run(&self) -> Output {
+    /// Starts it.
+    pub fn begin(&self) -> tokio::process::Child {
         let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_restable"));
         command
             .args(&self.arguments)
-            .current_dir(self.place.as_deref().unwrap_or(self.folder.path()))
+            .current_dir(self.place.as_deref().unwrap_or(self.folder()))
             .env_clear()
-            .env("HOME", self.folder.path())
+            .env("HOME", self.folder())
             .env("PATH", "")
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .stdin(if self.stdin.is_some() {
                 Stdio::piped()
             } else {
@@ -77,22 +112,20 @@ impl Command {
             })
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap();
+        command.spawn().unwrap()
+    }
+
+    pub async fn run(&self) -> Output {
+        let mut child = self.begin();
         if let (Some(text), Some(mut stdin)) = (&self.stdin, child.stdin.take()) {
             // A command that does not read its input to the end is no failure of the test.
             let _ = stdin.write_all(text.as_bytes()).await;
         }
-        let output = child.wait_with_output().await.unwrap();
-        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-        Output {
-            code: output.status.code().unwrap_or(-1),
-            stdout: text(output.stdout),
-            stderr: text(output.stderr),
-        }
+        Output::of(child.wait_with_output().await.unwrap())
     }
 
     /// The command line, what it left, and files that it wrote.
-    async fn transcript(&self, files: &[&str]) -> String {
+    pub async fn transcript(&self, files: &[&str]) -> String {
         let output = self.run().await;
         let mut text = String::from("$ restable");
         for argument in &self.arguments {
@@ -117,11 +150,11 @@ impl Command {
             };
         }
         for file in files {
-            let content = std::fs::read_to_string(self.folder.path().join(file))
+            let content = std::fs::read_to_string(self.folder().join(file))
                 .unwrap_or_else(|error| error.to_string());
             let _ = write!(text, "--- {file}\n{content}");
         }
-        steady(&text, self.folder.path())
+        steady(&text, self.folder())
     }
 }
 
@@ -173,7 +206,7 @@ fn steady(text: &str, folder: &Path) -> String {
 }
 
 /// Replaces what follows each `mark` as long as `volatile` holds.
-fn after_each(line: &str, mark: &str, volatile: impl Fn(char) -> bool, word: &str) -> String {
+pub fn after_each(line: &str, mark: &str, volatile: impl Fn(char) -> bool, word: &str) -> String {
     let mut done = String::new();
     let mut rest = line;
     while let Some(at) = rest.find(mark) {

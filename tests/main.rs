@@ -12,6 +12,7 @@
 )]
 
 mod acting;
+mod acting_commands;
 mod commands;
 mod completeness;
 mod economy;
