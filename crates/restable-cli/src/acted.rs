@@ -97,6 +97,9 @@ fn hint(totals: &ActionTotals, going_on: GoingOn) -> Option<String> {
             "what became of operation {number} is not known: `{resume} {statement}` looks again"
         )),
         (open, _) => {
+            // They are counted as they end.
+            let mut open = open.to_vec();
+            open.sort_unstable();
             let named: Vec<String> = open.iter().take(NAMED).map(i64::to_string).collect();
             let named = named.join(", ");
             let more = match open.len().saturating_sub(NAMED) {
@@ -142,7 +145,11 @@ mod tests {
             hint(&one, GoingOn::Shell).as_deref(),
             Some("operation 12 has not ended: `\\wait 12` waits for it")
         );
-        let many = totals(&[("Accepted", 12), ("NotSent", 2)], (1..=12).collect(), 2);
+        let many = totals(
+            &[("Accepted", 12), ("NotSent", 2)],
+            (1..=12).rev().collect(),
+            2,
+        );
         assert_eq!(
             command(&many),
             "operations 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 … and 2 more have not ended: `restable operations wait NUMBER` waits for one, \

@@ -133,7 +133,7 @@ impl Line {
     }
 }
 
-/// `17 of 500 · 1 failed · disk-7 Inprogress 40 % · 12 s`.
+/// `17 of 500 · 1 failed · 12 s · disk-7 Inprogress 40 %`. What matters least comes last, where the screen may end.
 fn text(progress: &Progress, since: Duration) -> String {
     let mut parts = Vec::new();
     if progress.total != 1 {
@@ -142,6 +142,7 @@ fn text(progress: &Progress, since: Duration) -> String {
     if progress.failed > 0 {
         parts.push(format!("{} failed", progress.failed));
     }
+    parts.push(elapsed(progress.elapsed + since));
     let percent = progress.percent.map(|percent| format!("{percent:.0} %"));
     let words = [
         Some(printable(&progress.target).into_owned()),
@@ -156,7 +157,6 @@ fn text(progress: &Progress, since: Duration) -> String {
     if !words.is_empty() {
         parts.push(words.join(" "));
     }
-    parts.push(elapsed(progress.elapsed + since));
     parts.join(" · ")
 }
 
@@ -260,7 +260,7 @@ mod tests {
     #[test]
     fn texts() {
         let one = progress(0, 1, "Inprogress");
-        assert_eq!(text(&one, Duration::ZERO), "disk-7 Inprogress · 12 s");
+        assert_eq!(text(&one, Duration::ZERO), "12 s · disk-7 Inprogress");
         let many = Progress {
             failed: 2,
             percent: Some(40.4),
@@ -269,7 +269,7 @@ mod tests {
         };
         assert_eq!(
             text(&many, Duration::from_secs(60)),
-            "17 of 500 · 2 failed · a\\u{1b}[31m Inprogress 40 % · 1 min 12 s"
+            "17 of 500 · 2 failed · 1 min 12 s · a\\u{1b}[31m Inprogress 40 %"
         );
         assert_eq!(elapsed(Duration::from_secs(7_384)), "2 h 03 min");
         assert_eq!(cut("日本語", 5), "日本");
@@ -282,7 +282,7 @@ mod tests {
         line.tell(&progress(0, 1, "Inprogress"));
         assert_eq!(
             screen.new_text(),
-            format!("{ERASE}disk-7 Inprogress · 12 s")
+            format!("{ERASE}12 s · disk-7 Inprogress")
         );
         let mut talk = Above::new(&line, screen.clone());
         writeln!(talk, "notice").unwrap();
@@ -296,7 +296,7 @@ mod tests {
         line.tick();
         assert_eq!(
             screen.new_text(),
-            format!("\n{ERASE}disk-7 Succeeded · 12 s")
+            format!("\n{ERASE}12 s · disk-7 Succeeded")
         );
         line.end();
         assert_eq!(screen.new_text(), ERASE);
