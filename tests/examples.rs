@@ -3,8 +3,8 @@
 
 use std::path::{Path, PathBuf};
 
-use arm_emulator::{ClockKind, Emulator, JournalEntry, Options};
-use serde_json::Value;
+use arm_emulator::{Action, ClockKind, Emulator, Fault, JournalEntry, Match, Options};
+use serde_json::{Value, json};
 
 use crate::commands::{Command, Output};
 use crate::rig::{Calls, report, root, run};
@@ -52,9 +52,16 @@ impl Script {
         if let Some(at) = arguments.iter().position(|it| *it == "-o") {
             arguments.drain(at..at + 2);
         }
-        arguments.extend(["-o", "json"]);
+        // The emulator's clock goes to the end of what is waited for: there is no time to pass.
+        arguments.extend(["-o", "json", "--set", "poll_interval=0"]);
         arguments.extend(more);
         Command::new(&arguments).at(&root())
+    }
+
+    /// Without one of its flags.
+    pub fn without(mut self, flag: &str) -> Script {
+        self.arguments.retain(|argument| argument != flag);
+        self
     }
 
     pub async fn run(&self, emulator: &Emulator, more: &[&str]) -> Ran {
@@ -75,7 +82,7 @@ pub struct Ran {
 }
 
 impl Ran {
-    fn new(name: &str, output: Output, emulator: &Emulator) -> Ran {
+    pub fn new(name: &str, output: Output, emulator: &Emulator) -> Ran {
         let answers = serde_json::Deserializer::from_str(&output.stdout).into_iter();
         Ran {
             name: name.to_owned(),
@@ -139,7 +146,18 @@ pub fn names(folder: &str) -> Vec<String> {
 }
 
 /// What each script asks to be changed; nothing, if it is not named here.
-const WRITTEN: &[(&str, &str)] = &[];
+const WRITTEN: &[(&str, &str)] = &[
+    ("backup-before-change", "3 BackupInstances_AdhocBackup"),
+    ("decommission", "3 BackupInstances_StopProtection"),
+    (
+        "restore-drill",
+        "1 BackupInstances_TriggerRestore, 1 BackupInstances_ValidateForRestore",
+    ),
+    (
+        "undelete",
+        "1 BackupInstances_ResumeProtection, 1 DeletedBackupInstances_Undelete",
+    ),
+];
 
 #[test]
 fn every_script_runs() {
@@ -225,5 +243,150 @@ fn policy_compliance() {
             .map(|row| row["instances"].as_u64().unwrap())
             .collect();
         assert_eq!(instances.iter().sum::<u64>(), 31);
+    });
+}
+
+#[test]
+fn backup_before_change() {
+    run(async {
+        let emulator = emulator().await;
+        let script = Script::read("backup-before-change");
+        let ran = script.run(&emulator, &[]).await.ended(0);
+        assert_eq!(
+            ran.column(0, "current_protection_state"),
+            ["ProtectionConfigured"; 3]
+        );
+        assert_eq!(ran.column(1, "job_status"), ["Completed"; 3]);
+        assert_eq!(ran.column(2, "last_recovery_point").len(), 3);
+        // The recovery points are those of the jobs, so later than anything that was there.
+        let started = ran.writes()[0].time.clone();
+        for point in ran.column(2, "last_recovery_point") {
+            assert!(point[..19] >= started[..19], "{point} {started}");
+        }
+
+        // Nothing of such a group: nothing to ask, nothing to send, no error.
+        emulator.clear_journal();
+        let none = script.run(&emulator, &["-v", "group=rg-nothing"]).await;
+        let none = none.ended(0);
+        assert_eq!((none.answers[1].len(), none.written().as_str()), (0, ""));
+    });
+}
+
+/// One bad job is a failed statement, and the change does not go on.
+#[test]
+fn backup_before_change_fails_with_any_job() {
+    run(async {
+        let emulator = emulator().await;
+        emulator.inject(Fault {
+            matches: Match {
+                method: Some("POST".to_owned()),
+                path: Some("hana-data-02*/backup?".to_owned()),
+                ..Match::default()
+            },
+            action: Action::FailJob {
+                code: "UserErrorSnapshotLimit".to_owned(),
+                message: "no more snapshots of this disk".to_owned(),
+            },
+        });
+        let script = Script::read("backup-before-change");
+        let ran = script.run(&emulator, &[]).await.ended(2);
+        assert_eq!(ran.written(), "3 BackupInstances_AdhocBackup");
+        let mut jobs = ran.column(1, "job_status");
+        jobs.sort();
+        assert_eq!(jobs, ["Completed", "Completed", "Failed"]);
+        assert_eq!(ran.answers.len(), 2, "the script has ended");
+    });
+}
+
+#[test]
+fn restore_drill() {
+    run(async {
+        let emulator = emulator().await;
+        let script = Script::read("restore-drill");
+        let ran = script.run(&emulator, &[]).await.ended(0);
+        assert_eq!(ran.column(1, "status"), ["Succeeded"]);
+        assert_eq!(ran.column(2, "job_status"), ["Completed"]);
+        assert_eq!(ran.column(3, "status"), ["Completed"]);
+        let target = ran.column(3, "target_id").remove(0);
+        assert!(target.ends_with("/resourceGroups/rg-restore-drill/providers/Microsoft.Compute/disks/disk-gitlab-data-drill"), "{target}");
+        let bodies: Vec<Value> = ran
+            .writes()
+            .into_iter()
+            .map(|entry| serde_json::from_str(entry.body.as_deref().unwrap()).unwrap())
+            .collect();
+        // What was validated is what was restored.
+        assert_eq!(bodies[0], json!({ "restoreRequestObject": bodies[1] }));
+        assert_eq!(
+            bodies[1]["restoreTargetInfo"]["datasourceInfo"]["resourceID"],
+            target
+        );
+        let point = bodies[1]["recoveryPointId"].as_str().unwrap();
+        assert_eq!(point.len(), 32, "{point}");
+
+        // What cannot be restored is not tried.
+        let emulator = self::emulator().await;
+        emulator.inject(Fault {
+            matches: Match {
+                method: Some("POST".to_owned()),
+                path: Some("/validateRestore?".to_owned()),
+                ..Match::default()
+            },
+            action: Action::FailOperation {
+                code: "UserErrorTargetResourceGroupNotFound".to_owned(),
+                message: "there is no such resource group".to_owned(),
+            },
+        });
+        let ran = script.run(&emulator, &[]).await.ended(2);
+        assert_eq!(ran.written(), "1 BackupInstances_ValidateForRestore");
+        assert!(
+            ran.output
+                .stderr
+                .contains("UserErrorTargetResourceGroupNotFound")
+        );
+    });
+}
+
+#[test]
+fn decommission() {
+    run(async {
+        let emulator = emulator().await;
+        let script = Script::read("decommission");
+        let ran = script.run(&emulator, &[]).await.ended(0);
+        assert_eq!(ran.column(0, "status"), ["NotSent"; 3]);
+        assert_eq!(ran.column(1, "status"), ["Succeeded"; 3]);
+        assert_eq!(
+            ran.column(2, "current_protection_state"),
+            ["ProtectionStopped"; 3]
+        );
+        assert_eq!(
+            ran.column(2, "recovery_points"),
+            ["3"; 3],
+            "what is there is kept"
+        );
+        // A second time there is nothing to stop.
+        emulator.clear_journal();
+        assert_eq!(script.run(&emulator, &[]).await.ended(0).written(), "");
+
+        // Stopping is asked for, and here nobody can be asked.
+        let emulator = self::emulator().await;
+        let refused = script.without("--yes").run(&emulator, &[]).await.ended(1);
+        assert_eq!(refused.written(), "");
+        assert!(refused.output.stderr.contains("--yes"));
+    });
+}
+
+#[test]
+fn undelete() {
+    run(async {
+        let emulator = emulator().await;
+        let script = Script::read("undelete");
+        let ran = script.run(&emulator, &[]).await.ended(0);
+        assert_eq!(ran.column(0, "friendly_name"), ["disk-print-spool"]);
+        assert_eq!(ran.column(1, "status"), ["Succeeded"]);
+        assert_eq!(ran.column(2, "status"), ["Succeeded"]);
+        assert_eq!(
+            ran.column(3, "current_protection_state"),
+            ["ProtectionConfigured"]
+        );
     });
 }

@@ -13,6 +13,7 @@
 
 mod acting;
 mod acting_commands;
+mod adhoc;
 mod commands;
 mod completeness;
 mod economy;

@@ -1,0 +1,12 @@
+-- Backup-AzDataProtectionBackupInstanceAdhoc, parameter set BackupExpanded: every value by its own name.
+--   Backup-AzDataProtectionBackupInstanceAdhoc -SubscriptionId $sub -ResourceGroupName $rg -VaultName $vault -BackupInstanceName $name
+--     -BackupRuleOptionRuleName BackupHourly -TriggerOptionRetentionTagOverride Default
+--   restable exec --emulator -f examples/adhoc/backup-expanded.sql
+
+EXEC azure.data_protection.backup_instances.adhoc_backup
+  @subscriptionId = '2c9e74d1-0b35-4a8f-8d16-7f92e3b5c002',
+  @resourceGroupName = 'rg-dev-shared',
+  @vaultName = 'bv-dev-weu',
+  @backupInstanceName = 'disk-build-agent-01-disk-build-agent-01-28e627ad-e62a-4caa-a2a3-3e87ee1c54ad',
+  @backupRuleOptions.ruleName = 'BackupHourly',
+  @backupRuleOptions.triggerOption.retentionTagOverride = 'Default';

@@ -1,0 +1,10 @@
+-- Backup-AzDataProtectionBackupInstanceAdhoc, parameter set BackupViaIdentityBackupVaultExpanded: the vault by its id.
+--   Backup-AzDataProtectionBackupInstanceAdhoc -BackupVaultInputObject $vault -BackupInstanceName $name
+--     -BackupRuleOptionRuleName BackupHourly -TriggerOptionRetentionTagOverride Default
+--   restable exec --emulator -f examples/adhoc/via-identity-backup-vault-expanded.sql
+
+EXEC azure.data_protection.backup_instances.adhoc_backup
+  @vault_id = '/subscriptions/2c9e74d1-0b35-4a8f-8d16-7f92e3b5c002/resourceGroups/rg-dev-shared/providers/Microsoft.DataProtection/backupVaults/bv-dev-weu',
+  @backupInstanceName = 'disk-build-agent-01-disk-build-agent-01-28e627ad-e62a-4caa-a2a3-3e87ee1c54ad',
+  @backupRuleOptions.ruleName = 'BackupHourly',
+  @backupRuleOptions.triggerOption.retentionTagOverride = 'Default';
