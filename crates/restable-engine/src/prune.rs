@@ -28,7 +28,7 @@ struct Prune {
 impl fmt::Debug for Prunes {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let shown = self.0.iter();
-        let shown = shown.map(|prune| format!("{} of {:?}", prune.condition, prune.columns));
+        let shown = shown.map(|prune| format!("{:?} of {:?}", prune.condition, prune.columns));
         formatter.debug_list().entries(shown).finish()
     }
 }

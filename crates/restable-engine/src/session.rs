@@ -103,6 +103,10 @@ impl Engine {
         }
     }
 
+    pub(crate) fn client(&self, provider: &str) -> Option<Client> {
+        self.clients.get(provider).cloned()
+    }
+
     pub(crate) fn cloud(&self, provider: &str) -> Option<&String> {
         self.actions.clouds.get(provider)
     }
@@ -407,9 +411,17 @@ impl Session {
                 source: None,
             })
         };
-        // They have their tables for as long as the statement is planned.
-        let _tables = acting::tables(self, &parsed.calls).await?;
-        match &parsed.statement {
+        // They have their tables for as long as the statement may be planned.
+        let tables = Arc::new(acting::tables(self, &parsed.calls).await?);
+        let named;
+        let statement = match parsed.calls.is_empty() {
+            true => &parsed.statement,
+            false => {
+                named = acting::named(&tables, parsed.statement.clone());
+                &named
+            }
+        };
+        match statement {
             Sql::Query(statement) => self.plan((**statement).clone(), given).await,
             Sql::Explain(explain) => match &*explain.statement {
                 Sql::Query(statement) => {
@@ -430,7 +442,7 @@ impl Session {
                     })
                 }
                 acts => {
-                    let acting = acting::plan(self, acts).await?;
+                    let acting = acting::plan(self, acts, tables).await?;
                     rows(acting::explain(self, &acting, explain.verbose).await?)
                 }
             },
@@ -497,7 +509,7 @@ impl Session {
             | Sql::Delete(_)
             | Sql::Exec(_)
             | Sql::Preview(_) => {
-                let acting = acting::plan(self, &parsed.statement).await?;
+                let acting = acting::plan(self, statement, tables).await?;
                 Ok(Prepared {
                     action: Action::Act(Box::new(acting)),
                     names: Names::default(),
@@ -790,7 +802,6 @@ async fn plan_given(
     mut statement: ast::Statement,
 ) -> Result<(LogicalPlan, Names)> {
     placeholders::bind(&mut statement, given)?;
-    acting::name_tables(&mut statement);
     dialect::json_casts(&mut statement);
     let names = names::rewrite(&mut statement, shared)?;
     let state = shared.state();

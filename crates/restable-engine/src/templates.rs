@@ -24,13 +24,7 @@ pub fn insert(service: &Service, resource: &Resource, required_only: bool) -> Re
         .into_iter()
         .filter(|input| input.required || (input.is_attribute && !required_only))
         .collect();
-    let names: Vec<String> = inputs
-        .iter()
-        .map(|input| match input.name.contains(['-', '$', '.']) {
-            true => format!("\"{}\"", input.name),
-            false => input.name.clone(),
-        })
-        .collect();
+    let names: Vec<String> = inputs.iter().map(|input| quoted(&input.name)).collect();
     let mut values = String::new();
     for (at, input) in inputs.iter().enumerate() {
         let comma = if at + 1 < inputs.len() { "," } else { "" };
@@ -60,14 +54,15 @@ pub fn exec(service: &Service, resource: &Resource, method: &Method) -> String {
         let _ = write!(
             text,
             "\n  @{} = {}{comma}{}",
-            input.name,
+            quoted(&input.name),
             input.value,
             note(&input.choices)
         );
     }
     for input in inputs.iter().filter(|input| !input.required) {
         let comma = if required.is_empty() { "" } else { ", " };
-        let _ = write!(text, "\n  -- {comma}@{} = {}", input.name, input.value);
+        let name = quoted(&input.name);
+        let _ = write!(text, "\n  -- {comma}@{name} = {}", input.value);
     }
     // Behind a comment the end of the statement needs a line of its own.
     text.push_str(
@@ -77,6 +72,14 @@ pub fn exec(service: &Service, resource: &Resource, method: &Method) -> String {
         },
     );
     text
+}
+
+/// A name as it can be written: `"$filter"`, `"api-version"`.
+fn quoted(name: &str) -> String {
+    match name.contains(['-', '$', '.']) {
+        true => format!("\"{name}\""),
+        false => name.to_owned(),
+    }
 }
 
 /// A place to fill in.

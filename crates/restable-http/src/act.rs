@@ -218,10 +218,9 @@ fn read_failure(ask: &Ask, error: Error, tally: &Tally) -> Effect {
                 correlation_id: error.correlation_id.clone(),
             }))
         }
-        // The call as such is refused, so that the attempt before was refused as well.
-        (_, Some(400 | 403 | 404 | 405 | 406 | 410 | 411 | 413 | 414 | 415 | 422)) => {
-            Effect::Failed(error)
-        }
+        // The form of the call is refused, so that the attempt before was refused as well. Other refusals may be of what that attempt
+        // has done.
+        (_, Some(405 | 406 | 411 | 413 | 414 | 415)) => Effect::Failed(error),
         _ => Effect::Unknown(error),
     }
 }

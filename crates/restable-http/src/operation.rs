@@ -170,9 +170,15 @@ pub(crate) fn begin(begun: Begun<'_>) -> Beginning {
         Ok(body) => body,
         Err(error) => return Beginning::Lost(format!("the answer is no JSON: {error}")),
     };
+    if body
+        .as_ref()
+        .is_some_and(|body| body.get("error").is_some_and(Value::is_object))
+    {
+        return Beginning::Failed;
+    }
     match body.as_ref().and_then(provisioning_state) {
         Some(Stage::Succeeded) => Beginning::Done,
-        Some(Stage::Failed | Stage::Canceled) if whole => Beginning::Failed,
+        Some(Stage::Failed | Stage::Canceled) => Beginning::Failed,
         _ if monitor.is_some() => running(handle(&begun, monitor, None)),
         Some(Stage::Running) if whole && declared => running(handle(&begun, None, None)),
         // Created, as it says, but nothing to show for it yet.

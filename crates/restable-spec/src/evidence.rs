@@ -55,6 +55,11 @@ pub struct Jobs {
     pub failed: Vec<String>,
     /// The field that has the run time: an ISO 8601 duration, or hours, minutes and seconds with colons.
     pub duration: Option<String>,
+    /// The field that has the id of what the job is about.
+    pub target: Option<String>,
+    /// The field that has the time at which it began. With [`Jobs::target`] it tells the job that a lost call may have started
+    /// where the service did not keep the request's id.
+    pub started: Option<String>,
     /// The field that has the error or errors of a job that failed.
     pub error: Option<String>,
 }

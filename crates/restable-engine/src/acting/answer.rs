@@ -316,7 +316,11 @@ impl Answer {
     /// With what the service, or the way to it, says is wrong.
     pub(super) fn with_error(mut self, error: &restable_http::Error) -> Answer {
         self.error_code.clone_from(&error.code);
-        self.error_message = Some(error.message.clone());
+        // A service that says nothing leaves the status to be told.
+        self.error_message = Some(match error.message.trim() {
+            "" => error.to_string(),
+            message => message.to_owned(),
+        });
         self.error = Some(error.report().to_string());
         self
     }

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use restable_http::Client;
 use restable_http::journal::{Settlement, State};
 use restable_spec::names::same;
-use restable_spec::{Evidence, Method, Service};
+use restable_spec::{Evidence, Jobs, Method, Service};
 use serde_json::Value;
 
 use super::answer::{Answer, Attributes};
@@ -17,6 +17,8 @@ use crate::{Error, Result};
 
 /// So often a lost call's effect is asked for before the row is answered.
 const QUESTIONS: u32 = 3;
+/// So far the clocks of two machines may be apart.
+const CLOCKS: std::time::Duration = std::time::Duration::from_secs(60);
 /// In the place of a secret that the journal does not hold.
 const HIDDEN: &str = "***";
 
@@ -29,6 +31,8 @@ pub(super) struct Lost<'a> {
     pub body: Option<&'a str>,
     /// The id that the request carried.
     pub request_id: &'a str,
+    /// When it was on its way.
+    pub sent: SystemTime,
 }
 
 /// What the service's state says of a lost call.
@@ -36,6 +40,8 @@ pub(super) struct Lost<'a> {
 pub(super) enum Verdict {
     /// It had its effect. What its answer would have held, as far as it can be told.
     Happened(Attributes),
+    /// It had its effect, which failed: the code and the text of the error.
+    Failed(Option<String>, String),
     /// There is no sign of it, yet.
     NoSign,
     /// No question decides.
@@ -54,9 +60,7 @@ impl Lost<'_> {
                 Found::NoQuestion => Verdict::Undecided,
             }),
             Evidence::Present => Ok(match self.resource(client, statement).await? {
-                Found::Something(text) if self.holds_what_was_sent(&text) => {
-                    Verdict::Happened(serde_json::from_str(&text).unwrap_or_default())
-                }
+                Found::Something(text) if self.holds_what_was_sent(&text) => provisioned(&text),
                 Found::Something(_) | Found::Nothing => Verdict::NoSign,
                 Found::NoQuestion => Verdict::Undecided,
             }),
@@ -87,6 +91,7 @@ impl Lost<'_> {
         let Some(request_id) = &jobs.request_id else {
             return Ok(Verdict::Undecided);
         };
+        let mut others = false;
         let found = ask::first(
             client,
             statement,
@@ -94,12 +99,20 @@ impl Lost<'_> {
             list,
             self.parameters,
             |row| {
-                let own = ask::field(row, request_id)?;
-                own.eq_ignore_ascii_case(self.request_id)
-                    .then(|| ask::field(row, "id"))?
+                let own = ask::field(row, request_id).unwrap_or_default();
+                if own.eq_ignore_ascii_case(self.request_id) {
+                    return ask::field(row, "id");
+                }
+                others |= self.may_be_ours(jobs, row);
+                None
             },
         );
-        Ok(match found.await? {
+        let found = found.await?;
+        // A service that does not keep the id shows the job under another.
+        if found.is_none() && others {
+            return Ok(Verdict::Undecided);
+        }
+        Ok(match found {
             Some(id) => {
                 let mut result = Attributes::new();
                 for field in self.method.result_fields() {
@@ -119,6 +132,31 @@ impl Lost<'_> {
             }
             None => Verdict::NoSign,
         })
+    }
+
+    /// Whether a job with another request's id may nevertheless be the one that the call started: it is about the same target, and
+    /// began when the call was on its way or later.
+    fn may_be_ours(&self, jobs: &Jobs, row: &str) -> bool {
+        let Some(target) = &jobs.target else {
+            return true;
+        };
+        let about = ask::field(row, target);
+        let own = self.parameters.last().map(|(_, value)| value.as_str());
+        let same_target = match (&about, own) {
+            (Some(about), Some(own)) => about
+                .rsplit('/')
+                .next()
+                .is_some_and(|last| last.eq_ignore_ascii_case(own)),
+            _ => true,
+        };
+        let began = jobs
+            .started
+            .as_ref()
+            .and_then(|field| ask::field(row, field))
+            .and_then(|text| time(&text));
+        // The clocks of two machines agree to about that.
+        let late = began.is_none_or(|began| began + CLOCKS >= self.sent);
+        same_target && late
     }
 
     async fn resource(&self, client: &Client, statement: &Statement) -> Result<Found> {
@@ -183,6 +221,28 @@ impl Lost<'_> {
     }
 }
 
+/// A resource that is there and holds what was sent: it may still be in the making, or have failed to be made.
+fn provisioned(text: &str) -> Verdict {
+    let state = ask::field(text, "properties.provisioningState").unwrap_or_default();
+    match &*state.to_ascii_lowercase() {
+        "" | "succeeded" => Verdict::Happened(serde_json::from_str(text).unwrap_or_default()),
+        "failed" | "canceled" => Verdict::Failed(
+            ask::field(text, "properties.protectionErrorDetails.code"),
+            format!("its provisioning state is `{state}`"),
+        ),
+        _ => Verdict::Undecided,
+    }
+}
+
+/// A point in time as services write it: ISO 8601, UTC.
+fn time(text: &str) -> Option<SystemTime> {
+    use arrow::array::types::TimestampMillisecondType;
+    use arrow::compute::kernels::cast_utils::Parser;
+    let millis = TimestampMillisecondType::parse(text)?;
+    let since = std::time::Duration::from_millis(u64::try_from(millis).ok()?);
+    Some(SystemTime::UNIX_EPOCH + since)
+}
+
 enum Found {
     Something(String),
     Nothing,
@@ -233,11 +293,8 @@ fn holds(there: &Value, sent: &Value) -> bool {
 }
 
 /// Whether the resource of a call is there.
-pub(super) async fn present(
-    client: &Client,
-    statement: &Statement,
-    about: About<'_>,
-) -> Result<bool> {
+pub(super) async fn present(statement: &Statement, about: About<'_>) -> Result<bool> {
+    let client = &about.deed.client;
     let (service, method) = (&about.deed.service, &about.deed.method);
     let Some((_, reader)) = service.reader_at(method) else {
         return Err(Error::Route {
@@ -253,13 +310,14 @@ pub(super) async fn present(
     Ok(found.await?.is_some())
 }
 
-fn lost<'a>(about: About<'a>, request_id: &'a str) -> Lost<'a> {
+fn lost<'a>(about: About<'a>, request_id: &'a str, sent: SystemTime) -> Lost<'a> {
     Lost {
         service: &about.deed.service,
         method: &about.deed.method,
         parameters: &about.target.parameters,
         body: about.target.call.body.as_deref(),
         request_id,
+        sent,
     }
 }
 
@@ -270,7 +328,8 @@ pub(super) async fn settle_now(
     request_id: &str,
     unknown: Answer,
 ) -> Answer {
-    let lost = lost(about, request_id);
+    let lost = lost(about, request_id, SystemTime::now());
+    let client = &about.deed.client;
     let mut pause = sending.poll.first;
     for question in 0..QUESTIONS {
         if question > 0 {
@@ -279,9 +338,12 @@ pub(super) async fn settle_now(
             }
             pause *= 2;
         }
-        match lost.verdict(&sending.client, &sending.statement).await {
+        match lost.verdict(client, &sending.statement).await {
             Ok(Verdict::Happened(result)) => {
                 return happened(sending, about, result, unknown).await;
+            }
+            Ok(Verdict::Failed(code, message)) => {
+                return failed(sending, about, code, message, unknown).await;
             }
             // The network that lost the answer may still be gone.
             Ok(Verdict::NoSign) | Err(_) => {}
@@ -295,16 +357,28 @@ pub(super) async fn settle_now(
     ))
 }
 
-/// Asks, in a later run, what became of a call; `sent` is when it was on its way, or when it was intended.
+/// What is known of a call whose answer was lost in a run before.
+pub(super) struct Later<'a> {
+    pub request_id: &'a str,
+    /// When it was on its way, or intended.
+    pub sent: SystemTime,
+    /// Why its outcome is unknown.
+    pub why: &'a str,
+    /// The service answered that it took it.
+    pub received: bool,
+}
+
+/// Asks, in a later run, what became of a call.
 pub(super) async fn settle_later(
     sending: &Sending,
     about: About<'_>,
-    request_id: &str,
-    sent: SystemTime,
+    later: Later<'_>,
     blank: Answer,
-    why: &str,
 ) -> Resolved {
-    let lost = lost(about, request_id);
+    let Later { sent, why, .. } = later;
+    let lost = lost(about, later.request_id, sent);
+    // What a slow question adds to its age shows nothing.
+    let age = SystemTime::now().duration_since(sent).unwrap_or_default();
     let unknown = |message: String| {
         Resolved::Answer(Box::new(
             Answer {
@@ -314,11 +388,19 @@ pub(super) async fn settle_later(
             .because(message),
         ))
     };
-    match lost.verdict(&sending.client, &sending.statement).await {
+    match lost.verdict(&about.deed.client, &sending.statement).await {
         Ok(Verdict::Happened(result)) => {
             let answer = happened(sending, about, result, blank).await;
             Resolved::Answer(Box::new(answer))
         }
+        Ok(Verdict::Failed(code, message)) => {
+            let answer = failed(sending, about, code, message, blank).await;
+            Resolved::Answer(Box::new(answer))
+        }
+        Ok(Verdict::NoSign) if later.received => unknown(format!(
+            "the service took it ({why}), and nothing shows yet what became of it; {}",
+            lost.look_at()
+        )),
         Ok(Verdict::Undecided) => unknown(format!(
             "it may have been received ({why}), and no query decides; {}",
             lost.look_at()
@@ -327,7 +409,6 @@ pub(super) async fn settle_later(
             "it may have been received ({why}), and what became of it could not be asked: {problem}"
         )),
         Ok(Verdict::NoSign) => {
-            let age = SystemTime::now().duration_since(sent).unwrap_or_default();
             if age < sending.unknown_grace {
                 let left = (sending.unknown_grace - age).as_secs() + 1;
                 return unknown(format!(
@@ -361,6 +442,33 @@ pub(super) async fn settle_later(
             }
         }
     }
+}
+
+/// The call was received, and came to nothing.
+async fn failed(
+    sending: &Sending,
+    about: About<'_>,
+    code: Option<String>,
+    message: String,
+    unknown: Answer,
+) -> Answer {
+    if let Some(number) = unknown.operation {
+        let settlement = Settlement {
+            error_code: code.clone(),
+            ..Settlement::of(State::Failed).because(&message)
+        };
+        if let Err(problem) = about.run.settle(number, settlement).await {
+            sending
+                .statement
+                .note_notice(format!("the journal could not be written: {problem}"));
+        }
+    }
+    Answer {
+        status: "Failed",
+        error_code: code,
+        ..unknown
+    }
+    .because(message)
 }
 
 /// The call had its effect: the journal hears of it, and the row is as if the answer had come.

@@ -35,7 +35,7 @@ pub(super) async fn wait(sending: &Sending, about: About<'_>, answer: Answer) ->
     let mut polls = 0;
     loop {
         let read = ask::one(
-            &sending.client,
+            &about.deed.client,
             &sending.statement,
             service,
             reader,

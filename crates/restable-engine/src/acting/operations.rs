@@ -7,21 +7,22 @@ use arrow::array::{Int64Array, RecordBatch, StringArray, TimestampMillisecondArr
 use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures::{TryStreamExt, stream};
-use restable_http::Journal;
 use restable_http::journal::{Binding, Entry, Filter, Run, State, Supplement};
+use restable_http::{Client, Journal};
 use restable_spec::{BoundCall, Method, Resource, Service};
 use restable_sql::Diagnostic;
 
-use super::Access;
 use super::answer::{self, Answer, Columns};
-use super::plan::Deed;
+use super::plan::{Deed, Wait};
 use super::rows::Targeted;
 use super::run::{sending, waits};
 use super::send::{self, Errand, Stopper, Work};
+use super::{Access, Consent, Question};
 use crate::functions::json_metadata;
 use crate::names::Names;
 use crate::outcome::{Outcome, Rows};
 use crate::session::Session;
+use crate::settings::Confirm;
 use crate::statement::{Running, lock};
 use crate::{Error, Result};
 
@@ -212,67 +213,52 @@ impl Session {
         let running = Running(Arc::clone(&statement));
         let started = Instant::now();
         let wait = match goal {
-            Goal::Wait => super::plan::Wait::Operation,
+            Goal::Wait => Wait::Operation,
             Goal::Resume => waits(&settings),
         };
         let mut errands = Vec::new();
         let mut methods: Vec<Arc<Method>> = Vec::new();
-        let mut client = None;
+        let several = statements.len() > 1;
         for entries in statements {
-            let Some(first) = entries.first() else {
-                continue;
-            };
-            let provider = first.binding.provider.clone();
-            let own = statement
-                .clients
-                .get(&provider)
-                .cloned()
-                .ok_or_else(|| Error::no_client(&provider))?;
-            let server = first.call().map(|call| call.server).unwrap_or_default();
-            let cloud = self.engine().cloud(&provider);
-            let binding = send::binding(&own, &provider, &server, cloud).await?;
-            client.get_or_insert(own);
-            let run = match goal {
-                Goal::Resume => Some(Arc::new(
-                    journal.resume(&first.statement, binding.clone()).await?,
+            let id = entries.first().map(|first| first.statement.clone());
+            match self.taken_up(journal, entries, &goal, wait).await {
+                Ok(own) => errands.extend(own),
+                // One statement of another identity, or of another document, does not stand in the way of the others.
+                Err(problem) if several => statement.note_notice(format!(
+                    "statement {} is left as it is: {problem}",
+                    id.unwrap_or_default()
                 )),
-                Goal::Wait => None,
-            };
-            // Taking a statement up may have changed its entries.
-            let entries = match goal {
-                Goal::Resume => {
-                    let filter = Filter::statement(&first.statement);
-                    journal.entries(filter).await?
-                }
-                Goal::Wait => entries,
-            };
-            for entry in entries {
-                let errand = self
-                    .errand(journal, &binding, run.as_ref(), entry, wait)
-                    .await?;
-                if !methods
-                    .iter()
-                    .any(|known| Arc::ptr_eq(known, &errand.deed.method))
-                {
-                    methods.push(Arc::clone(&errand.deed.method));
-                }
-                errands.push(errand);
+                Err(problem) => return Err(problem),
             }
+        }
+        self.consented(&mut errands, &settings).await?;
+        for errand in &errands {
+            let method = &errand.deed.method;
+            if !methods.iter().any(|known| Arc::ptr_eq(known, method)) {
+                methods.push(Arc::clone(method));
+            }
+        }
+        if let Some(first) = errands.first()
+            && errands
+                .iter()
+                .all(|errand| errand.run.statement() == first.run.statement())
+        {
+            lock(&statement.actions).get_or_insert_default().statement =
+                first.run.statement().to_owned();
         }
         let columns = Columns::of(&methods.iter().collect::<Vec<_>>(), wait, false);
         let schema = columns.schema();
-        let Some(client) = client else {
+        if errands.is_empty() {
             let rows = Box::pin(RecordBatchStreamAdapter::new(schema, stream::empty()));
             let names = Names::default();
             return Ok(Outcome::Rows(Rows::new(
                 rows, &names, running, started, None,
             )));
-        };
+        }
         let stopper = Stopper::new();
         let sending = sending(
             &settings,
             &self.attendant(),
-            client,
             &statement,
             stopper.clone(),
             errands.len(),
@@ -285,6 +271,107 @@ impl Session {
         Ok(Outcome::Rows(rows.stopped_by(stopper)))
     }
 
+    /// What is to be done about the entries of one statement.
+    async fn taken_up(
+        &self,
+        journal: &Journal,
+        entries: Vec<Entry>,
+        goal: &Goal,
+        wait: Wait,
+    ) -> Result<Vec<Errand>> {
+        let Some(first) = entries.first() else {
+            return Ok(Vec::new());
+        };
+        let provider = first.binding.provider.clone();
+        let client = self
+            .engine()
+            .client(&provider)
+            .ok_or_else(|| Error::no_client(&provider))?;
+        let server = first.call().map(|call| call.server).unwrap_or_default();
+        let cloud = self.engine().cloud(&provider);
+        let binding = send::binding(&client, &provider, &server, cloud).await?;
+        // Every method is looked for before anything is changed.
+        for entry in &entries {
+            self.method_of(entry)?;
+        }
+        let (run, entries) = match goal {
+            Goal::Resume => {
+                let run = journal.resume(&first.statement, binding.clone()).await?;
+                // Taking a statement up may have changed its entries.
+                let filter = Filter::statement(&first.statement);
+                (Some(Arc::new(run)), journal.entries(filter).await?)
+            }
+            Goal::Wait => (None, entries),
+        };
+        let mut errands = Vec::with_capacity(entries.len());
+        for entry in entries {
+            let one = self.errand(journal, &binding, run.as_ref(), entry, wait, &client);
+            errands.push(one.await?);
+        }
+        Ok(errands)
+    }
+
+    /// What destroys is not sent long after somebody agreed to it without asking again; what is not agreed to stays as it is.
+    async fn consented(&self, errands: &mut [Errand], settings: &crate::Settings) -> Result<()> {
+        let destroys = |errand: &Errand| {
+            matches!(errand.work, Work::Send(_) | Work::Resolve { .. })
+                && errand
+                    .deed
+                    .method
+                    .is_destructive(errand.target.call.body.as_deref())
+        };
+        let targets: Vec<&Errand> = errands.iter().filter(|errand| destroys(errand)).collect();
+        if targets.is_empty() || settings.confirm == Confirm::Never {
+            return Ok(());
+        }
+        let question = Question {
+            action: "resume".to_owned(),
+            count: targets.len(),
+            destructive: true,
+            scopes: Vec::new(),
+            first: targets
+                .iter()
+                .take(10)
+                .map(|errand| errand.target.call.scope.clone())
+                .collect(),
+        };
+        let attendant = self.attendant();
+        let consent = match &attendant.asker {
+            Some(asker) => asker(question).await,
+            None => Consent::Refused,
+        };
+        if consent == Consent::Given {
+            return Ok(());
+        }
+        for errand in errands.iter_mut().filter(|errand| destroys(errand)) {
+            let answer = |operation, status, why: &str| {
+                Work::Known(Box::new(
+                    Answer {
+                        parameters: errand.target.parameters.clone(),
+                        status,
+                        operation: Some(operation),
+                        ..Answer::default()
+                    }
+                    .because(why),
+                ))
+            };
+            errand.work = match &errand.work {
+                Work::Send(permit) => answer(
+                    permit.number(),
+                    "NotSent",
+                    "it may lose data or protection, and was not confirmed; `--yes` sends it",
+                ),
+                Work::Resolve { number, .. } => answer(
+                    *number,
+                    "Unknown",
+                    "it may lose data or protection, and was not confirmed; with `--yes` it is asked what became of it",
+                ),
+                Work::Follow(_) | Work::Known(_) => continue,
+            };
+        }
+        Ok(())
+    }
+
     /// What is to be done about one entry.
     async fn errand(
         &self,
@@ -292,7 +379,8 @@ impl Session {
         binding: &Binding,
         run: Option<&Arc<Run>>,
         entry: Entry,
-        wait: super::plan::Wait,
+        wait: Wait,
+        client: &Client,
     ) -> Result<Errand> {
         let (service, _, method) = self.method_of(&entry)?;
         let mut call = entry.call().ok_or_else(|| {
@@ -327,6 +415,7 @@ impl Session {
                 number: entry.number,
                 request_id: entry.client_request_id.clone(),
                 sent: entry.sent.unwrap_or(entry.created),
+                received: was_received(&entry),
                 why: entry
                     .error_message
                     .clone()
@@ -343,7 +432,14 @@ impl Session {
                 }
             }
             (State::Sending | State::Intended, None) => {
-                Work::Known(Box::new(known(state_of(journal, &entry))))
+                let state = state_of(journal, &entry);
+                let answer = known(state);
+                Work::Known(Box::new(match state {
+                    State::Sending | State::Intended => {
+                        answer.because("another process is sending it")
+                    }
+                    _ => answer,
+                }))
             }
             (state, _) => Work::Known(Box::new(known(state))),
         };
@@ -356,6 +452,7 @@ impl Session {
                 service,
                 method,
                 wait,
+                client: client.clone(),
             }),
             run,
             target: Targeted {
@@ -407,6 +504,15 @@ impl Session {
         .help("`--provider-specs` names the documents that the statement was run with")
         .into())
     }
+}
+
+/// Whether the service answered that it took the call, although what came of it is not known.
+fn was_received(entry: &Entry) -> bool {
+    let error = entry.error.as_deref();
+    let status = error.and_then(|error| super::ask::field(error, "status"));
+    status
+        .and_then(|status| status.parse::<u16>().ok())
+        .is_some_and(|status| (200..300).contains(&status))
 }
 
 fn has_handle(entry: &Entry) -> bool {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use arrow::datatypes::SchemaRef;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::sql::sqlparser::ast::{self, Expr, SelectItem};
+use restable_http::Client;
 use restable_spec::names::{fold, same};
 use restable_spec::{CallClass, IdForm, Location, Method, Resource, Service, Verb};
 use restable_sql::{Diagnostic, Hints, Replace, Span, Statement as Sql};
@@ -15,6 +16,7 @@ use super::Access;
 use super::answer::{self, Columns};
 use super::rows::Targeted;
 use super::source::{self, Column};
+use super::table::Tables;
 use crate::names;
 use crate::session::Session;
 use crate::{Error, Result};
@@ -75,6 +77,8 @@ pub struct Acting {
     /// What is there already is left alone.
     pub(super) keeps_existing: bool,
     pub(super) returning: Option<Vec<SelectItem>>,
+    /// The tables of its EXECs in FROM, which the source may be planned with again.
+    pub(super) _tables: Arc<Tables>,
     /// Every column of the result, in the names of the plan where there is a RETURNING.
     pub(super) schema: SchemaRef,
 }
@@ -85,11 +89,13 @@ pub(super) struct Deed {
     pub service: Arc<Service>,
     pub method: Arc<Method>,
     pub wait: Wait,
+    pub client: Client,
 }
 
 impl Acting {
-    pub(super) fn deed(&self) -> Deed {
+    pub(super) fn deed(&self, client: Client) -> Deed {
         Deed {
+            client,
             service: Arc::clone(&self.service),
             method: Arc::clone(&self.method),
             wait: self.wait,
@@ -146,7 +152,11 @@ pub(super) struct Draft {
 }
 
 /// The plan of a statement that acts. `statement` is one of Insert, Replace, Update, Delete, Exec, or a PREVIEW of one.
-pub(crate) async fn plan(session: &Session, statement: &Sql) -> Result<Acting> {
+pub(crate) async fn plan(
+    session: &Session,
+    statement: &Sql,
+    tables: Arc<Tables>,
+) -> Result<Acting> {
     let (statement, preview) = match statement {
         Sql::Preview(inner) => (&**inner, true),
         other => (other, false),
@@ -214,9 +224,11 @@ pub(crate) async fn plan(session: &Session, statement: &Sql) -> Result<Acting> {
         shows_status: !draft.hints.no_status,
         keeps_existing: draft.keeps_existing,
         returning: draft.returning,
+        _tables: tables,
         schema,
     };
     if let Some(items) = &acting.returning {
+        super::returning::check(items, draft.span)?;
         // Planned once over no rows, so that a wrong name is told before anything is sent.
         super::returning::plan(session, &acting, items, None).await?;
     }

@@ -14,7 +14,7 @@ use super::source::again;
 use crate::Result;
 use crate::session::plan_with;
 use crate::shared::Shared;
-use crate::statement::Statement;
+use crate::statement::{Running, Statement};
 
 /// What is needed to ask for one row of the source again.
 pub(super) struct Recheck {
@@ -72,12 +72,13 @@ impl Recheck {
         let statement = again(query, condition);
         let (plan, _) = plan_with(&self.shared, &self.variables, statement).await?;
         let own = Arc::new(self.statement.again());
+        // Whichever way this is left, what was read for it ends with it.
+        let _running = Running(Arc::clone(&own));
         let mut state = self.state.clone();
         state.config_mut().set_extension(Arc::clone(&own));
         let physical = state.create_physical_plan(&plan).await?;
         let rows = datafusion::physical_plan::execute_stream(physical, state.task_ctx())?;
         let batches: Vec<arrow::array::RecordBatch> = rows.try_collect().await?;
-        own.end();
         Ok(batches.iter().any(|batch| batch.num_rows() > 0))
     }
 }

@@ -1,5 +1,6 @@
 //! RETURNING: a projection over the rows that a statement answers, in the table's own names.
 
+use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex};
 
 use arrow::array::{RecordBatch, RecordBatchOptions};
@@ -10,9 +11,13 @@ use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::streaming::PartitionStream;
-use datafusion::sql::sqlparser::ast::{Ident, SelectItem};
+use datafusion::sql::sqlparser::ast::{
+    CastKind, DataType, Expr, Ident, Query, SelectItem, Visit, Visitor,
+};
 use futures::StreamExt;
 use futures::stream::BoxStream;
+
+use restable_sql::{Diagnostic, Span};
 
 use super::plan::Acting;
 use super::{source, table};
@@ -20,6 +25,64 @@ use crate::Result;
 use crate::names::Names;
 use crate::session::Session;
 use crate::statement::lock;
+
+/// RETURNING looks at one row at a time: it reads nothing else, and cannot fail once calls are on their way.
+pub(super) fn check(items: &[SelectItem], span: Span) -> Result<()> {
+    struct Reads;
+    impl Visitor for Reads {
+        type Break = &'static str;
+        fn pre_visit_query(&mut self, _query: &Query) -> ControlFlow<&'static str> {
+            ControlFlow::Break("a query")
+        }
+        fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<&'static str> {
+            match expr {
+                Expr::Function(function) if function.over.is_some() => {
+                    ControlFlow::Break("a window function")
+                }
+                Expr::Function(function) if is_aggregate(&function.name.to_string()) => {
+                    ControlFlow::Break("an aggregate")
+                }
+                Expr::Cast {
+                    kind: CastKind::Cast | CastKind::DoubleColon,
+                    data_type,
+                    ..
+                } if !is_text(data_type) => {
+                    ControlFlow::Break("a cast that may fail, where `TRY_CAST` gives NULL")
+                }
+                _ => ControlFlow::Continue(()),
+            }
+        }
+    }
+    match items.to_vec().visit(&mut Reads) {
+        ControlFlow::Continue(()) => Ok(()),
+        ControlFlow::Break(what) => Err(Diagnostic::new(
+            "R0325",
+            format!("RETURNING takes columns and functions of one row, not {what}"),
+        )
+        .at(span)
+        .help("what was answered is in `SHOW OPERATIONS` as well, which a query can read")
+        .into()),
+    }
+}
+
+fn is_aggregate(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    let known = datafusion::functions_aggregate::all_default_aggregate_functions();
+    known
+        .iter()
+        .any(|function| function.name() == name || function.aliases().contains(&name))
+}
+
+fn is_text(kind: &DataType) -> bool {
+    matches!(
+        kind,
+        DataType::Varchar(_)
+            | DataType::Text
+            | DataType::String(_)
+            | DataType::Char(_)
+            | DataType::CharVarying(_)
+    ) || kind.to_string().eq_ignore_ascii_case("json")
+}
 
 /// Rows that can be read once.
 pub(super) type Once = BoxStream<'static, Result<RecordBatch>>;

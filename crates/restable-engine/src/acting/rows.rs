@@ -39,12 +39,13 @@ pub(super) fn calls(
         .key
         .iter()
         .all(|key| path_parameters(&acting.method).any(|name| same(name, key)));
+    let total = batches.iter().map(RecordBatch::num_rows).sum();
     let mut number = 0;
     for batch in batches {
         for row in 0..batch.num_rows() {
             number += 1;
             let targeted = call(acting, batch, row, default_subscription, &mut warnings)
-                .map_err(|problem| of_row(problem, number, acting.rows))?;
+                .map_err(|problem| of_row(problem, number, total))?;
             // Names of Azure compare without regard to case: two spellings are one target.
             let mut key = format!("{}{}", targeted.call.server, targeted.call.path);
             key.make_ascii_lowercase();
@@ -57,6 +58,8 @@ pub(super) fn calls(
                 None => calls.push(targeted),
                 // `IN ('a', 'A')` names one row, as everywhere in SQL.
                 Some(_) if acting.rows == Rows::Keyed => {}
+                // Asking twice does nothing twice.
+                Some(_) if acting.only_asks() => calls.push(targeted),
                 Some(first) => return Err(same_target(&targeted, first, number)),
             }
         }
@@ -210,6 +213,16 @@ fn body(
             }
         }
     };
+    if text.trim() == "null" && method.request.is_some() {
+        let problem = Diagnostic::new(
+            "R0301",
+            format!(
+                "the body of `{}` is null, which is no body",
+                method.full_name()
+            ),
+        );
+        return Err(problem.into());
+    }
     for problem in method.check_body(service, &text, strictness) {
         if !problem.is_error() {
             let warning = problem.to_string();
@@ -235,11 +248,11 @@ fn at_span(problem: Diagnostic, span: Option<Span>) -> Diagnostic {
 }
 
 /// Names the row of the source that cannot be sent.
-fn of_row(problem: Error, number: usize, rows: Rows) -> Error {
+fn of_row(problem: Error, number: usize, total: usize) -> Error {
     let mut diagnostic = problem.diagnostic();
-    diagnostic.notes.push(match rows {
-        Rows::Read | Rows::Selected => format!("row {number} of the source; nothing was sent"),
-        Rows::Named | Rows::Keyed => "nothing was sent".to_owned(),
+    diagnostic.notes.push(match total {
+        1 => "nothing was sent".to_owned(),
+        _ => format!("row {number} of {total}; nothing was sent"),
     });
     diagnostic.into()
 }

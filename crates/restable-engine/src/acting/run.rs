@@ -75,13 +75,13 @@ impl Session {
             });
             let stop = Stopper::new();
             stopper = Some(stop.clone());
-            let mut sending = sending(&settings, &attendant, client, &statement, stop, calls.len());
+            let mut sending = sending(&settings, &attendant, &statement, stop, calls.len());
             sending.recheck = recheck;
             sending.keeps_existing = acting.keeps_existing;
             if !acting.shows_status {
                 sending.progress = None;
             }
-            self.send(&acting, calls, sending).await?
+            self.send(&acting, client, calls, sending).await?
         };
         let (schema, answers, names) = match &acting.returning {
             None => (schema, answers, Names::default()),
@@ -157,6 +157,7 @@ impl Session {
     async fn send(
         &self,
         acting: &Arc<Acting>,
+        client: restable_http::Client,
         calls: Vec<Targeted>,
         sending: Sending,
     ) -> Result<Once> {
@@ -167,7 +168,7 @@ impl Session {
         let provider = &acting.resource.provider;
         let journal = self.engine().journal().await?;
         let binding = send::binding(
-            &sending.client,
+            &client,
             provider,
             &first.call.server,
             self.engine().cloud(provider),
@@ -177,7 +178,7 @@ impl Session {
         lock(&sending.statement.actions)
             .get_or_insert_default()
             .statement = run.statement().to_owned();
-        let errands = send::intend(run, acting, calls).await?;
+        let errands = send::intend(run, acting, client, calls).await?;
         Ok(send::rows(sending, errands, columns))
     }
 
@@ -190,9 +191,24 @@ impl Session {
     ) -> Result<(SchemaRef, Once, Names)> {
         let (plan, names) = returning::plan(self, acting, items, Some(answers)).await?;
         let state = self.shared().state();
-        let physical = state.create_physical_plan(&plan).await?;
+        let physical = on_deep_stack(async { state.create_physical_plan(&plan).await }).await??;
         let rows = execute_stream(physical, state.task_ctx())?;
-        Ok((rows.schema(), rows.map_err(Error::from).boxed(), names))
+        let schema = rows.schema();
+        // Who reads of a value that cannot be computed must know that the calls are on their way nevertheless.
+        let sent = !acting.preview && !acting.only_asks();
+        let rows = rows.map_err(move |problem| {
+            let problem = Error::from(problem);
+            if !sent {
+                return problem;
+            }
+            let mut diagnostic = problem.diagnostic();
+            diagnostic.notes.push(
+                "RETURNING could not be computed, after calls were sent; `SHOW OPERATIONS` has what became of them"
+                    .to_owned(),
+            );
+            problem.told_as(diagnostic)
+        });
+        Ok((schema, rows.boxed(), names))
     }
 }
 
@@ -200,13 +216,11 @@ impl Session {
 pub(super) fn sending(
     settings: &Settings,
     attendant: &Attendant,
-    client: restable_http::Client,
     statement: &Arc<Statement>,
     stopper: Stopper,
     total: usize,
 ) -> Sending {
     Sending {
-        client,
         statement: Arc::clone(statement),
         stopper,
         poll: PollInterval::starting_at(settings.poll_interval),

@@ -58,7 +58,6 @@ impl Stopper {
 
 /// What all targets of a statement share.
 pub(super) struct Sending {
-    pub client: Client,
     pub statement: Arc<Statement>,
     pub stopper: Stopper,
     pub poll: PollInterval,
@@ -115,13 +114,20 @@ pub(super) enum Work {
         request_id: String,
         sent: SystemTime,
         why: String,
+        /// The service answered that it took it, so that it was received whatever is seen of it.
+        received: bool,
     },
     /// Its end is known.
     Known(Box<Answer>),
 }
 
 /// The journal's entries for calls: all of them, or nothing is sent.
-pub(super) async fn intend(run: Run, acting: &Acting, calls: Vec<Targeted>) -> Result<Vec<Errand>> {
+pub(super) async fn intend(
+    run: Run,
+    acting: &Acting,
+    client: Client,
+    calls: Vec<Targeted>,
+) -> Result<Vec<Errand>> {
     let intents = calls.iter().map(|target| Intent {
         call: target.call.clone(),
         long_running: acting.method.long_running,
@@ -135,7 +141,7 @@ pub(super) async fn intend(run: Run, acting: &Acting, calls: Vec<Targeted>) -> R
     });
     let permits = run.intend(intents.collect()).await?;
     let run = Arc::new(run);
-    let deed = Arc::new(acting.deed());
+    let deed = Arc::new(acting.deed(client));
     let errands = permits.into_iter().zip(calls);
     Ok(errands
         .map(|(permit, target)| Errand {
@@ -193,6 +199,7 @@ pub(super) fn rows(
     let sending = Arc::new(sending);
     let (give, take) = mpsc::unbounded_channel::<Answer>();
     let stopper = sending.stopper.clone();
+    let total = errands.len();
     tokio::spawn(async move {
         // One after the other where a failure is to stop those after it.
         let at_once = match sending.on_error {
@@ -208,19 +215,32 @@ pub(super) fn rows(
             let _ = give.send(answer);
         }
     });
-    let took = stream::unfold((take, Reader(stopper)), |(mut take, reader)| async move {
+    let state = (take, Reader(stopper), total);
+    let took = stream::unfold(state, |(mut take, reader, left)| async move {
         let mut answers = Vec::new();
-        match take.recv_many(&mut answers, BATCH).await {
-            0 => None,
-            _ => Some((answers, (take, reader))),
+        match (take.recv_many(&mut answers, BATCH).await, left) {
+            (0, 0) => None,
+            // Rows that do not come must not look like a complete answer.
+            (0, left) => Some((
+                Err(Error::internal(format!(
+                    "the sending broke off with {left} targets to go; `SHOW OPERATIONS` has what is known of them"
+                ))),
+                (take, reader, 0),
+            )),
+            (_, left) => {
+                let left = left.saturating_sub(answers.len());
+                Some((Ok(answers), (take, reader, left)))
+            }
         }
     });
-    took.map(move |answers| columns.batch(&answers)).boxed()
+    took.map(move |answers| columns.batch(&answers?)).boxed()
 }
 
 impl Sending {
     async fn errand(self: Arc<Self>, errand: Errand) -> Answer {
         let deed = Arc::clone(&errand.deed);
+        // What ended in a run before halts nothing in this one.
+        let is_known = matches!(errand.work, Work::Known(_));
         let answer = self.work(errand).await;
         let failed = {
             let mut totals = lock(&self.statement.actions);
@@ -237,7 +257,7 @@ impl Sending {
         }
         if failed {
             self.failed.fetch_add(1, Ordering::Relaxed);
-            if self.on_error == OnError::Stop {
+            if self.on_error == OnError::Stop && !is_known {
                 self.halted.store(true, Ordering::Relaxed);
             }
         }
@@ -296,13 +316,19 @@ impl Sending {
                 request_id,
                 sent,
                 why,
+                received,
             } => {
                 let blank = Answer {
                     operation: Some(number),
                     ..blank
                 };
-                let again = evidence::settle_later(self, about, &request_id, sent, blank, &why);
-                match again.await {
+                let lost = evidence::Later {
+                    request_id: &request_id,
+                    sent,
+                    why: &why,
+                    received,
+                };
+                match evidence::settle_later(self, about, lost, blank).await {
                     Resolved::Answer(answer) => *answer,
                     Resolved::NotReceived(permit, blank) => self.send(about, *permit, *blank).await,
                 }
@@ -348,7 +374,16 @@ impl Sending {
                     .await;
             }
         }
-        let acted = self.client.act(permit, self.statement.context()).await;
+        // Looking may have taken long.
+        if self.stopper.is_stopped() || self.halted.load(Ordering::Relaxed) {
+            return Answer {
+                status: "NotSent",
+                ..blank
+            }
+            .because("not sent, since the statement was stopped before");
+        }
+        let client = &about.deed.client;
+        let acted = client.act(permit, self.statement.context()).await;
         drop(slot);
         if let Some(problem) = &acted.unrecorded {
             self.statement.note_notice(format!(
@@ -418,7 +453,7 @@ impl Sending {
     /// Why a target is not to be sent although the source named it.
     async fn reason_to_skip(&self, about: About<'_>) -> Option<Result<String>> {
         if self.keeps_existing {
-            match evidence::present(&self.client, &self.statement, about).await {
+            match evidence::present(&self.statement, about).await {
                 Ok(true) => return Some(Ok("it exists already".to_owned())),
                 Ok(false) => {}
                 Err(problem) => return Some(Err(problem)),
@@ -440,7 +475,7 @@ impl Sending {
         let followed = tokio::select! {
             biased;
             () = self.stopper.stopped() => None,
-            followed = self.client.follow(started, &watch) => Some(followed),
+            followed = about.deed.client.follow(started, &watch) => Some(followed),
         };
         let Some(followed) = followed else {
             return Answer {
@@ -507,6 +542,16 @@ impl Sending {
             result: answer::attributes(finished),
             ..answer
         };
+        if let (Some(warning), Wait::Job) = (&finished.warning, about.deed.wait)
+            && answer.result.is_empty()
+        {
+            let why = format!("the result is not there, so that no job can be followed: {warning}");
+            return Answer {
+                status: "Accepted",
+                ..answer
+            }
+            .because(why);
+        }
         if let Some(warning) = &finished.warning {
             self.statement.note_notice(format!(
                 "an operation succeeded, but its result is not there: {warning}"

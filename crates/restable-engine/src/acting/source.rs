@@ -10,7 +10,9 @@ use restable_spec::names::{fold, same};
 use restable_spec::{Location, Method, Resource, Verb};
 use restable_sql::{Attribute, Diagnostic, ExecBody, ForEach, Insert, Span};
 
-use super::plan::{Draft, Rows, Target, is_subscription, resource_of, takes_default};
+use super::plan::{
+    Draft, Rows, Target, is_subscription, path_parameters, resource_of, takes_default,
+};
 use crate::names::{self, Heading};
 use crate::session::Session;
 use crate::{Error, Result};
@@ -288,12 +290,15 @@ async fn implied(
             matches!(&column.target, Target::Id(form) if form.parameters().any(|it| same(it, name)))
         })
     };
-    let mut found = Vec::new();
+    let mut found: Vec<(String, Target)> = Vec::new();
     let mut binds_path = writes_id;
+    let mut written_path = writes_id;
     for parameter in &method.parameters {
         let in_path = parameter.location == Location::Path;
         if writes(&parameter.name) {
-            binds_path |= in_path && !is_subscription(&parameter.name);
+            let counts = in_path && !is_subscription(&parameter.name);
+            binds_path |= counts;
+            written_path |= counts;
             continue;
         }
         let can = matches!(parameter.location, Location::Path | Location::Query);
@@ -308,7 +313,17 @@ async fn implied(
             found.push((name.clone(), Target::Parameter(parameter.name.clone())));
         }
     }
-    if !binds_path
+    let is_bound = |name: &str| {
+        writes(name)
+            || filled(name)
+            || found
+                .iter()
+                .any(|(_, target)| matches!(target, Target::Parameter(known) if same(known, name)))
+    };
+    // Columns that bind some parts of the path leave the rest to the id beside them, never to a default.
+    let is_part =
+        binds_path && !written_path && path_parameters(method).any(|name| !is_bound(name));
+    if (!binds_path || is_part)
         && let Some(name) = names.iter().find(|name| *name == "id")
         && let Some(form) = method.id_form(resource, "id")
     {

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::{Schema, SchemaRef};
@@ -16,12 +17,12 @@ use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use datafusion::sql::sqlparser::ast::{
-    Expr as Ast, FunctionArg, FunctionArgExpr, Ident, ObjectName, Statement as AstStatement,
-    TableFactor, Value, VisitMut, VisitorMut,
+    Expr as Ast, FunctionArg, FunctionArgExpr, Ident, ObjectName, TableFactor, Value, VisitMut,
+    VisitorMut,
 };
 use futures::{StreamExt, TryStreamExt};
 use restable_spec::names::fold;
-use restable_sql::{Diagnostic, EXEC_FUNCTION, Exec};
+use restable_sql::{Diagnostic, EXEC_FUNCTION, Exec, Replace, Statement as Sql};
 
 use super::plan::Acting;
 use super::{read, rows};
@@ -33,8 +34,11 @@ use crate::statement::Statement;
 use crate::{Error, Result};
 
 /// The tables of the EXECs of a statement; they are gone when this is dropped.
+#[derive(Debug)]
 pub(crate) struct Tables {
     shared: Arc<Shared>,
+    /// Tells the tables of this statement from those of every other.
+    number: usize,
     count: usize,
 }
 
@@ -42,23 +46,41 @@ impl Drop for Tables {
     fn drop(&mut self) {
         for at in 0..self.count {
             // A schema in memory does not fail.
-            let _ = self.shared.own.deregister_table(&name(at));
+            let _ = self.shared.own.deregister_table(&name(self.number, at));
         }
     }
 }
 
 /// A name that nobody can write.
-fn name(at: usize) -> String {
-    format!("{EXEC_FUNCTION} {at}")
+fn name(number: usize, at: usize) -> String {
+    format!("{EXEC_FUNCTION} {number} {at}")
+}
+
+impl Tables {
+    /// Puts the names of the tables in the place of `restable_exec(0)`, wherever it stands in a statement.
+    pub(crate) fn named<T: VisitMut>(&self, mut part: T) -> T {
+        let _ = VisitMut::visit(&mut part, &mut Namer(self.number));
+        part
+    }
 }
 
 /// Makes a table of each EXEC that stands in a FROM. An inner one comes before the one around it.
 pub(crate) async fn tables(session: &Session, calls: &[Exec]) -> Result<Tables> {
-    let shared = Arc::clone(session.shared());
-    let mut tables = Tables { shared, count: 0 };
+    static NUMBER: AtomicUsize = AtomicUsize::new(0);
+    let mut tables = Tables {
+        shared: Arc::clone(session.shared()),
+        number: NUMBER.fetch_add(1, Ordering::Relaxed),
+        count: 0,
+    };
     for call in calls {
+        let call = &named_exec(&tables, call.clone());
         let statement = restable_sql::Statement::Exec(call.clone());
-        let acting = Box::pin(super::plan(session, &statement)).await?;
+        let none = Arc::new(Tables {
+            count: 0,
+            number: tables.number,
+            shared: Arc::clone(session.shared()),
+        });
+        let acting = Box::pin(super::plan(session, &statement, none)).await?;
         if !acting.only_asks() || acting.preview {
             let problem = Diagnostic::new(
                 "R0324",
@@ -77,19 +99,63 @@ pub(crate) async fn tables(session: &Session, calls: &[Exec]) -> Result<Tables> 
             acting: Arc::new(acting),
             default_subscription: session.settings().default_subscription,
         });
-        let at = tables.count;
+        let name = name(tables.number, tables.count);
+        tables.shared.own.register_table(name, table)?;
         tables.count += 1;
-        tables.shared.own.register_table(name(at), table)?;
     }
     Ok(tables)
 }
 
-/// Puts the names of the tables in the place of `restable_exec(0)`.
-pub(crate) fn name_tables(statement: &mut AstStatement) {
-    let _ = VisitMut::visit(statement, &mut Namer);
+/// The same for the parts of a statement that acts.
+pub(crate) fn named(tables: &Tables, statement: Sql) -> Sql {
+    let selection = |expr: Option<Ast>| expr.map(|expr| tables.named(expr));
+    match statement {
+        Sql::Query(query) => Sql::Query(Box::new(tables.named(*query))),
+        Sql::Exec(exec) => Sql::Exec(named_exec(tables, exec)),
+        Sql::Preview(inner) => Sql::Preview(Box::new(named(tables, *inner))),
+        Sql::Explain(explain) => Sql::Explain(restable_sql::Explain {
+            statement: Box::new(named(tables, *explain.statement)),
+            ..explain
+        }),
+        Sql::Insert(insert) => Sql::Insert(restable_sql::Insert {
+            source: tables.named(insert.source),
+            ..insert
+        }),
+        Sql::Replace(Replace::Rows(insert)) => Sql::Replace(Replace::Rows(restable_sql::Insert {
+            source: tables.named(insert.source),
+            ..insert
+        })),
+        Sql::Replace(Replace::Set(update)) => {
+            Sql::Replace(Replace::Set(Box::new(named_update(tables, *update))))
+        }
+        Sql::Update(update) => Sql::Update(named_update(tables, update)),
+        Sql::Delete(delete) => Sql::Delete(restable_sql::Delete {
+            selection: selection(delete.selection),
+            ..delete
+        }),
+        other => other,
+    }
 }
 
-struct Namer;
+fn named_update(tables: &Tables, mut update: restable_sql::Update) -> restable_sql::Update {
+    update.selection = update.selection.map(|expr| tables.named(expr));
+    for assignment in &mut update.assignments {
+        assignment.value = tables.named(assignment.value.clone());
+    }
+    update
+}
+
+fn named_exec(tables: &Tables, mut exec: Exec) -> Exec {
+    for argument in &mut exec.arguments {
+        argument.value = tables.named(argument.value.clone());
+    }
+    if let Some(each) = &mut exec.for_each {
+        each.query = tables.named(each.query.clone());
+    }
+    exec
+}
+
+struct Namer(usize);
 
 impl VisitorMut for Namer {
     type Break = ();
@@ -105,7 +171,7 @@ impl VisitorMut for Namer {
             && let Value::Number(number, _) = &value.value
             && let Ok(at) = number.parse::<usize>()
         {
-            *own = ObjectName::from(vec![Ident::with_quote('"', name(at))]);
+            *own = ObjectName::from(vec![Ident::with_quote('"', name(self.0, at))]);
             *args = None;
         }
         ControlFlow::Continue(())

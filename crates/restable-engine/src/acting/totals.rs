@@ -51,9 +51,9 @@ impl ActionTotals {
             self.resumable += 1;
         }
         let job_failed = answer.status == "Succeeded" && answer.error_message.is_some();
-        let failed = matches!(answer.status, "Failed" | "Canceled" | "Unknown" | "NotSent")
-            || (answer.status == "Accepted" && waits)
-            || job_failed;
+        let achieved = matches!(answer.status, "Succeeded" | "Absent" | "Skipped")
+            || (answer.status == "Accepted" && !waits);
+        let failed = !achieved || job_failed;
         if !failed {
             return;
         }

@@ -130,7 +130,7 @@ pub struct Entry {
     pub result: Option<String>,
     /// When it was intended.
     pub created: SystemTime,
-    /// When it was sent for the first time.
+    /// When it was last on its way.
     pub sent: Option<SystemTime>,
     /// When anything was last recorded of it.
     pub updated: SystemTime,

@@ -261,7 +261,7 @@ pub(super) fn insert(
 pub(super) fn sending(connection: &Connection, number: i64, now: i64) -> Result<(), JournalError> {
     expect(connection, number, &[State::Intended], "`Intended`")?;
     connection.execute(
-        "UPDATE entry SET state = ?2, sent = coalesce(sent, ?3), updated = ?3 WHERE number = ?1",
+        "UPDATE entry SET state = ?2, sent = ?3, updated = ?3 WHERE number = ?1",
         params![number, State::Sending.as_str(), now],
     )?;
     Ok(())

@@ -115,7 +115,9 @@ impl House {
         async move {
             match self.greet(stream).await? {
                 None => Ok(()),
-                Some((stream, buffer, minor, parameters)) => self.start(stream, buffer, minor, parameters).await,
+                Some((stream, buffer, minor, parameters)) => {
+                    self.start(stream, buffer, minor, parameters).await
+                }
             }
         }
         .boxed()

@@ -66,5 +66,9 @@ pub(crate) struct RawJobs {
     #[serde(default, deserialize_with = "nullable")]
     pub failed: Vec<String>,
     pub duration: Option<String>,
+    #[serde(default)]
+    pub target: Option<String>,
+    #[serde(default)]
+    pub started: Option<String>,
     pub error: Option<String>,
 }

@@ -73,6 +73,8 @@ pub(super) fn jobs(reading: &Reading<'_>, raw: &RawJobs) -> Result<Jobs, Error> 
         canceled: raw.canceled.clone(),
         failed: raw.failed.clone(),
         duration: raw.duration.clone(),
+        target: raw.target.clone(),
+        started: raw.started.clone(),
         error: raw.error.clone(),
     })
 }

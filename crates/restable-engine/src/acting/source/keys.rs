@@ -29,6 +29,8 @@ struct Conjunct {
     expr: Expr,
     /// `column = value`, `column IN (value, …)`: the column and the constant values.
     equality: Option<(String, Vec<Expr>)>,
+    /// It is an input of the call, which is no property of a row.
+    is_taken: bool,
 }
 
 impl Where {
@@ -50,6 +52,7 @@ impl Where {
                 other => conjuncts.push(Conjunct {
                     equality: equality(other, table, alias),
                     expr: other.clone(),
+                    is_taken: false,
                 }),
             }
         }
@@ -70,7 +73,7 @@ impl Where {
         resource: &Resource,
     ) -> Vec<(String, Expr)> {
         let mut inputs = Vec::new();
-        self.conjuncts.retain(|conjunct| {
+        self.conjuncts.retain_mut(|conjunct| {
             let Some((column, values)) = &conjunct.equality else {
                 return true;
             };
@@ -82,6 +85,7 @@ impl Where {
                 return true;
             }
             inputs.push((parameter.name.clone(), value.clone()));
+            conjunct.is_taken = true;
             resource.parameter(column).is_some()
         });
         inputs
@@ -92,10 +96,7 @@ impl Where {
         let mut given: Vec<(&str, &Vec<Expr>)> = Vec::new();
         for conjunct in &self.conjuncts {
             let (column, values) = conjunct.equality.as_ref()?;
-            let is_input = method
-                .parameter(column)
-                .is_some_and(|parameter| parameter.location != Location::Path);
-            if is_input {
+            if conjunct.is_taken {
                 continue;
             }
             // Twice the same column is a question of whether the values agree.
