@@ -550,3 +550,60 @@ fn what_another_identity_did_is_not_taken_up() {
         assert_eq!((other.journal().len(), other.ledger().len()), (0, 0));
     });
 }
+
+#[test]
+fn the_tour_ends_with_a_backup_and_its_job() {
+    run(async {
+        let output = Command::new(&["demo"]).run().await;
+        assert_eq!((output.code, output.stderr.as_str()), (0, ""), "{output:?}");
+        let (_, end) = output.stdout.split_once("And follow its job").unwrap();
+        let shows = |name: &str, value: &str| {
+            let cells = |line: &str| -> Vec<String> {
+                line.split('│').map(|cell| cell.trim().to_owned()).collect()
+            };
+            end.lines()
+                .map(cells)
+                .any(|cells| cells == [name.to_owned(), value.to_owned()])
+        };
+        assert!(shows("status", "Succeeded"), "{end}");
+        assert!(shows("job_status", "Completed"), "{end}");
+    });
+}
+
+#[test]
+fn the_summary_has_what_became_of_the_targets() {
+    run(async {
+        let scene = Scene::fast().await;
+        let words = [
+            "exec",
+            "--yes",
+            "--summary",
+            "summary.json",
+            &backups("disk-%"),
+        ];
+        let output = scene.run(&words).await;
+        assert_eq!(output.code, 2, "{output:?}");
+        let text = std::fs::read_to_string(scene.home.path().join("summary.json")).unwrap();
+        let summary: Value = serde_json::from_str(&text).unwrap();
+        let told = &summary["statements"][0];
+        assert_eq!(
+            (
+                &told["rows"],
+                &told["complete"],
+                &told["targets"]["statuses"]
+            ),
+            (
+                &json!(3),
+                &json!(false),
+                &json!({"Failed": 1, "Succeeded": 2})
+            ),
+            "{text}"
+        );
+        let error = &told["targets"]["errors"][0];
+        assert_eq!(
+            (&error["code"], &error["count"]),
+            (&json!("UserErrorEmulatorInstanceNotProtected"), &json!(1)),
+            "{text}"
+        );
+    });
+}
