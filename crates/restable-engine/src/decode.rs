@@ -9,8 +9,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, BooleanBuilder, Float64Builder, Int64Builder, RecordBatch, RecordBatchOptions,
-    StringBuilder,
+    Array as _, ArrayRef, BooleanBuilder, Float64Builder, Int64Builder, RecordBatch,
+    RecordBatchOptions, StringBuilder,
 };
 use arrow::datatypes::SchemaRef;
 use bytes::Bytes;
@@ -172,6 +172,8 @@ struct Rows<'d> {
     decoder: &'d Decoder,
     builders: Vec<Builder>,
     count: usize,
+    /// For each part of an id, the last text and its spelling: on a page most rows have the same.
+    spelled: Vec<Option<(String, Arc<str>)>>,
     /// Whether an item is being read.
     within: bool,
     problem: Option<BodyError>,
@@ -195,6 +197,7 @@ impl<'d> Rows<'d> {
             decoder,
             builders,
             count: 0,
+            spelled: Vec::new(),
             within: false,
             problem: None,
         }
@@ -221,10 +224,8 @@ impl<'d> Rows<'d> {
                     let found = parts.as_ref().and_then(|parts| parts.get(*part)).copied();
                     match (&decoder.identity, found) {
                         (Some(identity), Some(found)) => {
-                            append_text(
-                                &mut self.builders[at],
-                                Some(&identity.spelling(*part, found)),
-                            );
+                            let spelling = spell(&mut self.spelled, identity, *part, found);
+                            append_text(&mut self.builders[at], Some(spelling));
                         }
                         _ => append_text(&mut self.builders[at], fallback.as_deref()),
                     }
@@ -260,7 +261,10 @@ impl<'d> Rows<'d> {
             .map(|builder| -> ArrayRef {
                 match builder {
                     Builder::Text(mut builder) | Builder::Json(mut builder) => {
-                        Arc::new(builder.finish())
+                        let mut texts = builder.finish();
+                        // There was room for the whole page in each, and dozens of pages may wait.
+                        texts.shrink_to_fit();
+                        Arc::new(texts)
                     }
                     Builder::Integer(mut builder) => Arc::new(builder.finish()),
                     Builder::Number(mut builder) => Arc::new(builder.finish()),
@@ -272,6 +276,23 @@ impl<'d> Rows<'d> {
         RecordBatch::try_new_with_options(Arc::clone(&self.decoder.schema), arrays, &options)
             .map_err(|error| body_error(error.to_string(), "$"))
     }
+}
+
+/// The session's spelling of a part of an id.
+fn spell<'s>(
+    spelled: &'s mut Vec<Option<(String, Arc<str>)>>,
+    identity: &Identity,
+    part: usize,
+    found: &str,
+) -> &'s str {
+    if spelled.len() <= part {
+        spelled.resize(part + 1, None);
+    }
+    let last = &mut spelled[part];
+    if last.as_ref().is_none_or(|(text, _)| text != found) {
+        *last = Some((found.to_owned(), identity.spelling(part, found)));
+    }
+    last.as_ref().map_or("", |(_, spelling)| spelling)
 }
 
 /// The text of a JSON string, without copying where it has no escapes; `None` for any other JSON value.

@@ -7,6 +7,7 @@
 //! is made straight from the bytes of a page (see [`decode`]).
 
 pub mod acting;
+mod ahead;
 pub mod catalog;
 pub mod decode;
 pub mod dialect;
@@ -22,6 +23,7 @@ pub mod outcome;
 pub mod parameters;
 pub mod pg_catalog;
 mod placeholders;
+mod prompt;
 mod prune;
 mod session;
 pub mod settings;

@@ -33,6 +33,7 @@ use crate::names::{self, Names};
 use crate::outcome::{Outcome, Report, Rows, headed};
 use crate::parameters::{self, Given, Parameter};
 use crate::pg_catalog::{Postgres, Variable};
+use crate::prompt::{PromptFilters, may_stop_early};
 use crate::settings::{Origin, Settings};
 use crate::shared::{Shared, keep_names};
 use crate::statement::{Running, Statement, lock};
@@ -224,6 +225,7 @@ impl Session {
             .with_expr_planners(planners)
             .with_analyzer_rules(analyzer.rules)
             .with_query_planner(Arc::new(InputsChecked))
+            .with_physical_optimizer_rule(Arc::new(PromptFilters))
             .build();
         {
             use datafusion::execution::FunctionRegistry as _;
@@ -757,6 +759,9 @@ impl Session {
                 .iter()
                 .fold(problem, |problem, parsed| located(problem, parsed))
         })?;
+        if !may_stop_early(&physical) {
+            running.0.read_ahead();
+        }
         let stream = execute_stream(physical, state.task_ctx())?;
         Ok(Outcome::Rows(Rows::new(
             stream, &names, running, started, source,

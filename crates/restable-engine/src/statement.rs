@@ -3,7 +3,7 @@
 //! calls end with it.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -48,6 +48,8 @@ pub struct Statement {
     pub(crate) clients: Arc<HashMap<String, Client>>,
     pub(crate) spellings: Arc<Spellings>,
     pub(crate) listings: Mutex<Option<HashMap<String, Arc<Listing>>>>,
+    /// Whether pages are read ahead of whoever takes their rows.
+    ahead: AtomicBool,
     missing: Mutex<Vec<Missing>>,
     notices: Mutex<Vec<String>>,
     absent: AtomicU64,
@@ -73,6 +75,7 @@ impl Statement {
             page_timeout: settings.page_timeout,
             concurrency: settings.max_concurrency,
             lane: Lane::new(settings.max_concurrency, settings.throttle),
+            ahead: AtomicBool::new(false),
             subscriptions: settings.subscriptions.clone(),
             registry,
             clients,
@@ -96,6 +99,7 @@ impl Statement {
             page_timeout: self.page_timeout,
             concurrency: self.concurrency,
             lane: self.lane.clone(),
+            ahead: AtomicBool::new(false),
             subscriptions: self.subscriptions.clone(),
             registry: Arc::clone(&self.registry),
             clients: Arc::clone(&self.clients),
@@ -116,6 +120,15 @@ impl Statement {
             page_timeout: Some(self.page_timeout),
             lane: self.lane.clone(),
         }
+    }
+
+    /// Nobody will stop before the last row, so that the next page of a list is read while the rows of one are taken.
+    pub(crate) fn read_ahead(&self) {
+        self.ahead.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn reads_ahead(&self) -> bool {
+        self.ahead.load(Ordering::Relaxed)
     }
 
     /// Ends the statement: its listings, and with them their calls, stop.

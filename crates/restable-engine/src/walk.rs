@@ -11,6 +11,7 @@ use futures::stream::{self, BoxStream, StreamExt};
 use restable_spec::names::{fold, same};
 use restable_spec::{Arguments, Bound, BoundCall, Kind, Location, Method, Parent, Resource};
 
+use crate::ahead;
 use crate::decode::{Column, Decoder, Source};
 use crate::identity::Identity;
 use crate::listing::Listing;
@@ -325,6 +326,7 @@ pub fn read(
         Err(problem) => return stream::once(futures::future::ready(Err(problem))).boxed(),
     };
     let identity = identity(&resource, &statement).map(Arc::new);
+    // As many lists at once as calls may be under way: the scheduler decides which of them go.
     let concurrency = statement.concurrency.max(1);
     calls
         .map(move |call| match call {
@@ -343,7 +345,12 @@ pub fn read(
                     &method.response,
                     identity.clone(),
                 );
-                pages(Arc::clone(&statement), Arc::clone(&resource), call, decoder)
+                let pages = pages(Arc::clone(&statement), Arc::clone(&resource), call, decoder);
+                if statement.reads_ahead() {
+                    ahead::read(pages)
+                } else {
+                    pages
+                }
             }
         })
         .flatten_unordered(concurrency)
