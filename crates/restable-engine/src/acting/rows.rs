@@ -45,7 +45,7 @@ pub(super) fn calls(
         for row in 0..batch.num_rows() {
             number += 1;
             let targeted = call(acting, batch, row, default_subscription, &mut warnings)
-                .map_err(|problem| of_row(problem, number, total))?;
+                .map_err(|problem| of_row(problem, number, total, acting.rows))?;
             // Names of Azure compare without regard to case: two spellings are one target.
             let mut key = format!("{}{}", targeted.call.server, targeted.call.path);
             key.make_ascii_lowercase();
@@ -248,10 +248,10 @@ fn at_span(problem: Diagnostic, span: Option<Span>) -> Diagnostic {
 }
 
 /// Names the row of the source that cannot be sent.
-fn of_row(problem: Error, number: usize, total: usize) -> Error {
+fn of_row(problem: Error, number: usize, total: usize, rows: Rows) -> Error {
     let mut diagnostic = problem.diagnostic();
-    diagnostic.notes.push(match total {
-        1 => "nothing was sent".to_owned(),
+    diagnostic.notes.push(match (rows, total) {
+        (Rows::Named | Rows::Keyed, 1) => "nothing was sent".to_owned(),
         _ => format!("row {number} of {total}; nothing was sent"),
     });
     diagnostic.into()

@@ -212,9 +212,7 @@ fn fetch(cursor: &mut Cursor<'_>, shown: bool) -> Result<Connection, Diagnostic>
     );
     let count = if let Some(count) = count(cursor)? {
         count
-    } else if !followed {
-        Count::Rows(1)
-    } else if cursor.eat("NEXT") {
+    } else if !followed || cursor.eat("NEXT") {
         Count::Rows(1)
     } else if cursor.eat("FORWARD") {
         count(cursor)?.unwrap_or(Count::Rows(1))

@@ -45,6 +45,7 @@ fn queries() {
 }
 
 #[test]
+#[expect(clippy::unwrap_used, reason = "in a test a panic is the message")]
 fn what_a_connection_keeps() {
     check(
         "BEGIN; START TRANSACTION READ ONLY, ISOLATION LEVEL SERIALIZABLE",
