@@ -23,6 +23,7 @@ mod hostile;
 mod house;
 mod kill;
 mod narrowing;
+mod postgres;
 mod registry;
 mod replay;
 mod rig;

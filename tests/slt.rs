@@ -11,6 +11,7 @@ use restable_engine::arrow::datatypes::DataType;
 use restable_engine::{Outcome, Session};
 use sqllogictest::{AsyncDB, DBOutput, DefaultColumnType, Normalizer, Runner};
 
+use crate::postgres::Wire;
 use crate::rig::{Answer, Rig, report, root, run, settings};
 
 /// The door of the engine itself. Doors of wire protocols take the same files.
@@ -20,7 +21,7 @@ struct EngineDoor {
 
 /// An error as it is printed, in one line.
 #[derive(Debug)]
-struct Refused(String);
+pub struct Refused(pub String);
 
 impl std::fmt::Display for Refused {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -133,9 +134,66 @@ fn validate(normalizer: Normalizer, actual: &[Vec<String>], expected: &[String])
     joined.eq(expected.iter().map(normalizer))
 }
 
-async fn run_file(path: &Path) -> Result<(), String> {
+/// Which door the statements go through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Door {
+    Engine,
+    Postgres,
+}
+
+async fn run_file(path: &Path, door: Door) -> Result<(), String> {
     let text = std::fs::read_to_string(path).unwrap();
     let rig = Rig::start(estate(&text)).await;
+    if door == Door::Engine {
+        return run_engine(path, &rig).await;
+    }
+    let address = crate::postgres::serve(&rig).await;
+    let mut runner =
+        Runner::new(
+            move || async move { Ok::<_, Refused>(PostgresDoor(Wire::connect(address).await)) },
+        );
+    runner.add_label("postgres");
+    runner.with_validator(validate);
+    runner.with_normalizer(AS_IT_IS);
+    runner
+        .run_file_async(path)
+        .await
+        .map_err(|error| error.display(false).to_string())
+}
+
+/// The door of Postgres wire: statements as one text, values as text, turned into the words of the files.
+struct PostgresDoor(Wire);
+
+#[async_trait]
+impl AsyncDB for PostgresDoor {
+    type Error = Refused;
+    type ColumnType = DefaultColumnType;
+
+    async fn run(&mut self, sql: &str) -> Result<DBOutput<DefaultColumnType>, Refused> {
+        let answer = self.0.query(sql).await.map_err(Refused)?;
+        let Some(columns) = answer.columns else {
+            return Ok(DBOutput::StatementComplete(0));
+        };
+        let cell = |(cell, kind): (Option<String>, &u32)| match cell {
+            None => "NULL".to_owned(),
+            Some(text) if text.is_empty() => "(empty)".to_owned(),
+            Some(text) => crate::postgres::as_the_engine_says(*kind, &text),
+        };
+        let row = |row: Vec<Option<String>>| row.into_iter().zip(&columns).map(cell).collect();
+        Ok(DBOutput::Rows {
+            types: columns.iter().map(|_| DefaultColumnType::Any).collect(),
+            rows: answer.rows.into_iter().map(row).collect(),
+        })
+    }
+
+    async fn shutdown(&mut self) {}
+
+    fn engine_name(&self) -> &'static str {
+        "postgres"
+    }
+}
+
+async fn run_engine(path: &Path, rig: &Rig) -> Result<(), String> {
     let engine = rig.engine.clone();
     let mut runner = Runner::new(move || {
         let session = engine.session(settings()).unwrap();
@@ -159,6 +217,15 @@ async fn run_file(path: &Path) -> Result<(), String> {
 
 #[test]
 fn every_file_answers_as_written() {
+    every_file(Door::Engine);
+}
+
+#[test]
+fn every_file_answers_the_same_through_postgres_wire() {
+    every_file(Door::Postgres);
+}
+
+fn every_file(door: Door) {
     let folder = root().join("tests/slt");
     let mut paths = Vec::new();
     files(&folder, &mut paths);
@@ -167,7 +234,7 @@ fn every_file_answers_as_written() {
     let mut failures = Vec::new();
     run(async {
         for path in &paths {
-            if let Err(failure) = run_file(path).await {
+            if let Err(failure) = run_file(path, door).await {
                 failures.push(format!(
                     "{}\n{failure}",
                     path.strip_prefix(&folder).unwrap().display()
@@ -176,7 +243,7 @@ fn every_file_answers_as_written() {
         }
     });
     report(&format!(
-        "{} files of SQL logic, {} failed",
+        "{} files of SQL logic through {door:?}, {} failed",
         paths.len(),
         failures.len()
     ));

@@ -119,6 +119,18 @@ impl Error {
         }
     }
 
+    /// Whether the statement's time was up, wherever that was seen.
+    pub fn is_out_of_time(&self) -> bool {
+        match self {
+            Error::Timeout(_) => true,
+            Error::Http { problem, .. } => {
+                matches!(problem.kind, restable_http::ErrorKind::Deadline)
+            }
+            Error::Told { cause, .. } => cause.is_out_of_time(),
+            _ => false,
+        }
+    }
+
     /// The error as a diagnostic, for the printer at the edge.
     pub fn diagnostic(&self) -> Diagnostic {
         let plain = |code: &'static str, message: String, help: Option<String>| Diagnostic {

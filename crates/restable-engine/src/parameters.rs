@@ -1,12 +1,15 @@
 //! Parameters of a prepared statement, `$1` and on: which types they have, and their values as literals of the statement.
 //! A value is put into the syntax tree, never into text, and before planning, so that it narrows calls as a literal does.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::ops::ControlFlow;
+use std::sync::Arc;
 
-use arrow::datatypes::{DataType, SchemaRef};
+use arrow::datatypes::{DataType, Field, SchemaRef, TimeUnit};
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::sql::sqlparser::ast::{
-    Array, CastKind, DataType as SqlType, ExactNumberInfo, Expr, TimezoneInfo, Value,
+    Array, ArrayElemTypeDef, CastKind, DataType as SqlType, ExactNumberInfo, Expr, Ident,
+    SelectItem, SetExpr, Statement, TimezoneInfo, Value, Visit, Visitor,
 };
 use restable_sql::Parsed;
 
@@ -73,8 +76,15 @@ impl Session {
             kind: kind.clone(),
             value: Bound::Null,
         };
+        let written = written_types(parsed);
         let open: Vec<Option<Parameter>> = (0..count)
-            .map(|at| declared.get(at).and_then(Option::as_ref).map(null))
+            .map(|at| {
+                declared
+                    .get(at)
+                    .and_then(Option::as_ref)
+                    .or(written.get(&at))
+                    .map(null)
+            })
             .collect();
         let mut kinds: Vec<DataType> = open
             .iter()
@@ -106,6 +116,66 @@ impl Session {
     }
 }
 
+/// The types that the statement itself gives its parameters, as in `$1::bigint`, by position from 0.
+fn written_types(parsed: &Parsed) -> HashMap<usize, DataType> {
+    let mut found = Written::default();
+    if let restable_sql::Statement::Query(statement) = &parsed.statement {
+        let _ = Visit::visit(statement.as_ref(), &mut found);
+    }
+    found.0
+}
+
+#[derive(Default)]
+struct Written(HashMap<usize, DataType>);
+
+impl Visitor for Written {
+    type Break = ();
+
+    fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
+        if let Expr::Cast {
+            expr, data_type, ..
+        } = expr
+            && let Expr::Value(value) = expr.as_ref()
+            && let Value::Placeholder(name) = &value.value
+            && let Ok(number) = name.trim_start_matches('$').parse::<usize>()
+            && let Some(at) = number.checked_sub(1)
+            && let Some(kind) = arrow_type(data_type)
+        {
+            self.0.insert(at, kind);
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+/// The reverse of [`sql_type`], for the types that parameters are cast to.
+fn arrow_type(kind: &SqlType) -> Option<DataType> {
+    let zoned = |zone: &TimezoneInfo| match zone {
+        TimezoneInfo::WithTimeZone | TimezoneInfo::Tz => Some("+00:00".into()),
+        TimezoneInfo::None | TimezoneInfo::WithoutTimeZone => None,
+    };
+    Some(match kind {
+        SqlType::Boolean | SqlType::Bool => DataType::Boolean,
+        SqlType::SmallInt(_) | SqlType::Int2(_) => DataType::Int16,
+        SqlType::Int(_) | SqlType::Integer(_) | SqlType::Int4(_) => DataType::Int32,
+        SqlType::BigInt(_) | SqlType::Int8(_) => DataType::Int64,
+        SqlType::Real | SqlType::Float4 => DataType::Float32,
+        SqlType::DoublePrecision | SqlType::Double(_) | SqlType::Float8 | SqlType::Float(_) => {
+            DataType::Float64
+        }
+        SqlType::Text | SqlType::Varchar(_) | SqlType::JSON | SqlType::JSONB => DataType::Utf8,
+        SqlType::Date => DataType::Date32,
+        SqlType::Timestamp(_, zone) => DataType::Timestamp(TimeUnit::Nanosecond, zoned(zone)),
+        SqlType::Decimal(_) | SqlType::Numeric(_) => DataType::Decimal128(38, 10),
+        SqlType::Array(ArrayElemTypeDef::SquareBracket(item, _)) => {
+            DataType::List(Arc::new(Field::new("item", arrow_type(item)?, true)))
+        }
+        SqlType::Custom(name, _) if name.to_string().eq_ignore_ascii_case("oid") => {
+            DataType::UInt32
+        }
+        _ => return None,
+    })
+}
+
 /// The types that planning gave to open parameters, by position from 0.
 pub(crate) fn open_types(plan: &LogicalPlan) -> Result<Vec<(usize, DataType)>> {
     let found = plan.get_parameter_types().map_err(Error::from)?;
@@ -116,6 +186,45 @@ pub(crate) fn open_types(plan: &LogicalPlan) -> Result<Vec<(usize, DataType)>> {
     Ok(by_place
         .filter(|(_, kind)| *kind != DataType::Null)
         .collect())
+}
+
+/// Literals that stand twice in a SELECT list get names of their own, which the planner wants and nobody sees: the
+/// headings are known before.
+pub(crate) fn tell_apart(statement: &mut Statement) {
+    let Statement::Query(query) = statement else {
+        return;
+    };
+    let SetExpr::Select(select) = query.body.as_mut() else {
+        return;
+    };
+    let mut seen = HashSet::new();
+    for (at, item) in select.projection.iter_mut().enumerate() {
+        if let SelectItem::UnnamedExpr(expr) = item
+            && is_literal(expr)
+            && !seen.insert(shown(expr))
+        {
+            *item = SelectItem::ExprWithAlias {
+                expr: expr.clone(),
+                alias: Ident::with_quote('"', format!("literal:{at}")),
+            };
+        }
+    }
+}
+
+fn is_literal(expr: &Expr) -> bool {
+    match expr {
+        Expr::Value(_) => true,
+        Expr::Cast { expr, .. } | Expr::Nested(expr) => is_literal(expr),
+        _ => false,
+    }
+}
+
+/// What the planner calls a literal: casts do not count.
+fn shown(expr: &Expr) -> String {
+    match expr {
+        Expr::Cast { expr, .. } | Expr::Nested(expr) => shown(expr),
+        other => other.to_string(),
+    }
 }
 
 impl Parameter {

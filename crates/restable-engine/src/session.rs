@@ -32,7 +32,7 @@ use crate::locate::located;
 use crate::names::{self, Names};
 use crate::outcome::{Outcome, Report, Rows, headed};
 use crate::parameters::{self, Given, Parameter};
-use crate::pg_catalog::{Postgres, Variable};
+use crate::pg_catalog::{PgCatalog, Postgres, Relations, Variable};
 use crate::prompt::{PromptFilters, may_stop_early};
 use crate::settings::{Origin, Settings};
 use crate::shared::{Shared, keep_names};
@@ -44,6 +44,7 @@ use crate::{Error, Result, dialect, functions, placeholders, show};
 pub struct Engine {
     registry: Arc<Registry>,
     clients: Arc<HashMap<String, Client>>,
+    relations: Arc<Relations>,
     actions: Arc<Actions>,
 }
 
@@ -63,6 +64,7 @@ impl Engine {
             registry: Arc::new(registry),
             clients: Arc::new(clients),
             actions: Arc::default(),
+            relations: Arc::default(),
         }
     }
 
@@ -204,6 +206,8 @@ impl Session {
             .with_create_default_catalog_and_schema(false);
         config.options_mut().sql_parser.enable_ident_normalization = false;
         config.options_mut().sql_parser.collect_spans = true;
+        // Without a zone of its own `timestamptz` would have none at all.
+        config.options_mut().execution.time_zone = Some("+00:00".to_owned());
         // A number that is written exactly stays exact: 20 digits are no float.
         config.options_mut().sql_parser.parse_float_as_decimal = true;
         config.options_mut().sql_parser.dialect = datafusion::common::config::Dialect::PostgreSQL;
@@ -239,12 +243,18 @@ impl Session {
             current: RwLock::default(),
             tables: Mutex::default(),
             own,
+            search: RwLock::default(),
+            relations: Arc::clone(&engine.relations),
             state: RwLock::new(state.clone()),
             this: Weak::clone(this),
         });
         own_catalog.register_schema(
             "information_schema",
             Arc::new(InformationSchema::new(Arc::downgrade(&shared))),
+        )?;
+        own_catalog.register_schema(
+            "pg_catalog",
+            Arc::new(PgCatalog::new(Arc::downgrade(&shared))),
         )?;
         state
             .catalog_list()
@@ -613,7 +623,9 @@ impl Session {
         })
     }
 
-    async fn plan(&self, statement: ast::Statement, given: &Given) -> Result<Prepared> {
+    async fn plan(&self, mut statement: ast::Statement, given: &Given) -> Result<Prepared> {
+        placeholders::bind(&mut statement, given)?;
+        self.rewrite_postgres(&mut statement).await?;
         let (plan, names) = plan_given(&self.shared, given, statement).await?;
         if let LogicalPlan::Ddl(
             ddl @ (DdlStatement::CreateCatalogSchema(_)
@@ -809,6 +821,7 @@ async fn plan_given(
     placeholders::bind(&mut statement, given)?;
     dialect::json_casts(&mut statement);
     let names = names::rewrite(&mut statement, shared)?;
+    parameters::tell_apart(&mut statement);
     let state = shared.state();
     let statement = datafusion::sql::parser::Statement::Statement(Box::new(statement));
     let plan = state

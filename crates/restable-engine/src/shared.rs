@@ -29,6 +29,9 @@ pub struct Shared {
     pub(crate) current: RwLock<Current>,
     pub(crate) tables: Mutex<HashMap<String, Arc<dyn TableProvider>>>,
     pub(crate) own: Arc<MemorySchemaProvider>,
+    /// The services in which a client of PostgreSQL looks for bare names.
+    pub(crate) search: RwLock<Vec<String>>,
+    pub(crate) relations: Arc<crate::pg_catalog::Relations>,
     pub(crate) state: RwLock<SessionState>,
     pub(crate) this: Weak<Shared>,
 }
@@ -39,6 +42,28 @@ impl Shared {
             .read()
             .unwrap_or_else(std::sync::PoisonError::into_inner)
             .clone()
+    }
+
+    /// The schemas in which a client of PostgreSQL looks for bare names.
+    pub(crate) fn search_path(&self) -> Vec<String> {
+        self.search
+            .read()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Takes a path as SET writes it; PostgreSQL looks into `pg_catalog` in any case.
+    pub(crate) fn set_search_path(&self, path: &str) {
+        let names = path
+            .split(',')
+            .map(|name| name.trim().trim_matches(['"', '\'']).to_owned());
+        let named = names
+            .filter(|name| !matches!(&**name, "" | "$user" | "pg_catalog"))
+            .collect();
+        *self
+            .search
+            .write()
+            .unwrap_or_else(std::sync::PoisonError::into_inner) = named;
     }
 
     pub(crate) fn directory(&self) -> Directory {
@@ -95,6 +120,21 @@ impl Resolver for Shared {
                 "SELECT * FROM information_schema.tables",
             ));
         }
+        let is_catalog = match folded.as_slice() {
+            [name] => name.starts_with("pg"),
+            [.., schema, _] => schema == "pgcatalog",
+            [] => false,
+        };
+        if is_catalog {
+            let name = parts[parts.len() - 1].to_ascii_lowercase();
+            if crate::pg_catalog::has(&name) {
+                return Ok(Some(plain([
+                    OWN_CATALOG.to_owned(),
+                    "pg_catalog".to_owned(),
+                    name,
+                ])));
+            }
+        }
         let is_own = match folded.as_slice() {
             [_] => true,
             [schema, _] => schema == OWN_SCHEMA,
@@ -126,6 +166,18 @@ impl Resolver for Shared {
                 &[],
                 "SHOW PROVIDERS",
             ));
+        }
+        if let [name] = parts
+            && directory.current.service.is_none()
+            && let Some(provider) = &directory.current.provider
+        {
+            for schema in self.search_path() {
+                let provider = directory.provider(Some(provider))?;
+                let service = provider.service(&schema)?;
+                if service.is_some_and(|service| service.resource(name).is_some()) {
+                    return self.resolve(&[provider.name.clone(), schema, name.clone()]);
+                }
+            }
         }
         if parts.len() == 1 && directory.current.service.is_none() {
             return Err(self.unknown_bare(&parts[0]));

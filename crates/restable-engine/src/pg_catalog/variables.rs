@@ -34,6 +34,11 @@ pub const REPORTED: &[&str] = &[
     "TimeZone",
 ];
 
+/// So many services of a provider stand in the path on which bare names are looked for.
+const FEW_SERVICES: usize = 8;
+/// The path of a session whose client names none and which has no database yet.
+const NO_SERVICES: &str = "\"$user\", public";
+
 /// What a client of PostgreSQL set, and who it is.
 #[derive(Debug, Clone)]
 pub struct Postgres {
@@ -166,7 +171,7 @@ const KNOWN: &[Known] = &[
     known("max_identifier_length", "63", Takes::Fixed),
     known("max_index_keys", "32", Takes::Fixed),
     known("row_security", "on", ON),
-    known("search_path", "\"$user\", public", Takes::Any),
+    known("search_path", NO_SERVICES, Takes::Any),
     known("server_encoding", "UTF8", Takes::Fixed),
     known("server_version", SERVER_VERSION, Takes::Fixed),
     known("server_version_num", "160009", Takes::Fixed),
@@ -175,6 +180,11 @@ const KNOWN: &[Known] = &[
     known("standard_conforming_strings", "on", ON),
     known("TimeZone", "UTC", Takes::Own(time_zone)),
 ];
+
+/// Every setting with the value that it has where nobody sets it.
+pub(super) fn defaults() -> impl Iterator<Item = (&'static str, &'static str)> {
+    KNOWN.iter().map(|known| (known.name, known.default))
+}
 
 fn find(name: &str) -> Option<&'static Known> {
     KNOWN
@@ -339,6 +349,9 @@ impl Session {
                 }
                 Variable::Own(name, value) => {
                     told.push(format!("{name} = {value}"));
+                    if name == "search_path" {
+                        self.shared().set_search_path(&value);
+                    }
                     self.write_postgres(|postgres| {
                         postgres.values.insert(name.to_owned(), value);
                     });
@@ -350,7 +363,11 @@ impl Session {
 
     /// Sets all of PostgreSQL's settings back to what the session began with.
     pub(crate) fn reset_postgres(&self) {
-        self.write_postgres(|postgres| postgres.values = postgres.initial.clone());
+        self.write_postgres(|postgres| {
+            postgres.values = postgres.initial.clone();
+            self.shared()
+                .set_search_path(postgres.value("search_path").unwrap_or_default());
+        });
     }
 
     fn write_postgres(&self, change: impl FnOnce(&mut Postgres)) {
@@ -505,9 +522,40 @@ impl Session {
                     .help(format!("a database is a provider: {}", known.join(", ")))
             })?),
         };
-        self.set_current(Current {
+        // Where few services are, their tables are found by their names alone.
+        let services = provider.map(|provider| {
+            provider
+                .services()
+                .map(|entry| entry.name.clone())
+                .collect::<Vec<_>>()
+        });
+        let services = services
+            .filter(|all| all.len() <= FEW_SERVICES)
+            .unwrap_or_default();
+        let path = ["\"$user\"".to_owned(), "public".to_owned()]
+            .into_iter()
+            .chain(services)
+            .collect::<Vec<_>>()
+            .join(", ");
+        let current = Current {
             provider: provider.map(|provider| provider.name.clone()),
             service: None,
+        };
+        self.set_current(current);
+        self.write_postgres(|postgres| {
+            // What the client asked for in its first message stays.
+            if postgres
+                .initial
+                .get("search_path")
+                .is_some_and(|own| own == NO_SERVICES)
+            {
+                postgres
+                    .values
+                    .insert("search_path".to_owned(), path.clone());
+                postgres.initial.insert("search_path".to_owned(), path);
+            }
+            self.shared()
+                .set_search_path(postgres.value("search_path").unwrap_or_default());
         });
         Ok(())
     }

@@ -12,6 +12,8 @@ use restable_engine::parameters::Parameter;
 use restable_engine::sql::{self, Connection as Kept, Count, Discard, Parsed, Statement};
 use restable_engine::{Error, Outcome, Report, Rows, Session, pg_catalog};
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::runtime::Handle;
+use tokio::task::JoinSet;
 
 use super::cancel::Listed;
 use super::messages::{self, Request, Target, Told, Transaction};
@@ -60,8 +62,10 @@ enum Begun {
 /// A client that has come in.
 pub struct Client<S> {
     wire: Wire<S>,
-    session: Session,
+    session: Arc<Session>,
     listed: Listed,
+    /// Where statements are computed.
+    computing: Handle,
     statements: HashMap<String, Stored>,
     portals: HashMap<String, Portal>,
     transaction: Transaction,
@@ -73,11 +77,12 @@ pub struct Client<S> {
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
     /// A client whose session stands.
-    pub fn new(wire: Wire<S>, session: Session, listed: Listed) -> Client<S> {
+    pub fn new(wire: Wire<S>, session: Session, listed: Listed, computing: Handle) -> Client<S> {
         Client {
             wire,
-            session,
+            session: Arc::new(session),
             listed,
+            computing,
             statements: HashMap::new(),
             portals: HashMap::new(),
             transaction: Transaction::Idle,
@@ -385,7 +390,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
             State::Planned(prepared) => prepared
                 .columns()
                 .map(|schema| columns(&schema, &portal.formats)),
-            State::Open(flow) => Some(columns(flow.rows.schema(), &portal.formats)),
+            State::Open(flow) => Some(columns(&flow.schema, &portal.formats)),
             State::Fetch { shown: false, .. } | State::Done => None,
             State::Fetch { cursor, .. } => Some(self.cursor_columns(cursor, &portal.formats)?),
             State::Fresh => match portal.parsed.as_ref().map(|parsed| &parsed.statement) {
@@ -406,7 +411,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
                 ..
             }) => {
                 let formats = if formats.is_empty() { own } else { formats };
-                Ok(columns(flow.rows.schema(), formats))
+                Ok(columns(&flow.schema, formats))
             }
             _ => Err(said("34000", format!("there is no cursor `{name}`")).into()),
         }
@@ -481,12 +486,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
         let planned = planned.map_err(told)?;
         let cancel = Arc::clone(&self.listed.cancel);
         cancel.begin();
-        let session = &self.session;
+        let session = Arc::clone(&self.session);
+        let mut tasks = JoinSet::new();
+        tasks.spawn_on(async move { session.run(planned).await }, &self.computing);
         let run = async {
             tokio::select! {
                 biased;
                 () = cancel.asked() => None,
-                outcome = session.run(planned).boxed() => Some(outcome),
+                outcome = tasks.join_next() => Some(match outcome {
+                    Some(Ok(outcome)) => outcome,
+                    _ => Err(Error::Internal("running a statement broke off".to_owned())),
+                }),
             }
         };
         let outcome = self.wire.during(run).await;
@@ -627,8 +637,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
                 let sent = self.send(flow, most, &portal.formats, true).await;
                 match sent {
                     Ok(sent) => {
-                        if flow.ended {
-                            let report = flow.rows.report();
+                        if let Some(report) = flow.report().filter(|_| flow.ended) {
                             self.remark(&report);
                         }
                         (sent, flow.ended)
@@ -688,6 +697,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
         shown: bool,
     ) -> Done<u64> {
         let zone = self.zone()?;
+        let computing = self.computing.clone();
         let cancel = Arc::clone(&self.listed.cancel);
         let mut sent = 0;
         while sent < most && !flow.ended {
@@ -697,7 +707,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
                     tokio::select! {
                         biased;
                         () = cancel.asked() => None,
-                        read = flow.read(zone).boxed() => Some(read),
+                        read = flow.read(zone, &computing) => Some(read),
                     }
                 };
                 let read = self.wire.during(read).await;

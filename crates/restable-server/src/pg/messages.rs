@@ -317,6 +317,8 @@ pub struct Told {
     pub hint: Option<String>,
     /// Where in the text, in characters from 1.
     pub position: Option<usize>,
+    /// restable's own code, in the place of PostgreSQL's routine.
+    pub own: Option<&'static str>,
 }
 
 /// Writes one message: its kind, its length, its body.
@@ -436,6 +438,9 @@ pub fn told(out: &mut BytesMut, kind: u8, told: &Told) {
             if let Some(text) = text {
                 field(code, text);
             }
+        }
+        if let Some(own) = told.own {
+            field(b'R', own);
         }
         if let Some(position) = told.position {
             field(b'P', &position.to_string());

@@ -23,6 +23,7 @@ use restable_engine::pg_catalog::Postgres;
 use restable_engine::{Door, Engine, Error, Session, Settings};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::{Handle, Runtime};
 
 use self::cancel::Connections;
 use self::connection::{Client, said};
@@ -61,8 +62,40 @@ type Greeted = (TcpStream, BytesMut, u16, Vec<(String, String)>);
 #[derive(Debug)]
 struct House {
     engine: Engine,
+    computing: Computing,
     options: Options,
     connections: Arc<Connections>,
+}
+
+/// The threads on which statements are computed. They are not those that serve sockets: a statement that computes long
+/// without a pause must not keep others from being heard, least of all a request to cancel it.
+#[derive(Debug)]
+struct Computing(Option<Runtime>);
+
+impl Computing {
+    fn new() -> std::io::Result<Computing> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .thread_name("statement")
+            .enable_all()
+            .build()?;
+        Ok(Computing(Some(runtime)))
+    }
+
+    fn handle(&self) -> Handle {
+        // There is one up to the end of the value.
+        self.0
+            .as_ref()
+            .map_or_else(Handle::current, |runtime| runtime.handle().clone())
+    }
+}
+
+impl Drop for Computing {
+    fn drop(&mut self) {
+        // Statements that compute still are not waited for.
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
 }
 
 impl Server {
@@ -71,6 +104,7 @@ impl Server {
         let listener = TcpListener::bind(options.listen).await?;
         let house = Arc::new(House {
             engine,
+            computing: Computing::new()?,
             options,
             connections: Arc::default(),
         });
@@ -197,7 +231,9 @@ impl House {
         };
         messages::authentication(&mut wire.out, 0, &[]);
         let listed = self.connections.list(fastrand::u32(..).to_be_bytes());
-        Client::new(wire, session, listed).serve().await
+        Client::new(wire, session, listed, self.computing.handle())
+            .serve()
+            .await
     }
 
     /// The session of a client: its own settings, catalog and cursors.

@@ -7,7 +7,9 @@ use restable_engine::arrow::array::timezone::Tz;
 use restable_engine::arrow::datatypes::SchemaRef;
 use restable_engine::parameters::{Described, Parameter};
 use restable_engine::sql::Parsed;
-use restable_engine::{Error, Prepared, Rows};
+use restable_engine::{Error, Prepared, Report, Rows};
+use tokio::runtime::Handle;
+use tokio::task::JoinSet;
 
 use super::encode::Cells;
 use super::messages::{self, Column};
@@ -68,8 +70,10 @@ pub enum State {
 /// Rows on their way.
 #[derive(Debug)]
 pub struct Flow {
-    /// The rows.
-    pub rows: Rows,
+    /// The columns.
+    pub schema: SchemaRef,
+    /// The rows; `None` while a batch is read, and after that was given up.
+    rows: Option<Rows>,
     batch: Option<Batch>,
     /// Whether the last row came.
     pub ended: bool,
@@ -86,7 +90,8 @@ impl Flow {
     /// Rows of which none was read.
     pub fn new(rows: Rows) -> Flow {
         Flow {
-            rows,
+            schema: SchemaRef::clone(rows.schema()),
+            rows: Some(rows),
             batch: None,
             ended: false,
         }
@@ -101,10 +106,25 @@ impl Flow {
                 .is_none_or(|batch| batch.at == batch.rows)
     }
 
-    /// Reads the next batch.
-    pub async fn read(&mut self, zone: Tz) -> Result<(), Error> {
+    /// Reads the next batch, in a task of its own: what computes long without a pause must not keep the client from
+    /// cancelling it. When this is dropped, the task and its calls end.
+    pub async fn read(&mut self, zone: Tz, computing: &Handle) -> Result<(), Error> {
         self.batch = None;
-        match self.rows.next().await {
+        let Some(mut rows) = self.rows.take() else {
+            self.ended = true;
+            return Ok(());
+        };
+        let mut tasks = JoinSet::new();
+        let next = async move {
+            let next = rows.next().await;
+            (rows, next)
+        };
+        tasks.spawn_on(next, computing);
+        let Some(Ok((rows, next))) = tasks.join_next().await else {
+            return Err(Error::Internal("reading a batch broke off".to_owned()));
+        };
+        self.rows = Some(rows);
+        match next {
             None => self.ended = true,
             Some(batch) => {
                 let batch = batch?;
@@ -119,6 +139,11 @@ impl Flow {
             }
         }
         Ok(())
+    }
+
+    /// What the rows cost, once they are all read.
+    pub fn report(&self) -> Option<Report> {
+        self.rows.as_ref().map(Rows::report)
     }
 
     /// Writes at most `most` rows of the batch at hand, until `out` has `enough` bytes; answers how many.

@@ -7,6 +7,10 @@ use super::messages::Told;
 
 /// The SQLSTATE of an error.
 pub fn sqlstate(error: &Error) -> &'static str {
+    // query_canceled, as PostgreSQL's own statement_timeout.
+    if error.is_out_of_time() {
+        return "57014";
+    }
     match error {
         Error::Diagnostic(diagnostic) => of_diagnostic(diagnostic),
         // A parameter without which no call can be made is missing: undefined_parameter.
@@ -23,7 +27,6 @@ pub fn sqlstate(error: &Error) -> &'static str {
         Error::Unconfirmed { .. } => "55000",
         // io_error
         Error::Journal(_) => "58030",
-        // query_canceled, as PostgreSQL's own statement_timeout.
         Error::Timeout(_) => "57014",
         Error::Internal(_) => "XX000",
     }
@@ -95,5 +98,6 @@ fn of(diagnostic: &Diagnostic, code: &'static str, text: &str) -> Told {
         detail: (!diagnostic.notes.is_empty()).then(|| diagnostic.notes.join("\n")),
         hint: diagnostic.help.clone(),
         position,
+        own: Some(diagnostic.code),
     }
 }

@@ -1,0 +1,646 @@
+//! The rows of `pg_catalog`, made from the documents and from what the session created when they are asked for.
+
+use std::sync::Arc;
+
+use arrow::array::{
+    ArrayRef, BooleanArray, Float32Array, Int16Array, Int32Array, Int64Array, ListBuilder,
+    RecordBatch, RecordBatchOptions, StringArray, StringBuilder, UInt32Array, UInt32Builder,
+};
+use arrow::array::{Int16Builder, new_null_array};
+use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
+use datafusion::catalog::{SchemaProvider as _, TableProvider};
+
+use super::kinds;
+use super::tables::Layout;
+use super::variables;
+use crate::catalog::{OWN_CATALOG, OWN_SCHEMA};
+use crate::functions::NAME_METADATA;
+use crate::information_schema::is_readable;
+use crate::shared::Shared;
+use crate::statement::lock;
+use crate::table::{Role, at_hand, columns};
+use crate::{Error, Result};
+use restable_spec::Kind;
+
+/// OID of the schema `pg_catalog`.
+pub const PG_CATALOG: u32 = 11;
+/// OID of the schema of what a session creates.
+pub const PUBLIC: u32 = 2200;
+/// OID of `information_schema`.
+pub const INFORMATION_SCHEMA: u32 = 13_000;
+/// OID of the one role.
+const OWNER: u32 = 10;
+
+/// A value of a row.
+#[derive(Debug, Clone)]
+enum Cell {
+    Null,
+    Text(String),
+    Number(i64),
+    Real(f32),
+    Is(bool),
+    Oids(Vec<u32>),
+}
+
+type Row = Vec<(&'static str, Cell)>;
+
+fn text(value: impl Into<String>) -> Cell {
+    Cell::Text(value.into())
+}
+
+fn oid(value: u32) -> Cell {
+    Cell::Number(value.into())
+}
+
+/// A table or view.
+#[derive(Debug, Clone)]
+pub struct Relation {
+    /// Its OID, the same in every session.
+    pub oid: u32,
+    /// Its name.
+    pub name: String,
+    /// Its schema.
+    pub schema: String,
+    /// Whether it is a view.
+    pub view: bool,
+    /// What a view is made of.
+    pub definition: Option<String>,
+    columns: Vec<(String, u32)>,
+}
+
+/// An OID out of a name: the same in every session and process.
+pub fn oid_of(name: &str) -> u32 {
+    let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    100_000 + u32::try_from(hash % 2_000_000_000).unwrap_or_default()
+}
+
+/// The OID of a schema.
+pub fn schema_oid(schema: &str) -> u32 {
+    match schema {
+        "pg_catalog" => PG_CATALOG,
+        "information_schema" => INFORMATION_SCHEMA,
+        OWN_SCHEMA => PUBLIC,
+        other => oid_of(&format!("schema {other}")),
+    }
+}
+
+/// The provider whose services are the schemas of the session.
+pub fn provider(shared: &Shared) -> Option<Arc<restable_spec::Provider>> {
+    let directory = shared.directory();
+    let mut all = shared.registry.providers();
+    match &directory.current.provider {
+        Some(name) => shared.registry.provider(name).cloned(),
+        None => all.next().filter(|_| all.next().is_none()).cloned(),
+    }
+}
+
+/// The schemas that a client sees.
+pub fn schemas(shared: &Shared) -> Vec<String> {
+    let services = provider(shared).map(|provider| {
+        provider
+            .services()
+            .map(|entry| entry.name.clone())
+            .collect::<Vec<_>>()
+    });
+    services
+        .unwrap_or_default()
+        .into_iter()
+        .chain([OWN_SCHEMA.to_owned()])
+        .collect()
+}
+
+/// The tables and views that a client sees.
+pub async fn relations(shared: &Arc<Shared>) -> Result<Vec<Relation>> {
+    let mut all = Vec::new();
+    if let Some(provider) = provider(shared) {
+        all.extend(of_provider(shared, &provider).await?.iter().cloned());
+    }
+    for name in shared.own.table_names() {
+        let full = [OWN_CATALOG.to_owned(), OWN_SCHEMA.to_owned(), name.clone()];
+        all.push(Relation {
+            oid: oid_of(&full.join(".")),
+            columns: fields(shared, &full).await?,
+            schema: OWN_SCHEMA.to_owned(),
+            view: false,
+            definition: None,
+            name,
+        });
+    }
+    Ok(all)
+}
+
+/// The tables and views of a provider, made once.
+async fn of_provider(
+    shared: &Arc<Shared>,
+    provider: &restable_spec::Provider,
+) -> Result<Arc<Vec<Relation>>> {
+    if let Some(known) = lock(&shared.relations).get(&provider.name) {
+        return Ok(Arc::clone(known));
+    }
+    let mut all = Vec::new();
+    {
+        let names: Vec<String> = provider
+            .services()
+            .map(|entry| entry.name.clone())
+            .collect();
+        for name in names {
+            let Some(service) = provider.service(&name)? else {
+                continue;
+            };
+            for resource in service
+                .resources
+                .values()
+                .filter(|resource| is_readable(resource))
+            {
+                let listed = if resource.view.is_some() {
+                    let full = [
+                        resource.provider.clone(),
+                        resource.service.clone(),
+                        resource.name.clone(),
+                    ];
+                    fields(shared, &full).await?
+                } else {
+                    let shown = columns(resource)
+                        .into_iter()
+                        .filter(|column| column.role == Role::Field);
+                    shown
+                        .map(|column| (column.name, of_kind(column.kind)))
+                        .collect()
+                };
+                all.push(Relation {
+                    oid: oid_of(&resource.full_name()),
+                    name: resource.name.clone(),
+                    schema: resource.service.clone(),
+                    view: resource.view.is_some(),
+                    definition: resource.view.as_ref().map(|view| view.ddl.clone()),
+                    columns: listed,
+                });
+            }
+        }
+    }
+    let all = Arc::new(all);
+    lock(&shared.relations).insert(provider.name.clone(), Arc::clone(&all));
+    Ok(all)
+}
+
+fn of_kind(kind: Kind) -> u32 {
+    match kind {
+        Kind::Text => 25,
+        Kind::Integer => 20,
+        Kind::Number => 701,
+        Kind::Boolean => 16,
+        Kind::Json => 114,
+    }
+}
+
+/// The names and types of the columns of a view, or of what a user created.
+async fn fields(shared: &Arc<Shared>, full: &[String; 3]) -> Result<Vec<(String, u32)>> {
+    let state = shared.state();
+    let schema = state
+        .catalog_list()
+        .catalog(&full[0])
+        .and_then(|catalog| catalog.schema(&full[1]));
+    let schema = schema
+        .ok_or_else(|| Error::internal(format!("the schema `{}.{}` is gone", full[0], full[1])))?;
+    let Some(table) = schema.table(&full[2]).await? else {
+        return Err(Error::internal(format!(
+            "the table `{}` is gone",
+            full.join(".")
+        )));
+    };
+    let schema = table.schema();
+    let one = |field: &Arc<Field>| {
+        let name = field.metadata().get(NAME_METADATA);
+        let name = name.filter(|name| restable_spec::names::fold(name) == *field.name());
+        (name.unwrap_or(field.name()).clone(), kinds::of_field(field))
+    };
+    Ok(schema.fields().iter().map(one).collect())
+}
+
+/// A table of `pg_catalog`.
+pub async fn table(shared: &Arc<Shared>, layout: &Layout) -> Result<Arc<dyn TableProvider>> {
+    let rows = rows(shared, layout.name).await?;
+    let batch = batch(layout, &rows)?;
+    Ok(at_hand(batch.schema(), batch)?)
+}
+
+async fn rows(shared: &Arc<Shared>, name: &str) -> Result<Vec<Row>> {
+    Ok(match name {
+        "pg_namespace" => {
+            let all = schemas(shared)
+                .into_iter()
+                .chain(["pg_catalog", "information_schema"].map(str::to_owned));
+            all.map(|schema| {
+                vec![
+                    ("oid", oid(schema_oid(&schema))),
+                    ("nspowner", oid(OWNER)),
+                    ("nspname", text(schema)),
+                ]
+            })
+            .collect()
+        }
+        "pg_class" => relations(shared).await?.iter().map(class).collect(),
+        "pg_attribute" => relations(shared)
+            .await?
+            .iter()
+            .flat_map(attributes)
+            .collect(),
+        "pg_type" => kinds::ALL.iter().flat_map(kind_rows).collect(),
+        "pg_proc" => procs(),
+        "pg_database" => {
+            let names = shared
+                .registry
+                .providers()
+                .map(|provider| provider.name.clone())
+                .chain(["restable".to_owned()]);
+            names.map(database).collect()
+        }
+        "pg_roles" => vec![vec![
+            ("oid", oid(OWNER)),
+            ("rolname", text("restable")),
+            ("rolsuper", Cell::Is(false)),
+            ("rolinherit", Cell::Is(true)),
+            ("rolcreaterole", Cell::Is(false)),
+            ("rolcreatedb", Cell::Is(false)),
+            ("rolcanlogin", Cell::Is(true)),
+            ("rolreplication", Cell::Is(false)),
+            ("rolbypassrls", Cell::Is(false)),
+            ("rolconnlimit", Cell::Number(-1)),
+        ]],
+        "pg_user" => vec![vec![
+            ("usename", text("restable")),
+            ("usesysid", oid(OWNER)),
+            ("usecreatedb", Cell::Is(false)),
+            ("usesuper", Cell::Is(false)),
+            ("userepl", Cell::Is(false)),
+            ("usebypassrls", Cell::Is(false)),
+        ]],
+        "pg_settings" => {
+            let one = |(name, value): (&'static str, &'static str)| {
+                vec![
+                    ("name", text(name)),
+                    ("setting", text(value)),
+                    ("context", text("user")),
+                    ("vartype", text("string")),
+                    ("source", text("default")),
+                ]
+            };
+            variables::defaults().map(one).collect()
+        }
+        "pg_tablespace" => vec![vec![
+            ("oid", oid(1663)),
+            ("spcname", text("pg_default")),
+            ("spcowner", oid(OWNER)),
+        ]],
+        "pg_am" => vec![vec![
+            ("oid", oid(2)),
+            ("amname", text("heap")),
+            ("amhandler", oid(3)),
+            ("amtype", text("t")),
+        ]],
+        "pg_language" => vec![vec![
+            ("oid", oid(14)),
+            ("lanname", text("sql")),
+            ("lanowner", oid(OWNER)),
+            ("lanispl", Cell::Is(false)),
+            ("lanpltrusted", Cell::Is(true)),
+        ]],
+        "pg_tables" | "pg_views" => {
+            let views = name == "pg_views";
+            let all = relations(shared)
+                .await?
+                .into_iter()
+                .filter(|relation| relation.view == views);
+            let one = |relation: Relation| {
+                let definition = relation.definition.map_or(Cell::Null, Cell::Text);
+                let mut row = vec![("schemaname", text(relation.schema))];
+                if views {
+                    row.extend([
+                        ("viewname", text(relation.name)),
+                        ("viewowner", text("restable")),
+                        ("definition", definition),
+                    ]);
+                } else {
+                    row.extend([
+                        ("tablename", text(relation.name)),
+                        ("tableowner", text("restable")),
+                    ]);
+                    row.extend(
+                        ["hasindexes", "hasrules", "hastriggers", "rowsecurity"]
+                            .map(|name| (name, Cell::Is(false))),
+                    );
+                }
+                row
+            };
+            all.map(one).collect()
+        }
+        _ => Vec::new(),
+    })
+}
+
+fn class(relation: &Relation) -> Row {
+    let no = [
+        "relhasindex",
+        "relisshared",
+        "relhastriggers",
+        "relhassubclass",
+        "relrowsecurity",
+        "relforcerowsecurity",
+        "relispartition",
+    ];
+    let none = [
+        "reloftype",
+        "relfilenode",
+        "reltablespace",
+        "reltoastrelid",
+        "relrewrite",
+    ];
+    let mut row = vec![
+        ("oid", oid(relation.oid)),
+        ("relname", text(&relation.name)),
+        ("relnamespace", oid(schema_oid(&relation.schema))),
+        ("reltype", oid(0)),
+        ("relowner", oid(OWNER)),
+        ("relam", oid(if relation.view { 0 } else { 2 })),
+        ("relpages", Cell::Number(0)),
+        // PostgreSQL's word for: never counted.
+        ("reltuples", Cell::Real(-1.0)),
+        ("relallvisible", Cell::Number(0)),
+        ("relpersistence", text("p")),
+        ("relkind", text(if relation.view { "v" } else { "r" })),
+        ("relnatts", Cell::Number(relation.columns.len() as i64)),
+        ("relchecks", Cell::Number(0)),
+        ("relhasrules", Cell::Is(relation.view)),
+        ("relispopulated", Cell::Is(true)),
+        ("relreplident", text(if relation.view { "n" } else { "d" })),
+    ];
+    row.extend(no.map(|name| (name, Cell::Is(false))));
+    row.extend(none.map(|name| (name, oid(0))));
+    row
+}
+
+fn attributes(relation: &Relation) -> Vec<Row> {
+    let one = |(at, (name, kind)): (usize, &(String, u32))| {
+        let size = kinds::ALL
+            .iter()
+            .find(|known| known.oid == *kind)
+            .map_or(-1, |known| known.size);
+        vec![
+            ("attrelid", oid(relation.oid)),
+            ("attname", text(name)),
+            ("atttypid", oid(*kind)),
+            ("attlen", Cell::Number(size.into())),
+            ("attnum", Cell::Number(at as i64 + 1)),
+            ("attcacheoff", Cell::Number(-1)),
+            ("atttypmod", Cell::Number(-1)),
+            ("attndims", Cell::Number(0)),
+            ("attbyval", Cell::Is(size > 0 && size <= 8)),
+            ("attalign", text("i")),
+            ("attstorage", text(if size < 0 { "x" } else { "p" })),
+            ("attcompression", text("")),
+            ("attnotnull", Cell::Is(false)),
+            ("atthasdef", Cell::Is(false)),
+            ("atthasmissing", Cell::Is(false)),
+            ("attidentity", text("")),
+            ("attgenerated", text("")),
+            ("attisdropped", Cell::Is(false)),
+            ("attislocal", Cell::Is(true)),
+            ("attinhcount", Cell::Number(0)),
+            ("attstattarget", Cell::Number(-1)),
+            ("attcollation", oid(if *kind == 25 { 100 } else { 0 })),
+        ]
+    };
+    relation.columns.iter().enumerate().map(one).collect()
+}
+
+/// A type, and the type of its arrays.
+fn kind_rows(kind: &kinds::Kind) -> Vec<Row> {
+    let row = |own: u32, name: String, element: u32, array: u32| {
+        let is_array = element != 0;
+        let size = if is_array { -1 } else { kind.size };
+        let function = |which: u32| {
+            if is_array {
+                kinds::FUNCTIONS[which as usize].0
+            } else {
+                kinds::function(kind, which)
+            }
+        };
+        vec![
+            ("oid", oid(own)),
+            ("typname", text(name)),
+            ("typnamespace", oid(PG_CATALOG)),
+            ("typowner", oid(OWNER)),
+            ("typlen", Cell::Number(size.into())),
+            ("typbyval", Cell::Is(size > 0 && size <= 8)),
+            (
+                "typtype",
+                text(if kind.category == "P" && !is_array {
+                    "p"
+                } else {
+                    "b"
+                }),
+            ),
+            (
+                "typcategory",
+                text(if is_array { "A" } else { kind.category }),
+            ),
+            (
+                "typispreferred",
+                Cell::Is(
+                    ["text", "float8", "bool", "timestamptz", "interval", "oid"]
+                        .contains(&kind.name)
+                        && !is_array,
+                ),
+            ),
+            ("typisdefined", Cell::Is(true)),
+            ("typdelim", text(",")),
+            ("typrelid", oid(0)),
+            ("typsubscript", oid(0)),
+            ("typelem", oid(element)),
+            ("typarray", oid(array)),
+            ("typinput", oid(function(0))),
+            ("typoutput", oid(function(1))),
+            ("typreceive", oid(function(2))),
+            ("typsend", oid(function(3))),
+            ("typmodin", oid(0)),
+            ("typmodout", oid(0)),
+            ("typanalyze", oid(0)),
+            ("typalign", text("i")),
+            ("typstorage", text(if size < 0 { "x" } else { "p" })),
+            ("typnotnull", Cell::Is(false)),
+            ("typbasetype", oid(0)),
+            ("typtypmod", Cell::Number(-1)),
+            ("typndims", Cell::Number(0)),
+            (
+                "typcollation",
+                oid(if kind.category == "S" { 100 } else { 0 }),
+            ),
+        ]
+    };
+    let mut rows = vec![row(kind.oid, kind.name.to_owned(), 0, kind.array)];
+    if kind.array != 0 {
+        rows.push(row(kind.array, format!("_{}", kind.name), kind.oid, 0));
+    }
+    rows
+}
+
+fn procs() -> Vec<Row> {
+    let row = |own: u32, name: String, result: u32| {
+        vec![
+            ("oid", oid(own)),
+            ("proname", text(name)),
+            ("pronamespace", oid(PG_CATALOG)),
+            ("proowner", oid(OWNER)),
+            ("prolang", oid(12)),
+            ("procost", Cell::Real(1.0)),
+            ("prorows", Cell::Real(0.0)),
+            ("provariadic", oid(0)),
+            ("prosupport", oid(0)),
+            ("prokind", text("f")),
+            ("prosecdef", Cell::Is(false)),
+            ("proleakproof", Cell::Is(false)),
+            ("proisstrict", Cell::Is(true)),
+            ("proretset", Cell::Is(false)),
+            ("provolatile", text("i")),
+            ("proparallel", text("s")),
+            ("pronargs", Cell::Number(1)),
+            ("pronargdefaults", Cell::Number(0)),
+            ("prorettype", oid(result)),
+            ("proargtypes", Cell::Oids(vec![2275])),
+        ]
+    };
+    let arrays = kinds::FUNCTIONS
+        .iter()
+        .map(|(own, name)| row(*own, (*name).to_owned(), 2277));
+    let own = kinds::ALL.iter().flat_map(|kind| {
+        (0..4).map(move |which| {
+            (
+                kinds::function(kind, which),
+                kinds::function_name(kind, which),
+                kind.oid,
+            )
+        })
+    });
+    arrays
+        .chain(own.map(|(own, name, result)| row(own, name, result)))
+        .collect()
+}
+
+fn database(name: String) -> Row {
+    vec![
+        ("oid", oid(oid_of(&format!("database {name}")))),
+        ("datdba", oid(OWNER)),
+        ("encoding", Cell::Number(6)),
+        ("datlocprovider", text("c")),
+        ("datistemplate", Cell::Is(false)),
+        ("datallowconn", Cell::Is(true)),
+        ("datconnlimit", Cell::Number(-1)),
+        ("dattablespace", oid(1663)),
+        ("datcollate", text("C")),
+        ("datctype", text("C.UTF-8")),
+        ("datname", text(name)),
+    ]
+}
+
+fn batch(layout: &Layout, rows: &[Row]) -> Result<RecordBatch> {
+    let mut fields = Vec::new();
+    let mut arrays: Vec<ArrayRef> = Vec::new();
+    for column in layout.columns.split(',') {
+        let Some((name, kind)) = column.trim().split_once(' ') else {
+            return Err(Error::internal(format!(
+                "the column `{column}` of `{}` has no type",
+                layout.name
+            )));
+        };
+        let cells: Vec<&Cell> = rows
+            .iter()
+            .map(|row| {
+                row.iter()
+                    .find(|(own, _)| *own == name)
+                    .map_or(&Cell::Null, |(_, cell)| cell)
+            })
+            .collect();
+        let array = array(kind, &cells);
+        fields.push(Field::new(name, array.data_type().clone(), true));
+        arrays.push(array);
+    }
+    let options = RecordBatchOptions::new().with_row_count(Some(rows.len()));
+    Ok(RecordBatch::try_new_with_options(
+        Arc::new(Schema::new(fields)),
+        arrays,
+        &options,
+    )?)
+}
+
+fn array(kind: &str, cells: &[&Cell]) -> ArrayRef {
+    let number = |cell: &&Cell| match cell {
+        Cell::Number(value) => Some(*value),
+        _ => None,
+    };
+    let numbers = cells.iter().map(number);
+    match kind {
+        "oid" => Arc::new(
+            numbers
+                .map(|value| u32::try_from(value?).ok())
+                .collect::<UInt32Array>(),
+        ),
+        "int2" => Arc::new(
+            numbers
+                .map(|value| i16::try_from(value?).ok())
+                .collect::<Int16Array>(),
+        ),
+        "int4" => Arc::new(
+            numbers
+                .map(|value| i32::try_from(value?).ok())
+                .collect::<Int32Array>(),
+        ),
+        "int8" => Arc::new(numbers.collect::<Int64Array>()),
+        "float4" => {
+            let real = |cell: &&Cell| match cell {
+                Cell::Real(value) => Some(*value),
+                _ => None,
+            };
+            Arc::new(cells.iter().map(real).collect::<Float32Array>())
+        }
+        "bool" => {
+            let is = |cell: &&Cell| match cell {
+                Cell::Is(value) => Some(*value),
+                _ => None,
+            };
+            Arc::new(cells.iter().map(is).collect::<BooleanArray>())
+        }
+        "timestamptz" => {
+            let kind = DataType::Timestamp(TimeUnit::Microsecond, Some("+00:00".into()));
+            new_null_array(&kind, cells.len())
+        }
+        "oid[]" => {
+            let mut list = ListBuilder::new(UInt32Builder::new());
+            for cell in cells {
+                match cell {
+                    Cell::Oids(all) => list.append_value(all.iter().copied().map(Some)),
+                    _ => list.append_null(),
+                }
+            }
+            Arc::new(list.finish())
+        }
+        "int2[]" => {
+            let mut list = ListBuilder::new(Int16Builder::new());
+            cells.iter().for_each(|_| list.append_null());
+            Arc::new(list.finish())
+        }
+        "text[]" => {
+            let mut list = ListBuilder::new(StringBuilder::new());
+            cells.iter().for_each(|_| list.append_null());
+            Arc::new(list.finish())
+        }
+        _ => {
+            let word = |cell: &&Cell| match cell {
+                Cell::Text(value) => Some(value.clone()),
+                _ => None,
+            };
+            Arc::new(cells.iter().map(word).collect::<StringArray>())
+        }
+    }
+}

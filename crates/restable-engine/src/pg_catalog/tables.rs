@@ -1,0 +1,297 @@
+//! The tables of `pg_catalog`: their columns as PostgreSQL 16 has them, as far as clients read them. A table without rows
+//! here stands for something that restable has not, such as an index.
+
+/// A table: its name, its columns with their types.
+pub struct Layout {
+    /// The name.
+    pub name: &'static str,
+    /// `name type` with commas between.
+    pub columns: &'static str,
+}
+
+const fn table(name: &'static str, columns: &'static str) -> Layout {
+    Layout { name, columns }
+}
+
+/// Tables that hold rows; [`super::rows`] fills them.
+pub const FILLED: &[Layout] = &[
+    table(
+        "pg_namespace",
+        "oid oid, nspname text, nspowner oid, nspacl text[]",
+    ),
+    table(
+        "pg_class",
+        "oid oid, relname text, relnamespace oid, reltype oid, reloftype oid, relowner oid, relam oid, relfilenode oid, \
+         reltablespace oid, relpages int4, reltuples float4, relallvisible int4, reltoastrelid oid, relhasindex bool, \
+         relisshared bool, relpersistence text, relkind text, relnatts int2, relchecks int2, relhasrules bool, \
+         relhastriggers bool, relhassubclass bool, relrowsecurity bool, relforcerowsecurity bool, relispopulated bool, \
+         relreplident text, relispartition bool, relrewrite oid, relacl text[], reloptions text[], relpartbound text",
+    ),
+    table(
+        "pg_attribute",
+        "attrelid oid, attname text, atttypid oid, attlen int2, attnum int2, attcacheoff int4, atttypmod int4, attndims int2, \
+         attbyval bool, attalign text, attstorage text, attcompression text, attnotnull bool, atthasdef bool, atthasmissing bool, \
+         attidentity text, attgenerated text, attisdropped bool, attislocal bool, attinhcount int2, attstattarget int2, \
+         attcollation oid, attacl text[], attoptions text[], attfdwoptions text[]",
+    ),
+    table(
+        "pg_type",
+        "oid oid, typname text, typnamespace oid, typowner oid, typlen int2, typbyval bool, typtype text, typcategory text, \
+         typispreferred bool, typisdefined bool, typdelim text, typrelid oid, typsubscript oid, typelem oid, typarray oid, \
+         typinput oid, typoutput oid, typreceive oid, typsend oid, typmodin oid, typmodout oid, typanalyze oid, typalign text, \
+         typstorage text, typnotnull bool, typbasetype oid, typtypmod int4, typndims int4, typcollation oid, typdefault text, \
+         typacl text[]",
+    ),
+    table(
+        "pg_proc",
+        "oid oid, proname text, pronamespace oid, proowner oid, prolang oid, procost float4, prorows float4, provariadic oid, \
+         prosupport oid, prokind text, prosecdef bool, proleakproof bool, proisstrict bool, proretset bool, provolatile text, \
+         proparallel text, pronargs int2, pronargdefaults int2, prorettype oid, proargtypes oid[], proallargtypes oid[], \
+         proargmodes text[], proargnames text[], prosrc text, probin text, proacl text[], proconfig text[]",
+    ),
+    table(
+        "pg_database",
+        "oid oid, datname text, datdba oid, encoding int4, datlocprovider text, datistemplate bool, datallowconn bool, \
+         datconnlimit int4, dattablespace oid, datcollate text, datctype text, daticulocale text, daticurules text, \
+         datcollversion text, datacl text[]",
+    ),
+    table(
+        "pg_roles",
+        "oid oid, rolname text, rolsuper bool, rolinherit bool, rolcreaterole bool, rolcreatedb bool, rolcanlogin bool, \
+         rolreplication bool, rolconnlimit int4, rolpassword text, rolvaliduntil timestamptz, rolbypassrls bool, \
+         rolconfig text[]",
+    ),
+    table(
+        "pg_user",
+        "usename text, usesysid oid, usecreatedb bool, usesuper bool, userepl bool, usebypassrls bool, passwd text, \
+         valuntil timestamptz, useconfig text[]",
+    ),
+    table(
+        "pg_settings",
+        "name text, setting text, unit text, category text, short_desc text, context text, vartype text, source text",
+    ),
+    table(
+        "pg_description",
+        "objoid oid, classoid oid, objsubid int4, description text",
+    ),
+    table(
+        "pg_tablespace",
+        "oid oid, spcname text, spcowner oid, spcacl text[], spcoptions text[]",
+    ),
+    table("pg_am", "oid oid, amname text, amhandler oid, amtype text"),
+    table(
+        "pg_language",
+        "oid oid, lanname text, lanowner oid, lanispl bool, lanpltrusted bool, lanacl text[]",
+    ),
+    table(
+        "pg_tables",
+        "schemaname text, tablename text, tableowner text, tablespace text, hasindexes bool, hasrules bool, hastriggers bool, rowsecurity bool",
+    ),
+    table(
+        "pg_views",
+        "schemaname text, viewname text, viewowner text, definition text",
+    ),
+    table(
+        "pg_range",
+        "rngtypid oid, rngsubtype oid, rngmultitypid oid, rngcollation oid, rngsubopc oid, rngcanonical oid, rngsubdiff oid",
+    ),
+];
+
+/// Tables that never hold a row.
+pub const EMPTY: &[Layout] = &[
+    table(
+        "pg_aggregate",
+        "aggfnoid oid, aggkind text, aggnumdirectargs int2",
+    ),
+    table("pg_attrdef", "oid oid, adrelid oid, adnum int2, adbin text"),
+    table(
+        "pg_auth_members",
+        "oid oid, roleid oid, member oid, grantor oid, admin_option bool, inherit_option bool, set_option bool",
+    ),
+    table(
+        "pg_available_extensions",
+        "name text, default_version text, installed_version text, comment text",
+    ),
+    table(
+        "pg_cast",
+        "oid oid, castsource oid, casttarget oid, castfunc oid, castcontext text, castmethod text",
+    ),
+    table(
+        "pg_collation",
+        "oid oid, collname text, collnamespace oid, collowner oid, collprovider text, collisdeterministic bool, collencoding int4, \
+         collcollate text, collctype text",
+    ),
+    table(
+        "pg_constraint",
+        "oid oid, conname text, connamespace oid, contype text, condeferrable bool, condeferred bool, convalidated bool, conrelid oid, \
+         contypid oid, conindid oid, conparentid oid, confrelid oid, confupdtype text, confdeltype text, confmatchtype text, \
+         conislocal bool, coninhcount int2, connoinherit bool, conkey int2[], confkey int2[], conpfeqop oid[], conbin text, consrc text",
+    ),
+    table(
+        "pg_conversion",
+        "oid oid, conname text, connamespace oid, conowner oid, conforencoding int4, contoencoding int4, conproc oid, condefault bool",
+    ),
+    table(
+        "pg_default_acl",
+        "oid oid, defaclrole oid, defaclnamespace oid, defaclobjtype text, defaclacl text[]",
+    ),
+    table(
+        "pg_depend",
+        "classid oid, objid oid, objsubid int4, refclassid oid, refobjid oid, refobjsubid int4, deptype text",
+    ),
+    table(
+        "pg_enum",
+        "oid oid, enumtypid oid, enumsortorder float4, enumlabel text",
+    ),
+    table(
+        "pg_event_trigger",
+        "oid oid, evtname text, evtevent text, evtowner oid, evtfoid oid, evtenabled text, evttags text[]",
+    ),
+    table(
+        "pg_extension",
+        "oid oid, extname text, extowner oid, extnamespace oid, extrelocatable bool, extversion text, extconfig oid[]",
+    ),
+    table(
+        "pg_foreign_data_wrapper",
+        "oid oid, fdwname text, fdwowner oid, fdwhandler oid, fdwvalidator oid, fdwacl text[], fdwoptions text[]",
+    ),
+    table(
+        "pg_foreign_server",
+        "oid oid, srvname text, srvowner oid, srvfdw oid, srvtype text, srvversion text, srvacl text[], srvoptions text[]",
+    ),
+    table(
+        "pg_foreign_table",
+        "ftrelid oid, ftserver oid, ftoptions text[]",
+    ),
+    table(
+        "pg_index",
+        "indexrelid oid, indrelid oid, indnatts int2, indnkeyatts int2, indisunique bool, indnullsnotdistinct bool, indisprimary bool, \
+         indisexclusion bool, indimmediate bool, indisclustered bool, indisvalid bool, indcheckxmin bool, indisready bool, indislive bool, \
+         indisreplident bool, indkey int2[], indcollation oid[], indclass oid[], indoption int2[], indexprs text, indpred text",
+    ),
+    table(
+        "pg_indexes",
+        "schemaname text, tablename text, indexname text, tablespace text, indexdef text",
+    ),
+    table(
+        "pg_inherits",
+        "inhrelid oid, inhparent oid, inhseqno int4, inhdetachpending bool",
+    ),
+    table(
+        "pg_locks",
+        "locktype text, database oid, relation oid, pid int4, mode text, granted bool",
+    ),
+    table(
+        "pg_matviews",
+        "schemaname text, matviewname text, matviewowner text, tablespace text, hasindexes bool, ispopulated bool, definition text",
+    ),
+    table(
+        "pg_opclass",
+        "oid oid, opcmethod oid, opcname text, opcnamespace oid, opcowner oid, opcfamily oid, opcintype oid, opcdefault bool, opckeytype oid",
+    ),
+    table(
+        "pg_operator",
+        "oid oid, oprname text, oprnamespace oid, oprowner oid, oprkind text, oprleft oid, oprright oid, oprresult oid, oprcode oid",
+    ),
+    table(
+        "pg_partitioned_table",
+        "partrelid oid, partstrat text, partnatts int2, partdefid oid, partattrs int2[], partclass oid[], partcollation oid[], partexprs text",
+    ),
+    table(
+        "pg_policy",
+        "oid oid, polname text, polrelid oid, polcmd text, polpermissive bool, polroles oid[], polqual text, polwithcheck text",
+    ),
+    table(
+        "pg_prepared_xacts",
+        "transaction text, gid text, owner text, database text",
+    ),
+    table(
+        "pg_publication",
+        "oid oid, pubname text, pubowner oid, puballtables bool, pubinsert bool, pubupdate bool, pubdelete bool, pubtruncate bool, pubviaroot bool",
+    ),
+    table(
+        "pg_publication_namespace",
+        "oid oid, pnpubid oid, pnnspid oid",
+    ),
+    table(
+        "pg_publication_rel",
+        "oid oid, prpubid oid, prrelid oid, prqual text, prattrs int2[]",
+    ),
+    table(
+        "pg_rewrite",
+        "oid oid, rulename text, ev_class oid, ev_type text, ev_enabled text, is_instead bool",
+    ),
+    table(
+        "pg_seclabel",
+        "objoid oid, classoid oid, objsubid int4, provider text, label text",
+    ),
+    table(
+        "pg_sequence",
+        "seqrelid oid, seqtypid oid, seqstart int8, seqincrement int8, seqmax int8, seqmin int8, seqcache int8, seqcycle bool",
+    ),
+    table(
+        "pg_sequences",
+        "schemaname text, sequencename text, sequenceowner text, data_type text, start_value int8, last_value int8",
+    ),
+    table(
+        "pg_shdescription",
+        "objoid oid, classoid oid, description text",
+    ),
+    table(
+        "pg_stat_activity",
+        "datid oid, datname text, pid int4, usesysid oid, usename text, application_name text, state text, query text",
+    ),
+    table(
+        "pg_stat_gssapi",
+        "pid int4, gss_authenticated bool, principal text, encrypted bool, credentials_delegated bool",
+    ),
+    table(
+        "pg_stat_ssl",
+        "pid int4, ssl bool, version text, cipher text, bits int4",
+    ),
+    table(
+        "pg_stat_user_tables",
+        "relid oid, schemaname text, relname text, seq_scan int8, n_live_tup int8, n_dead_tup int8, last_vacuum timestamptz, last_analyze timestamptz",
+    ),
+    table(
+        "pg_statistic_ext",
+        "oid oid, stxrelid oid, stxname text, stxnamespace oid, stxowner oid, stxstattarget int2, stxkeys int2[], stxkind text[], stxexprs text",
+    ),
+    table(
+        "pg_subscription",
+        "oid oid, subdbid oid, subname text, subowner oid, subenabled bool",
+    ),
+    table(
+        "pg_timezone_names",
+        "name text, abbrev text, utc_offset text, is_dst bool",
+    ),
+    table(
+        "pg_trigger",
+        "oid oid, tgrelid oid, tgparentid oid, tgname text, tgfoid oid, tgtype int2, tgenabled text, tgisinternal bool, tgconstrrelid oid, tgconstraint oid, tgdeferrable bool, tginitdeferred bool, tgnargs int2",
+    ),
+    table(
+        "pg_ts_config",
+        "oid oid, cfgname text, cfgnamespace oid, cfgowner oid, cfgparser oid",
+    ),
+    table(
+        "pg_ts_dict",
+        "oid oid, dictname text, dictnamespace oid, dictowner oid",
+    ),
+    table(
+        "pg_user_mapping",
+        "oid oid, umuser oid, umserver oid, umoptions text[]",
+    ),
+];
+
+/// The layout of a table by its name.
+pub fn find(name: &str) -> Option<&'static Layout> {
+    FILLED
+        .iter()
+        .chain(EMPTY)
+        .find(|layout| layout.name == name)
+}
+
+/// Whether a table never holds a row.
+pub fn is_empty(name: &str) -> bool {
+    EMPTY.iter().any(|layout| layout.name == name)
+}

@@ -1,0 +1,71 @@
+import java.sql.*;
+
+/** What tools ask through pgjdbc: every kind of metadata, portals with a fetch size, prepared statements. */
+public class Metadata {
+    interface Question { ResultSet ask() throws SQLException; }
+
+    static void count(String name, Question question) throws SQLException {
+        try (ResultSet rows = question.ask()) {
+            int count = 0;
+            while (rows.next()) count++;
+            System.out.println(name + " " + count);
+        }
+    }
+
+    public static void main(String[] arguments) throws Exception {
+        try (Connection connection = DriverManager.getConnection(arguments[0])) {
+            if (arguments[1].equals("metadata")) metadata(connection); else rows(connection);
+        }
+    }
+
+    static void metadata(Connection connection) throws SQLException {
+        DatabaseMetaData about = connection.getMetaData();
+        String schema = "data_protection", table = "backup_instances";
+        System.out.println("version " + about.getDatabaseMajorVersion());
+        count("catalogs", about::getCatalogs);
+        count("columns", () -> about.getColumns(null, schema, table, "%"));
+        count("primaryKeys", () -> about.getPrimaryKeys(null, schema, table));
+        count("indexes", () -> about.getIndexInfo(null, schema, table, false, false));
+        count("importedKeys", () -> about.getImportedKeys(null, schema, table));
+        count("exportedKeys", () -> about.getExportedKeys(null, schema, table));
+        count("procedures", () -> about.getProcedures(null, null, "%"));
+        try (ResultSet rows = about.getTables(null, schema, "vw_%", new String[] {"VIEW"})) {
+            while (rows.next()) System.out.println("view " + rows.getString("TABLE_NAME"));
+        }
+        about.getTypeInfo().close();
+        about.getFunctions(null, null, "%").close();
+        about.getTablePrivileges(null, schema, table).close();
+    }
+
+    static void rows(Connection connection) throws SQLException {
+        connection.setAutoCommit(false);
+        String query = "SELECT name, properties FROM data_protection.backup_instances WHERE subscriptionId = ?";
+        try (PreparedStatement statement = connection.prepareStatement(query)) {
+            statement.setFetchSize(3);
+            statement.setString(1, "8f3b1c52-6d2e-4f0a-9b7c-1e5a40d7c001");
+            try (ResultSet rows = statement.executeQuery()) {
+                int count = 0;
+                while (rows.next()) count++;
+                System.out.println("rows " + count + " " + rows.getMetaData().getColumnTypeName(2));
+            }
+        }
+        Savepoint savepoint = connection.setSavepoint();
+        connection.rollback(savepoint);
+        connection.commit();
+        // From the fifth time on the driver uses a named statement and binary values.
+        for (int turn = 0; turn < 7; turn++) {
+            try (PreparedStatement statement = connection.prepareStatement("SELECT ?::bigint, ?::timestamptz, ?")) {
+                statement.setLong(1, turn);
+                statement.setTimestamp(2, new Timestamp(0));
+                statement.setBoolean(3, true);
+                ResultSet rows = statement.executeQuery();
+                rows.next();
+                if (rows.getLong(1) != turn || rows.getTimestamp(2).getTime() != 0 || !rows.getBoolean(3)) {
+                    throw new IllegalStateException("turn " + turn);
+                }
+            }
+        }
+        connection.commit();
+        System.out.println("prepared 7");
+    }
+}
