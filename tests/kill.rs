@@ -151,7 +151,6 @@ fn where_the_service_does_not_keep_the_request_id_nothing_is_sent_again() {
         let emulator = emulator(false).await;
         let folder = tempfile::tempdir().unwrap();
         let url = emulator.url();
-        // Grace does not help here: the list of jobs never shows the request.
         let mut child = command(folder.path(), &url, &["exec", "--yes", BACKUP])
             .spawn()
             .unwrap();
@@ -160,9 +159,18 @@ fn where_the_service_does_not_keep_the_request_id_nothing_is_sent_again() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         child.kill().await.unwrap();
-        let long = ["operations", "resume", "--set", "unknown_grace=600"];
-        let resumed = command(folder.path(), &url, &long).output().await.unwrap();
-        let answered = rows(&resumed);
+        let words = ["operations", "resume"];
+        let mut answered = Vec::new();
+        let mut code = None;
+        for _ in 0..3 {
+            // Longer than the grace: a job of the same target that may be the call's own keeps it unknown all the same.
+            tokio::time::sleep(Duration::from_millis(1200)).await;
+            let resumed = command(folder.path(), &url, &words).output().await.unwrap();
+            if !rows(&resumed).is_empty() {
+                answered = rows(&resumed);
+                code = resumed.status.code();
+            }
+        }
         assert_eq!(answered.len(), TARGETS);
         let unknown: Vec<&Value> = answered
             .iter()
@@ -189,6 +197,6 @@ fn where_the_service_does_not_keep_the_request_id_nothing_is_sent_again() {
             true => 0,
             false => 2,
         };
-        assert_eq!(resumed.status.code(), Some(expected));
+        assert_eq!(code, Some(expected));
     });
 }

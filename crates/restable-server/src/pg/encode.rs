@@ -102,7 +102,8 @@ impl Cells {
                 Shape::Timestamp(None),
             ),
             DataType::Timestamp(_, Some(own)) => {
-                let kind = DataType::Timestamp(TimeUnit::Microsecond, Some(std::sync::Arc::clone(own)));
+                let kind =
+                    DataType::Timestamp(TimeUnit::Microsecond, Some(std::sync::Arc::clone(own)));
                 (to(kind)?, Shape::Timestamp(Some(zone)))
             }
             DataType::Interval(_) => (

@@ -117,7 +117,8 @@ fn an_idempotent_write_is_sent_again() -> Outcome {
         // The conflict may be with the lost attempt.
         (Put, vec![lost(Interrupted), error(409)], "Unknown 409"),
         (Put, vec![error(409)], "Failed 409"),
-        (Put, vec![lost(Interrupted), error(400)], "Failed 400"),
+        // What is refused may be what the lost attempt has made.
+        (Put, vec![lost(Interrupted), error(400)], "Unknown 400"),
         (
             Put,
             vec![lost(Interrupted), lost(Untrusted)],
