@@ -1,6 +1,6 @@
 //! Acting: INSERT, REPLACE, UPDATE, DELETE and EXEC, from a statement to calls that are sent once. Its source rows are planned like a
-//! SELECT; each row becomes one bound call ([`rows`]), checked before the first is sent; then they are shown ([`preview`]) or sent
-//! ([`send`]), and each answer is one row of the result ([`answer`]).
+//! SELECT; each row becomes one bound call (`rows.rs`), checked before the first is sent; then they are shown (`preview.rs`) or sent
+//! (`send.rs`), and each answer is one row of the result (`answer.rs`).
 //!
 //! Nothing here decides whether a request may be sent again: restable-http does, and its journal gives the leave to send.
 

@@ -13,7 +13,7 @@ const fn table(name: &'static str, columns: &'static str) -> Layout {
     Layout { name, columns }
 }
 
-/// Tables that hold rows; [`super::rows`] fills them.
+/// Tables that hold rows; `rows.rs` fills them.
 pub const FILLED: &[Layout] = &[
     table(
         "pg_namespace",

@@ -1,5 +1,5 @@
 //! Postgres wire: the listener, how a client comes in, and its session. Everything that a client says after that is in
-//! [`connection`].
+//! `connection.rs`.
 
 mod cancel;
 mod connection;
