@@ -37,6 +37,12 @@ fn conditions_on_the_names_of_scopes_are_asked_of_the_parents() {
         let production = demo::PRODUCTION;
         let in_production =
             format!("subscriptionId = '{production}' AND upper(vaultName) LIKE 'BV-P%'");
+        let some = rig
+            .rows(&format!("SELECT id FROM {INSTANCES} LIMIT 1"))
+            .await;
+        let id = some.rows[0][0].clone().unwrap();
+        let by_id = format!("id = '{}'", id.to_uppercase());
+        let by_id_and_more = format!("id = '{id}' AND name LIKE 'zzz%'");
         let of_its_part = format!("split_part(id, '/', 3) = '{production}'");
         let cases = [
             ("vaultName LIKE 'bv-prod%'", 1 + 4 + 2),
@@ -58,6 +64,11 @@ fn conditions_on_the_names_of_scopes_are_asked_of_the_parents() {
             ("split_part(id, '/', 9) = 'BV-Prod-NEU'", 1 + 4 + 1),
             (of_its_part.as_str(), 1 + 2),
             ("vaultName = 'a' AND vaultName = 'b'", 0),
+            // An id is its row's own path.
+            (by_id.as_str(), 1),
+            (by_id_and_more.as_str(), 1),
+            ("id = '/subscriptions/x'", 1 + 4 + 7),
+            ("split_part(id, '/', 3) = 'x'", 0),
             ("backupInstanceName LIKE 'pg%'", 1 + 4 + 7),
             (
                 "vaultName LIKE 'bv-prod%' AND backupInstanceName LIKE 'pg%'",

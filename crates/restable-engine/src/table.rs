@@ -141,41 +141,34 @@ impl ResourceTable {
 
     /// What a predicate binds.
     fn binding(&self, expr: &Expr) -> Option<(&TableColumn, Vec<Arc<str>>)> {
-        let (column, values): (&Expr, Vec<&Expr>) = match expr {
-            Expr::BinaryExpr(BinaryExpr {
-                left,
-                op: Operator::Eq,
-                right,
-            }) => match (&**left, &**right) {
-                (column, value @ Expr::Literal(..)) => (column, vec![value]),
-                (value @ Expr::Literal(..), column) => (column, vec![value]),
-                _ => return None,
-            },
-            Expr::ScalarFunction(ScalarFunction { func, args })
-                if matches!(func.name(), "arm_equal" | "arm_in") =>
-            {
-                (args.first()?, args[1..].iter().collect())
-            }
-            Expr::InList(list) if !list.negated => (&list.expr, list.list.iter().collect()),
-            _ => return None,
-        };
-        let column = self
-            .column(column)
-            .filter(|column| self.binds(column))
-            .or_else(|| self.part_of_id(column))?;
-        let mut texts: Vec<Arc<str>> = Vec::new();
-        for value in values {
-            let Expr::Literal(value, _) = value else {
-                return None;
-            };
-            // NULL equals nothing: it names no scope.
-            if let Some(text) = text(value)?
-                && !texts.iter().any(|known| known.eq_ignore_ascii_case(&text))
-            {
-                texts.push(text);
-            }
+        let (column, texts) = equality(expr)?;
+        if let Some(column) = self.column(column).filter(|column| self.binds(column)) {
+            return Some((column, texts));
         }
-        Some((column, texts))
+        let column = self.part_of_id(column)?;
+        // A part of an id that is no such name is no row's, and no mistake either.
+        let parameter = self.resource.parameter(&column.name);
+        let possible = |text: &Arc<str>| parameter.is_none_or(|it| it.check(text).is_ok());
+        Some((column, texts.into_iter().filter(possible).collect()))
+    }
+
+    /// The parameters that `id = '…'` binds: those of the id's own path, so that one row is one GET.
+    fn bound_by_id(&self, expr: &Expr) -> Option<Vec<(String, String)>> {
+        let (column, texts) = equality(expr)?;
+        let [id] = texts.as_slice() else {
+            return None;
+        };
+        let is_id = self
+            .column(column)
+            .is_some_and(|column| same(&column.name, "id"));
+        let reader = self.resource.one_row_reader().filter(|_| is_id)?;
+        let form = reader.id_form(&self.resource, "id")?;
+        let filled = form.fill(id).ok()?;
+        let possible = filled.iter().all(|(name, value)| {
+            let parameter = self.resource.parameter(name);
+            parameter.is_some_and(|parameter| parameter.check(value).is_ok())
+        });
+        (possible && filled.len() == self.resource.key.len()).then_some(filled)
     }
 
     /// The parameter that an expression takes out of the row's own id: `arm_id(id, 'vaultName')`, `split_part(id, '/', 9)`. Values
@@ -256,20 +249,61 @@ impl ResourceTable {
 
     fn bindings(&self, filters: &[Expr]) -> Bindings {
         let mut bindings = Bindings::new();
-        for (column, values) in filters.iter().filter_map(|filter| self.binding(filter)) {
-            let name = fold(&column.name);
-            match bindings.get_mut(&name) {
-                // Two predicates on one column: what both allow.
-                Some(known) => known.retain(|known: &Arc<str>| {
-                    values.iter().any(|value| value.eq_ignore_ascii_case(known))
-                }),
-                None => {
-                    bindings.insert(name, values);
-                }
+        let mut bind = |name: String, values: Vec<Arc<str>>| match bindings.get_mut(&name) {
+            // Two predicates on one column: what both allow.
+            Some(known) => {
+                let known: &mut Vec<Arc<str>> = known;
+                known.retain(|known| values.iter().any(|value| value.eq_ignore_ascii_case(known)));
+            }
+            None => {
+                bindings.insert(name, values);
+            }
+        };
+        for filter in filters {
+            if let Some((column, values)) = self.binding(filter) {
+                bind(fold(&column.name), values);
+            }
+            for (name, value) in self.bound_by_id(filter).into_iter().flatten() {
+                bind(fold(&name), vec![Arc::from(value)]);
             }
         }
         bindings
     }
+}
+
+/// The two sides of a comparison of something with constants: `=`, IN, and what stands for them where names are compared.
+fn equality(expr: &Expr) -> Option<(&Expr, Vec<Arc<str>>)> {
+    let (column, values): (&Expr, Vec<&Expr>) = match expr {
+        Expr::BinaryExpr(BinaryExpr {
+            left,
+            op: Operator::Eq,
+            right,
+        }) => match (&**left, &**right) {
+            (column, value @ Expr::Literal(..)) => (column, vec![value]),
+            (value @ Expr::Literal(..), column) => (column, vec![value]),
+            _ => return None,
+        },
+        Expr::ScalarFunction(ScalarFunction { func, args })
+            if matches!(func.name(), "arm_equal" | "arm_in") =>
+        {
+            (args.first()?, args[1..].iter().collect())
+        }
+        Expr::InList(list) if !list.negated => (&list.expr, list.list.iter().collect()),
+        _ => return None,
+    };
+    let mut texts: Vec<Arc<str>> = Vec::new();
+    for value in values {
+        let Expr::Literal(value, _) = value else {
+            return None;
+        };
+        // NULL equals nothing: it names no scope.
+        if let Some(text) = text(value)?
+            && !texts.iter().any(|known| known.eq_ignore_ascii_case(&text))
+        {
+            texts.push(text);
+        }
+    }
+    Some((column, texts))
 }
 
 fn has_subquery(expr: &Expr) -> bool {
@@ -389,7 +423,9 @@ impl TableProvider for ResourceTable {
             }
             support.push(match binding {
                 Some(_) => TableProviderFilterPushDown::Inexact,
-                None if self.prunes(filter) => TableProviderFilterPushDown::Inexact,
+                None if self.prunes(filter) || self.bound_by_id(filter).is_some() => {
+                    TableProviderFilterPushDown::Inexact
+                }
                 None => TableProviderFilterPushDown::Unsupported,
             });
         }

@@ -533,8 +533,10 @@ impl Pass<'_> {
             },
             ("regproc" | "regprocedure", Some(written)) => oid(function_oid(written)),
             ("regnamespace", Some(written)) => oid(super::rows::schema_oid(written)),
-            ("regclass", None) => return self.session("pg_relation_name", &[inner.clone()]),
-            ("regtype", None) => return self.session("format_type", &[inner.clone()]),
+            ("regclass", None) => {
+                return self.session("pg_relation_name", std::slice::from_ref(inner));
+            }
+            ("regtype", None) => return self.session("format_type", std::slice::from_ref(inner)),
             ("regproc" | "regprocedure", None) => inner.clone(),
             ("oid" | "xid" | "cid" | "regrole" | "regnamespace", _) => {
                 cast(inner.clone(), DataType::IntUnsigned(None))
@@ -570,11 +572,7 @@ impl Pass<'_> {
             restable_spec::names::same(&relation.name, name)
                 && match schema {
                     Some(schema) => restable_spec::names::same(&relation.schema, schema),
-                    None => self
-                        .facts
-                        .path
-                        .iter()
-                        .any(|schema| *schema == relation.schema),
+                    None => self.facts.path.contains(&relation.schema),
                 }
         };
         self.facts
