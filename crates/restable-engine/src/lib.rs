@@ -11,6 +11,7 @@ mod ahead;
 pub mod catalog;
 pub mod decode;
 pub mod dialect;
+mod engine;
 mod error;
 pub mod functions;
 pub mod identity;
@@ -23,6 +24,7 @@ pub mod outcome;
 pub mod parameters;
 pub mod pg_catalog;
 mod placeholders;
+mod planning;
 mod prompt;
 mod prune;
 mod session;
@@ -36,10 +38,11 @@ mod views;
 pub mod walk;
 
 pub use arrow;
+pub use engine::Engine;
 pub use error::{Error, Fault, Result};
 pub use outcome::{Outcome, Report, Rows};
 pub use restable_sql as sql;
-pub use session::{Door, Engine, Prepared, Session, collect};
+pub use session::{Door, Prepared, Session, collect};
 pub use settings::{Origin, Settings};
 pub use shared::Shared;
 

@@ -1,5 +1,5 @@
-//! Engine and session: `prepare` turns a statement into a plan and sends nothing; `run` makes the calls. The engine lives
-//! as long as the process (documents, clients), a session as long as its user (settings, `USE`, views, spellings).
+//! A session: `prepare` turns a statement into a plan and sends nothing; `run` makes the calls. It lives as long as its user (settings,
+//! `USE`, views, spellings).
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, RwLock, Weak};
@@ -19,116 +19,25 @@ use datafusion::physical_plan::execute_stream;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use datafusion::sql::sqlparser::ast;
-use restable_http::{Client, Journal, TokioClock};
 use restable_spec::Registry;
 use restable_sql::{Diagnostic, Parsed};
-use tokio::sync::OnceCell;
 
-use crate::acting::{self, Access, Acting, Attendant, JournalPlace};
+use crate::acting::{self, Access, Acting, Attendant};
 use crate::catalog::{Current, InformationSchema, OWN_CATALOG, OWN_SCHEMA, ProviderCatalog};
 use crate::dialect::{Comparisons, InputsChecked, JsonPlanner};
+use crate::engine::Engine;
 use crate::identity::Spellings;
 use crate::locate::located;
 use crate::names::{self, Names};
 use crate::outcome::{Outcome, Report, Rows, headed};
 use crate::parameters::{self, Given, Parameter};
-use crate::pg_catalog::{PgCatalog, Postgres, Relations, Variable};
+use crate::pg_catalog::{PgCatalog, Postgres, Variable};
+use crate::planning::{describe_ddl, on_deep_stack, plan_given, plan_with, spaced};
 use crate::prompt::{PromptFilters, may_stop_early};
 use crate::settings::{Origin, Settings};
 use crate::shared::{Shared, keep_names};
 use crate::statement::{Running, Statement, lock};
-use crate::{Error, Result, dialect, functions, placeholders, show};
-
-/// What all sessions of a process share: the documents and one client a provider.
-#[derive(Debug, Clone)]
-pub struct Engine {
-    registry: Arc<Registry>,
-    clients: Arc<HashMap<String, Client>>,
-    relations: Arc<Relations>,
-    actions: Arc<Actions>,
-}
-
-/// How actions are journaled.
-#[derive(Debug, Default)]
-struct Actions {
-    place: JournalPlace,
-    journal: OnceCell<Journal>,
-    /// The name of the cloud that a provider is called in.
-    clouds: HashMap<String, String>,
-}
-
-impl Engine {
-    /// An engine over documents, with a client for each provider that may be called.
-    pub fn new(registry: Registry, clients: HashMap<String, Client>) -> Engine {
-        Engine {
-            registry: Arc::new(registry),
-            clients: Arc::new(clients),
-            actions: Arc::default(),
-            relations: Arc::default(),
-        }
-    }
-
-    /// The same, with a place for the journal of actions and the cloud that each provider is called in, by name. Without this actions
-    /// are journaled in memory.
-    #[must_use]
-    pub fn with_journal(self, place: JournalPlace, clouds: HashMap<String, String>) -> Engine {
-        let actions = Actions {
-            place,
-            journal: OnceCell::new(),
-            clouds,
-        };
-        Engine {
-            actions: Arc::new(actions),
-            ..self
-        }
-    }
-
-    /// The journal of actions; it is opened, and made if need be, when it is first asked for.
-    pub(crate) async fn journal(&self) -> Result<Journal> {
-        let open = || async {
-            Ok::<Journal, Error>(match &self.actions.place {
-                JournalPlace::Memory => Journal::in_memory(Arc::new(TokioClock))?,
-                JournalPlace::File(path) => Journal::open(path)?,
-            })
-        };
-        self.actions.journal.get_or_try_init(open).await.cloned()
-    }
-
-    /// The journal of actions, if there is one: looking at it makes none.
-    pub(crate) async fn existing_journal(&self) -> Result<Option<Journal>> {
-        let exists = match &self.actions.place {
-            JournalPlace::Memory => self.actions.journal.initialized(),
-            JournalPlace::File(path) => path.exists(),
-        };
-        match exists {
-            true => self.journal().await.map(Some),
-            false => Ok(None),
-        }
-    }
-
-    pub(crate) fn client(&self, provider: &str) -> Option<Client> {
-        self.clients.get(provider).cloned()
-    }
-
-    pub(crate) fn cloud(&self, provider: &str) -> Option<&String> {
-        self.actions.clouds.get(provider)
-    }
-
-    /// The documents.
-    pub fn registry(&self) -> &Arc<Registry> {
-        &self.registry
-    }
-
-    /// A session with these settings.
-    pub fn session(&self, settings: Settings) -> Result<Session> {
-        Session::new(self.clone(), settings, Door::default())
-    }
-
-    /// A session of a client that came through a door of its own.
-    pub fn session_of(&self, settings: Settings, door: Door) -> Result<Session> {
-        Session::new(self.clone(), settings, door)
-    }
-}
+use crate::{Error, Result, functions, placeholders, show};
 
 /// How a session's client came in, and what it may do.
 #[derive(Debug, Clone, Default)]
@@ -198,7 +107,7 @@ impl Prepared {
 }
 
 impl Session {
-    fn new(engine: Engine, settings: Settings, door: Door) -> Result<Session> {
+    pub(crate) fn new(engine: Engine, settings: Settings, door: Door) -> Result<Session> {
         let mut config = SessionConfig::new()
             .with_information_schema(false)
             .with_round_robin_repartition(false)
@@ -799,39 +708,6 @@ impl Session {
     }
 }
 
-/// The plan of a statement, with the values of variables in it.
-pub(crate) async fn plan_with(
-    shared: &Shared,
-    variables: &HashMap<String, String>,
-    statement: ast::Statement,
-) -> Result<(LogicalPlan, Names)> {
-    let given = Given {
-        named: variables.clone(),
-        positional: Vec::new(),
-    };
-    plan_given(shared, &given, statement).await
-}
-
-/// The plan of a statement, with the values of placeholders in it.
-async fn plan_given(
-    shared: &Shared,
-    given: &Given,
-    mut statement: ast::Statement,
-) -> Result<(LogicalPlan, Names)> {
-    placeholders::bind(&mut statement, given)?;
-    dialect::json_casts(&mut statement);
-    let names = names::rewrite(&mut statement, shared)?;
-    parameters::tell_apart(&mut statement);
-    let state = shared.state();
-    let statement = datafusion::sql::parser::Statement::Statement(Box::new(statement));
-    let plan = state
-        .statement_to_plan(statement)
-        .await
-        .and_then(dialect::prepared)
-        .map_err(|problem| Error::planned(problem, &names))?;
-    Ok((plan, names))
-}
-
 /// The memory and files that DataFusion may use.
 fn runtime(settings: &Settings) -> Result<Arc<RuntimeEnv>> {
     let mut runtime = RuntimeEnvBuilder::new();
@@ -860,59 +736,4 @@ pub async fn collect(session: &Session, sql: &str) -> Result<(Vec<RecordBatch>, 
         }
     }
     Ok((batches, report))
-}
-
-/// Runs a future that does no I/O on a thread with a deep stack.
-pub(crate) async fn on_deep_stack<T: Send>(work: impl Future<Output = T> + Send) -> Result<T> {
-    std::thread::scope(|scope| {
-        let thread = std::thread::Builder::new()
-            .name("planner".to_owned())
-            .stack_size(64 << 20);
-        let planner = thread
-            .spawn_scoped(scope, || futures::executor::block_on(work))
-            .map_err(|problem| Error::internal(format!("no thread for planning: {problem}")))?;
-        planner
-            .join()
-            .map_err(|_| Error::internal("planning broke off"))
-    })
-}
-
-fn describe_ddl(plan: &LogicalPlan) -> String {
-    match plan {
-        LogicalPlan::Ddl(DdlStatement::CreateView(view)) => {
-            format!("view `{}` created", view.name.table())
-        }
-        LogicalPlan::Ddl(DdlStatement::CreateMemoryTable(table)) if table.if_not_exists => {
-            format!("table `{}` exists", table.name.table())
-        }
-        LogicalPlan::Ddl(DdlStatement::CreateMemoryTable(table)) => {
-            format!("table `{}` created", table.name.table())
-        }
-        LogicalPlan::Ddl(DdlStatement::DropTable(table)) if table.if_exists => {
-            format!("table `{}` is gone", table.name.table())
-        }
-        LogicalPlan::Ddl(DdlStatement::DropView(view)) if view.if_exists => {
-            format!("view `{}` is gone", view.name.table())
-        }
-        LogicalPlan::Ddl(DdlStatement::DropTable(table)) => {
-            format!("table `{}` dropped", table.name.table())
-        }
-        LogicalPlan::Ddl(DdlStatement::DropView(view)) => {
-            format!("view `{}` dropped", view.name.table())
-        }
-        LogicalPlan::Ddl(ddl) => spaced(ddl.name()),
-        _ => "done".to_owned(),
-    }
-}
-
-/// `CreateCatalogSchema` as words.
-fn spaced(name: &str) -> String {
-    let mut words = String::new();
-    for letter in name.chars() {
-        if letter.is_uppercase() && !words.is_empty() {
-            words.push(' ');
-        }
-        words.extend(letter.to_lowercase());
-    }
-    words
 }

@@ -8,7 +8,8 @@ use arrow::datatypes::{DataType, Field, Schema};
 
 use super::plan::{Acting, Rows, Target, Wait};
 use crate::Result;
-use crate::session::{Session, on_deep_stack};
+use crate::planning::on_deep_stack;
+use crate::session::Session;
 
 /// The plan as rows, in the columns that EXPLAIN of a query has.
 pub(crate) async fn explain(

@@ -12,7 +12,7 @@ use super::plan::{Acting, Target};
 use super::rows::Targeted;
 use super::source::again;
 use crate::Result;
-use crate::session::plan_with;
+use crate::planning::plan_with;
 use crate::shared::Shared;
 use crate::statement::{Running, Statement};
 

@@ -1,0 +1,106 @@
+//! The engine: what all sessions of a process share, for as long as it lives. Documents, a client a provider, and the journal of actions,
+//! which is opened when it is first needed.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use restable_http::{Client, Journal, TokioClock};
+use restable_spec::Registry;
+use tokio::sync::OnceCell;
+
+use crate::acting::JournalPlace;
+use crate::pg_catalog::Relations;
+use crate::session::{Door, Session};
+use crate::settings::Settings;
+use crate::{Error, Result};
+
+/// What all sessions of a process share: the documents and one client a provider.
+#[derive(Debug, Clone)]
+pub struct Engine {
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) clients: Arc<HashMap<String, Client>>,
+    pub(crate) relations: Arc<Relations>,
+    actions: Arc<Actions>,
+}
+
+/// How actions are journaled.
+#[derive(Debug, Default)]
+struct Actions {
+    place: JournalPlace,
+    journal: OnceCell<Journal>,
+    /// The name of the cloud that a provider is called in.
+    clouds: HashMap<String, String>,
+}
+
+impl Engine {
+    /// An engine over documents, with a client for each provider that may be called.
+    pub fn new(registry: Registry, clients: HashMap<String, Client>) -> Engine {
+        Engine {
+            registry: Arc::new(registry),
+            clients: Arc::new(clients),
+            actions: Arc::default(),
+            relations: Arc::default(),
+        }
+    }
+
+    /// The same, with a place for the journal of actions and the cloud that each provider is called in, by name. Without this actions
+    /// are journaled in memory.
+    #[must_use]
+    pub fn with_journal(self, place: JournalPlace, clouds: HashMap<String, String>) -> Engine {
+        let actions = Actions {
+            place,
+            journal: OnceCell::new(),
+            clouds,
+        };
+        Engine {
+            actions: Arc::new(actions),
+            ..self
+        }
+    }
+
+    /// The journal of actions; it is opened, and made if need be, when it is first asked for.
+    pub(crate) async fn journal(&self) -> Result<Journal> {
+        let open = || async {
+            Ok::<Journal, Error>(match &self.actions.place {
+                JournalPlace::Memory => Journal::in_memory(Arc::new(TokioClock))?,
+                JournalPlace::File(path) => Journal::open(path)?,
+            })
+        };
+        self.actions.journal.get_or_try_init(open).await.cloned()
+    }
+
+    /// The journal of actions, if there is one: looking at it makes none.
+    pub(crate) async fn existing_journal(&self) -> Result<Option<Journal>> {
+        let exists = match &self.actions.place {
+            JournalPlace::Memory => self.actions.journal.initialized(),
+            JournalPlace::File(path) => path.exists(),
+        };
+        match exists {
+            true => self.journal().await.map(Some),
+            false => Ok(None),
+        }
+    }
+
+    pub(crate) fn client(&self, provider: &str) -> Option<Client> {
+        self.clients.get(provider).cloned()
+    }
+
+    pub(crate) fn cloud(&self, provider: &str) -> Option<&String> {
+        self.actions.clouds.get(provider)
+    }
+
+    /// The documents.
+    pub fn registry(&self) -> &Arc<Registry> {
+        &self.registry
+    }
+
+    /// A session with these settings.
+    pub fn session(&self, settings: Settings) -> Result<Session> {
+        Session::new(self.clone(), settings, Door::default())
+    }
+
+    /// A session of a client that came through a door of its own.
+    pub fn session_of(&self, settings: Settings, door: Door) -> Result<Session> {
+        Session::new(self.clone(), settings, door)
+    }
+}

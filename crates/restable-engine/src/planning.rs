@@ -1,0 +1,100 @@
+//! From a statement of DataFusion's to its plan: values for placeholders, names, the dialect; on a thread whose stack is deep enough for
+//! deep statements. And what is said of a statement that creates or drops something.
+
+use std::collections::HashMap;
+
+use datafusion::logical_expr::{DdlStatement, LogicalPlan};
+use datafusion::sql::sqlparser::ast;
+
+use crate::names::{self, Names};
+use crate::parameters::{self, Given};
+use crate::shared::Shared;
+use crate::{Error, Result, dialect, placeholders};
+
+/// The plan of a statement, with the values of variables in it.
+pub(crate) async fn plan_with(
+    shared: &Shared,
+    variables: &HashMap<String, String>,
+    statement: ast::Statement,
+) -> Result<(LogicalPlan, Names)> {
+    let given = Given {
+        named: variables.clone(),
+        positional: Vec::new(),
+    };
+    plan_given(shared, &given, statement).await
+}
+
+/// The plan of a statement, with the values of placeholders in it.
+pub(crate) async fn plan_given(
+    shared: &Shared,
+    given: &Given,
+    mut statement: ast::Statement,
+) -> Result<(LogicalPlan, Names)> {
+    placeholders::bind(&mut statement, given)?;
+    dialect::json_casts(&mut statement);
+    let names = names::rewrite(&mut statement, shared)?;
+    parameters::tell_apart(&mut statement);
+    let state = shared.state();
+    let statement = datafusion::sql::parser::Statement::Statement(Box::new(statement));
+    let plan = state
+        .statement_to_plan(statement)
+        .await
+        .and_then(dialect::prepared)
+        .map_err(|problem| Error::planned(problem, &names))?;
+    Ok((plan, names))
+}
+
+/// Runs a future that does no I/O on a thread with a deep stack.
+pub(crate) async fn on_deep_stack<T: Send>(work: impl Future<Output = T> + Send) -> Result<T> {
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new()
+            .name("planner".to_owned())
+            .stack_size(64 << 20);
+        let planner = thread
+            .spawn_scoped(scope, || futures::executor::block_on(work))
+            .map_err(|problem| Error::internal(format!("no thread for planning: {problem}")))?;
+        planner
+            .join()
+            .map_err(|_| Error::internal("planning broke off"))
+    })
+}
+
+pub(crate) fn describe_ddl(plan: &LogicalPlan) -> String {
+    match plan {
+        LogicalPlan::Ddl(DdlStatement::CreateView(view)) => {
+            format!("view `{}` created", view.name.table())
+        }
+        LogicalPlan::Ddl(DdlStatement::CreateMemoryTable(table)) if table.if_not_exists => {
+            format!("table `{}` exists", table.name.table())
+        }
+        LogicalPlan::Ddl(DdlStatement::CreateMemoryTable(table)) => {
+            format!("table `{}` created", table.name.table())
+        }
+        LogicalPlan::Ddl(DdlStatement::DropTable(table)) if table.if_exists => {
+            format!("table `{}` is gone", table.name.table())
+        }
+        LogicalPlan::Ddl(DdlStatement::DropView(view)) if view.if_exists => {
+            format!("view `{}` is gone", view.name.table())
+        }
+        LogicalPlan::Ddl(DdlStatement::DropTable(table)) => {
+            format!("table `{}` dropped", table.name.table())
+        }
+        LogicalPlan::Ddl(DdlStatement::DropView(view)) => {
+            format!("view `{}` dropped", view.name.table())
+        }
+        LogicalPlan::Ddl(ddl) => spaced(ddl.name()),
+        _ => "done".to_owned(),
+    }
+}
+
+/// `CreateCatalogSchema` as words.
+pub(crate) fn spaced(name: &str) -> String {
+    let mut words = String::new();
+    for letter in name.chars() {
+        if letter.is_uppercase() && !words.is_empty() {
+            words.push(' ');
+        }
+        words.extend(letter.to_lowercase());
+    }
+    words
+}
