@@ -121,6 +121,8 @@ fn inputs(service: &Service, method: &Method) -> Vec<Input> {
         let chosen = subtypes(schemas, &request.schema);
         let effective = schemas.effective_properties(&request.schema, chosen.first().copied());
         let demanded = request.required_attributes(schemas);
+        // A body that must be there, and need not hold anything in particular, is to hold something: services refuse an empty one.
+        let any = request.required && demanded.is_empty();
         for (name, property) in &effective.properties {
             if property.read_only {
                 continue;
@@ -142,7 +144,8 @@ fn inputs(service: &Service, method: &Method) -> Vec<Input> {
             inputs.push(Input {
                 name: (*name).to_owned(),
                 value,
-                required: of_kind
+                required: any
+                    || of_kind
                     || effective.requires(name)
                     || demanded.iter().any(|demanded| demanded == name),
                 is_attribute: true,
