@@ -17,18 +17,17 @@ use datafusion::logical_expr::{
 };
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
-use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
-use futures::StreamExt;
+use datafusion::physical_plan::streaming::PartitionStream;
 use restable_spec::names::{fold, same};
 use restable_spec::{Kind, Location, Resource, Segment};
 
+use crate::Error;
 use crate::functions::{
     FOLD_METADATA, FOLD_ONE_SPELLING, INPUT_METADATA, NAME_METADATA, json_metadata,
 };
 use crate::prune::{self, Prunes};
-use crate::statement::Statement;
-use crate::walk::{self, Asked, Bindings};
-use crate::{Error, Result};
+use crate::scan::{Scan, ScanExec};
+use crate::walk::{Asked, Bindings};
 
 /// What a column of a table is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -130,13 +129,8 @@ impl ResourceTable {
             .find(|known| fold(&known.name) == column.name)
     }
 
-    /// Whether values of this column are bound in calls.
     fn binds(&self, column: &TableColumn) -> bool {
-        match column.role {
-            Role::Parameter | Role::Input => true,
-            // A field that is named like a part of the resource's own key is that part.
-            Role::Field => self.resource.key.iter().any(|key| same(key, &column.name)),
-        }
+        binds(&self.resource, column)
     }
 
     /// What a predicate binds.
@@ -268,6 +262,15 @@ impl ResourceTable {
             }
         }
         bindings
+    }
+}
+
+/// Whether values of this column are bound in calls.
+pub(crate) fn binds(resource: &Resource, column: &TableColumn) -> bool {
+    match column.role {
+        Role::Parameter | Role::Input => true,
+        // A field that is named like a part of the resource's own key is that part.
+        Role::Field => resource.key.iter().any(|key| same(key, &column.name)),
     }
 }
 
@@ -464,53 +467,9 @@ impl TableProvider for ResourceTable {
             bindings,
             prunes: self.pruning(state, filters)?,
             asked,
-            schema: Arc::clone(&schema),
-        };
-        Ok(Arc::new(StreamingTableExec::try_new(
             schema,
-            vec![Arc::new(scan)],
-            None,
-            [],
-            false,
-            limit,
-        )?))
-    }
-}
-
-/// One scan of a resource: data, until it is executed.
-#[derive(Debug, Clone)]
-pub struct Scan {
-    resource: Arc<Resource>,
-    bindings: Bindings,
-    prunes: Prunes,
-    asked: Vec<Asked>,
-    schema: SchemaRef,
-}
-
-impl PartitionStream for Scan {
-    fn schema(&self) -> &SchemaRef {
-        &self.schema
-    }
-
-    fn execute(&self, context: Arc<TaskContext>) -> SendableRecordBatchStream {
-        let schema = Arc::clone(&self.schema);
-        let Some(statement) = context.session_config().get_extension::<Statement>() else {
-            let problem = Error::internal("a scan runs outside a statement");
-            let failed = futures::stream::once(futures::future::ready(Err(problem.into())));
-            return Box::pin(RecordBatchStreamAdapter::new(schema, failed));
         };
-        let batches = walk::read(
-            statement,
-            Arc::clone(&self.resource),
-            self.bindings.clone(),
-            self.prunes.clone(),
-            self.asked.clone(),
-            Arc::clone(&schema),
-        );
-        Box::pin(RecordBatchStreamAdapter::new(
-            schema,
-            batches.map(|batch: Result<_>| batch.map_err(Into::into)),
-        ))
+        Ok(Arc::new(ScanExec::new(scan, limit)))
     }
 }
 
