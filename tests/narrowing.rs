@@ -1,6 +1,9 @@
 //! Conditions narrow the calls and never the answer. The oracle is the same condition where nothing can be pushed down: beside
 //! `random() > 2`, which is false and may not be asked before there are rows.
 
+mod joined;
+mod oracle;
+
 use crate::rig::{Rig, demo, report, run};
 
 const INSTANCES: &str = "azure.data_protection.backup_instances";
@@ -102,7 +105,7 @@ fn random_conditions_on_scopes_lose_no_row() {
 }
 
 /// A generator of our own, so that each run has the same conditions.
-struct Random(u64);
+pub(crate) struct Random(u64);
 
 impl Random {
     fn below(&mut self, count: usize) -> usize {

@@ -228,7 +228,9 @@ pub(crate) fn status(world: &mut World, call: &Call) -> Result<Answer, Problem> 
         (Some(_), false) => "Failed",
     };
     let mut body = Map::new();
-    body.insert("id".to_owned(), json!(call.target.path));
+    // As it was meant, however a client escaped it.
+    let path = crate::request::decode(&call.target.path);
+    body.insert("id".to_owned(), json!(path));
     body.insert("name".to_owned(), json!(call.parameter("operationId")));
     body.insert("status".to_owned(), json!(state));
     if let (Some(failure), "Failed") = (&record.failure, state) {

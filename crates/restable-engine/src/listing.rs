@@ -1,18 +1,18 @@
 //! The listing of a parent: made once in a statement, in a task of its own, and read by all who need it from its first
-//! row on, so that children start as each parent arrives. It ends with the statement.
+//! row on, so that children start as each parent arrives. It ends with the statement. Listings that are narrowed in different ways
+//! share the calls that they have in common.
 
-use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 
-use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::array::{Array, AsArray, StringArray};
 use arrow::datatypes::{DataType, Field, Schema};
 use futures::stream::{self, BoxStream, StreamExt};
-use restable_spec::{Kind, Resource};
+use restable_spec::{BoundCall, Kind, Method, Resource};
 use tokio::sync::watch;
 
 use crate::prune::Prunes;
 use crate::statement::{Statement, lock};
-use crate::walk::{Asked, Bindings, read};
+use crate::walk::{self, Asked, Bindings, Reader, WalkCall};
 use crate::{Error, Result};
 
 pub(crate) type Row = Arc<[Option<Arc<str>>]>;
@@ -46,10 +46,21 @@ impl Listing {
         prunes: Prunes,
         wanted: Vec<String>,
     ) -> Result<Arc<Listing>> {
-        let key = format!(
-            "{}.{}.{} {wanted:?} {bindings:?} {prunes:?}",
-            resource.provider, resource.service, resource.name
-        );
+        let name = resource.full_name();
+        let key = format!("{name} {wanted:?} {bindings:?} {prunes:?}");
+        let (shared, listed) = (Arc::clone(statement), Arc::clone(resource));
+        Listing::shared(statement, key, move || {
+            // In the task of the listing: it may list parents of its own, and the map of listings is locked before.
+            read_scopes(shared, listed, bindings, prunes, wanted)
+        })
+    }
+
+    /// The listing of that key, which is made of `source` if there is none.
+    fn shared(
+        statement: &Arc<Statement>,
+        key: String,
+        source: impl FnOnce() -> BoxStream<'static, Result<Vec<Row>>> + Send + 'static,
+    ) -> Result<Arc<Listing>> {
         let mut listings = lock(&statement.listings);
         let Some(listings) = listings.as_mut() else {
             return Err(Error::internal("the statement has ended"));
@@ -60,11 +71,8 @@ impl Listing {
         let rows = Arc::new(Mutex::new(Rows::default()));
         let (arrival, arrived) = watch::channel(0);
         let shared = Arc::clone(&rows);
-        let (statement, resource) = (Arc::clone(statement), Arc::clone(resource));
         let task = tokio::spawn(async move {
-            // Made in the task: it may list parents of its own, and the map of listings is locked here.
-            let source = read_texts(statement, resource, bindings, prunes, wanted);
-            let outcome = fill(source, &shared, &arrival).await;
+            let outcome = fill(source(), &shared, &arrival).await;
             lock(&shared).end = Some(outcome);
             arrival.send_modify(|count| *count += 1);
         });
@@ -117,38 +125,67 @@ impl Listing {
 }
 
 async fn fill(
-    source: Pin<Box<dyn futures::Stream<Item = Result<RecordBatch>> + Send>>,
+    mut source: BoxStream<'static, Result<Vec<Row>>>,
     rows: &Mutex<Rows>,
     arrival: &watch::Sender<usize>,
 ) -> Result<()> {
-    let mut source = source;
-    while let Some(batch) = source.next().await {
-        let batch = batch?;
-        let columns: Vec<_> = batch
-            .columns()
-            .iter()
-            .map(|column| column.as_string::<i32>())
-            .collect();
-        let found = (0..batch.num_rows()).map(|row| {
-            columns
-                .iter()
-                .map(|column| column.is_valid(row).then(|| Arc::from(column.value(row))))
-                .collect()
-        });
-        lock(rows).found.extend(found);
+    while let Some(found) = source.next().await {
+        lock(rows).found.extend(found?);
         arrival.send_modify(|count| *count += 1);
     }
     Ok(())
 }
 
-/// The rows of a parent as text columns: its parameters or fields by the names in `wanted`.
-fn read_texts(
+/// The scopes of a parent: its parameters or fields by the names in `wanted`. Each of its calls is a listing of its own.
+fn read_scopes(
     statement: Arc<Statement>,
     resource: Arc<Resource>,
     bindings: Bindings,
     prunes: Prunes,
     wanted: Vec<String>,
-) -> BoxStream<'static, Result<RecordBatch>> {
+) -> BoxStream<'static, Result<Vec<Row>>> {
+    let calls = walk::calls(
+        Arc::clone(&statement),
+        Arc::clone(&resource),
+        bindings,
+        prunes,
+    );
+    let (method, calls) = match calls {
+        Ok(found) => found,
+        Err(problem) => return stream::once(futures::future::ready(Err(problem))).boxed(),
+    };
+    let concurrency = statement.concurrency.max(1);
+    let read = move |call: Result<WalkCall>| {
+        let rows = call.and_then(|call| {
+            let name = resource.full_name();
+            let BoundCall {
+                path, query, body, ..
+            } = &call.call;
+            let key = format!("{name} {wanted:?} {path} {query:?} {body:?}");
+            let (statement, resource) = (Arc::clone(&statement), Arc::clone(&resource));
+            let (method, wanted) = (Arc::clone(&method), wanted.clone());
+            let listed = Arc::clone(&statement);
+            Listing::shared(&listed, key, move || {
+                read_call(statement, resource, method, call, wanted)
+            })
+        });
+        match rows {
+            Err(problem) => stream::once(futures::future::ready(Err(problem))).boxed(),
+            Ok(listing) => listing.scopes(),
+        }
+    };
+    let rows = calls.map(read).flatten_unordered(concurrency);
+    rows.map(|row| Ok(vec![row?])).boxed()
+}
+
+/// The rows of one call as texts, without those that have nothing below them.
+fn read_call(
+    statement: Arc<Statement>,
+    resource: Arc<Resource>,
+    method: Arc<Method>,
+    call: WalkCall,
+    wanted: Vec<String>,
+) -> BoxStream<'static, Result<Vec<Row>>> {
     let mut names: Vec<String> = wanted.clone();
     let skip = resource.childless.clone();
     names.extend(skip.iter().map(|childless| childless.field.clone()));
@@ -166,33 +203,32 @@ fn read_texts(
             .map(|(at, name)| Field::new(format!("{at}.{name}"), DataType::Utf8, true))
             .collect::<Vec<_>>(),
     ));
-    let batches = read(
-        statement,
-        resource,
-        bindings,
-        prunes,
-        columns,
-        Arc::clone(&schema),
-    );
-    batches
-        .map(move |batch| {
-            let batch = batch?;
-            let Some(childless) = &skip else {
-                return Ok(batch);
+    let batches = Reader::new(statement, resource, method, columns, schema).read(call);
+    let rows = batches.map(move |batch| {
+        let batch = batch?;
+        let columns: Vec<&StringArray> = batch
+            .columns()
+            .iter()
+            .map(|column| column.as_string::<i32>())
+            .collect();
+        let has_children = |row: &usize| {
+            let Some(childless) = &skip else { return true };
+            let state = columns[wanted.len()];
+            let childless = |state: &str| {
+                let mut values = childless.values.iter();
+                values.any(|value| value.eq_ignore_ascii_case(state))
             };
-            let state = batch.column(wanted.len()).as_string::<i32>();
-            let keep: arrow::array::BooleanArray = state
-                .iter()
-                .map(|state| {
-                    Some(state.is_none_or(|state| {
-                        !childless
-                            .values
-                            .iter()
-                            .any(|value| value.eq_ignore_ascii_case(state))
-                    }))
-                })
-                .collect();
-            Ok(arrow::compute::filter_record_batch(&batch, &keep)?)
-        })
-        .boxed()
+            state.is_null(*row) || !childless(state.value(*row))
+        };
+        let row = |row: usize| -> Row {
+            let columns = columns[..wanted.len()].iter();
+            let texts = columns.map(|it| it.is_valid(row).then(|| Arc::from(it.value(row))));
+            texts.collect()
+        };
+        Ok((0..batch.num_rows())
+            .filter(has_children)
+            .map(row)
+            .collect())
+    });
+    rows.boxed()
 }

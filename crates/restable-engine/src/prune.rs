@@ -1,72 +1,153 @@
 //! Conditions on the names of scopes, asked as the parents are listed: what no row below a scope can fulfil makes no call there. Like
 //! bindings they only narrow: DataFusion asks each condition again of the rows.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, RecordBatchOptions, StringArray};
+use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::physical_expr::PhysicalExpr;
 use restable_spec::names::fold;
 use restable_spec::{Parent, Resource};
 
+use crate::relation::Relation;
 use crate::walk::Scope;
 
 /// Conditions that the scopes of a table have to fulfil.
 #[derive(Clone, Default)]
-pub struct Prunes(Vec<Arc<Prune>>);
+pub struct Prunes {
+    conditions: Vec<Arc<Prune>>,
+    relations: Vec<Arc<Relation>>,
+    /// Whether a subscription is named by rows alone: then it is asked for only if the credential sees it.
+    unseen_subscription: bool,
+}
 
 #[derive(Debug)]
 struct Prune {
-    /// The condition, over the columns below.
-    condition: Arc<dyn PhysicalExpr>,
+    condition: Condition,
     schema: SchemaRef,
     /// The parameter of the table that each column is, by folded name.
     columns: Vec<String>,
 }
 
+#[derive(Clone)]
+enum Condition {
+    /// It is true.
+    True(Arc<dyn PhysicalExpr>),
+    /// Its text is one of these, which are in lower case.
+    Among(Arc<dyn PhysicalExpr>, Arc<HashSet<String>>),
+}
+
+impl fmt::Debug for Condition {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Condition::True(condition) => condition.fmt(formatter),
+            // Its address tells a set from all others for as long as there is a condition with it.
+            Condition::Among(value, set) => {
+                let (number, place) = (set.len(), Arc::as_ptr(set));
+                write!(formatter, "{value:?} in {number} values at {place:?}")
+            }
+        }
+    }
+}
+
 impl fmt::Debug for Prunes {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let shown = self.0.iter();
+        let shown = self.conditions.iter();
         let shown = shown.map(|prune| format!("{:?} of {:?}", prune.condition, prune.columns));
-        formatter.debug_list().entries(shown).finish()
+        let related = self.relations.iter();
+        let related = related.map(|relation| format!("{relation:?}"));
+        formatter
+            .debug_list()
+            .entries(shown)
+            .entries(related)
+            .finish()
     }
 }
 
 impl Prunes {
     /// Adds a condition over text columns of these folded names, in this order.
     pub(crate) fn add(&mut self, condition: Arc<dyn PhysicalExpr>, columns: Vec<String>) {
-        self.0.push(Arc::new(Prune {
+        self.add_condition(Condition::True(condition), columns);
+    }
+
+    /// Adds the condition that a text over such columns is one of `values`, without regard to ASCII case.
+    pub(crate) fn add_among<'v>(
+        &mut self,
+        text: Arc<dyn PhysicalExpr>,
+        values: impl Iterator<Item = &'v str>,
+        columns: Vec<String>,
+    ) {
+        let values = values.map(str::to_ascii_lowercase).collect();
+        self.add_condition(Condition::Among(text, Arc::new(values)), columns);
+    }
+
+    fn add_condition(&mut self, condition: Condition, columns: Vec<String>) {
+        self.conditions.push(Arc::new(Prune {
             schema: schema(&columns),
             condition,
             columns,
         }));
     }
 
+    /// Adds values that belong together: a scope has those of one row.
+    pub(crate) fn relate(&mut self, relation: Relation) {
+        self.relations.push(Arc::new(relation));
+    }
+
+    /// Says that a subscription is named by rows alone.
+    pub(crate) fn doubt_subscription(&mut self) {
+        self.unseen_subscription = true;
+    }
+
+    /// Whether a subscription is named by rows alone.
+    pub(crate) fn doubts_subscription(&self) -> bool {
+        self.unseen_subscription
+    }
+
+    /// Whether there is no condition.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.conditions.is_empty() && self.relations.is_empty()
+    }
+
+    /// The values that belong together.
+    pub(crate) fn relations(&self) -> &[Arc<Relation>] {
+        &self.relations
+    }
+
     /// Whether there may be rows below a scope. A condition on what the scope does not say lets it through.
     pub(crate) fn allow(&self, scope: &Scope) -> bool {
-        self.0.iter().all(|prune| prune.allows(scope))
+        self.relations.iter().all(|relation| relation.allows(scope))
+            && self.conditions.iter().all(|prune| prune.allows(scope))
     }
 
     /// The conditions as the parent of a table may ask them of its own scopes.
     pub(crate) fn of_parent(&self, parent: &Parent, resource: &Resource) -> Prunes {
-        let own = |column: &String| {
+        let own = |column: &str| {
             let (_, own) = parent
                 .parameters
                 .iter()
-                .find(|(child, _)| fold(child) == *column)?;
+                .find(|(child, _)| fold(child) == column)?;
             // A parameter of the parent's; whether a scope of it says its value is seen then.
             resource.parameter(own).map(|_| fold(own))
         };
-        let prunes = self.0.iter().filter_map(|prune| {
-            let columns = prune.columns.iter().map(own).collect::<Option<Vec<_>>>()?;
+        let conditions = self.conditions.iter().filter_map(|prune| {
+            let columns = prune.columns.iter().map(|column| own(column));
             Some(Arc::new(Prune {
-                condition: Arc::clone(&prune.condition),
+                condition: prune.condition.clone(),
                 schema: Arc::clone(&prune.schema),
-                columns,
+                columns: columns.collect::<Option<Vec<_>>>()?,
             }))
         });
-        Prunes(prunes.collect())
+        let relations = self.relations.iter();
+        let relations = relations.filter_map(|relation| relation.renamed(own).map(Arc::new));
+        Prunes {
+            conditions: conditions.collect(),
+            relations: relations.collect(),
+            unseen_subscription: self.unseen_subscription,
+        }
     }
 }
 
@@ -87,13 +168,23 @@ impl Prune {
             values.push(Arc::new(StringArray::from(vec![Some(&**value)])));
         }
         let options = RecordBatchOptions::new().with_row_count(Some(1));
-        let answer = RecordBatch::try_new_with_options(Arc::clone(&self.schema), values, &options)
-            .ok()
-            .and_then(|row| self.condition.evaluate(&row).ok()?.into_array(1).ok());
+        let Ok(row) = RecordBatch::try_new_with_options(Arc::clone(&self.schema), values, &options)
+        else {
+            return true;
+        };
+        let value = |expr: &Arc<dyn PhysicalExpr>| expr.evaluate(&row).ok()?.into_array(1).ok();
         // What cannot be computed here is computed, and told, where the rows are.
-        match answer.as_ref().and_then(|answer| answer.as_boolean_opt()) {
-            Some(answer) => answer.is_valid(0) && answer.value(0),
-            None => true,
-        }
+        let allowed = match &self.condition {
+            Condition::True(condition) => value(condition).and_then(|answer| {
+                let answer = answer.as_boolean_opt()?;
+                Some(answer.is_valid(0) && answer.value(0))
+            }),
+            Condition::Among(text, set) => value(text).and_then(|text| {
+                let text = cast(&text, &DataType::Utf8).ok()?;
+                let text = text.as_string_opt::<i32>()?;
+                Some(text.is_valid(0) && set.contains(&text.value(0).to_ascii_lowercase()))
+            }),
+        };
+        allowed.unwrap_or(true)
     }
 }

@@ -4,6 +4,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use datafusion::common::Result as PlanResult;
 use datafusion::common::tree_node::TreeNodeRecursion;
@@ -21,9 +22,14 @@ use datafusion::physical_plan::{
     DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties,
     ReplaceChildrenOptions,
 };
-use futures::StreamExt;
+use futures::future;
+use futures::stream::{self, BoxStream, StreamExt};
 use restable_spec::Resource;
 
+use crate::combinations::bound;
+use crate::narrowing::descend::Sought;
+use crate::narrowing::keys::Keys;
+use crate::narrowing::waits::Waits;
 use crate::prune::Prunes;
 use crate::statement::Statement;
 use crate::walk::{self, Asked, Bindings};
@@ -48,6 +54,7 @@ pub struct Scan {
 #[derive(Debug, Clone)]
 pub struct ScanExec {
     scan: Scan,
+    waits: Waits,
     fetch: Option<usize>,
     properties: Arc<PlanProperties>,
     metrics: ExecutionPlanMetricsSet,
@@ -65,16 +72,92 @@ impl ScanExec {
         .with_scheduling_type(SchedulingType::Cooperative);
         ScanExec {
             scan,
+            waits: Waits::default(),
             fetch,
             properties: Arc::new(properties),
             metrics: ExecutionPlanMetricsSet::new(),
         }
     }
 
-    /// What it reads.
+    /// What it reads, as far as the statement says it.
     pub fn scan(&self) -> &Scan {
         &self.scan
     }
+
+    /// Whether it waits for other parts of the plan, which may narrow it.
+    pub fn waits(&self) -> bool {
+        !self.waits.is_empty()
+    }
+
+    /// The parameters that other parts of the plan give values, by folded name.
+    pub fn given_names(&self) -> Vec<String> {
+        self.waits.names(&self.scan.resource)
+    }
+
+    /// What it waits for.
+    pub(crate) fn waited_for(&self) -> &Waits {
+        &self.waits
+    }
+
+    /// The same scan, narrowed by what is sought of its rows; `None` if that says nothing of its calls.
+    pub(crate) fn narrowed(&self, sought: &Sought) -> Option<ScanExec> {
+        // What has nothing above it is one list, and others need it as well.
+        if self.scan.resource.parent.is_none() && self.readable() {
+            return None;
+        }
+        let waits = self.waits.narrowed(&self.scan.resource, sought)?;
+        Some(ScanExec {
+            waits,
+            ..self.clone()
+        })
+    }
+
+    /// The same scan, which reads nothing if there are no such keys.
+    pub(crate) fn waiting(&self, keys: &Arc<Keys>) -> ScanExec {
+        ScanExec {
+            waits: self.waits.waiting(keys),
+            ..self.clone()
+        }
+    }
+
+    /// Whether calls can answer it with what the statement says alone.
+    fn readable(&self) -> bool {
+        let Scan {
+            resource,
+            bindings,
+            prunes,
+            ..
+        } = &self.scan;
+        resource.route(&bound(resource, bindings, prunes)).is_ok()
+    }
+
+    /// Refuses a scan that no call can answer.
+    pub(crate) fn check(&self) -> Result<()> {
+        let Scan {
+            resource,
+            bindings,
+            prunes,
+            ..
+        } = &self.scan;
+        let mut given = bound(resource, bindings, prunes);
+        for name in self.given_names() {
+            given.bind(&name, 1);
+        }
+        resource.route(&given).map_err(Error::route)?;
+        Ok(())
+    }
+}
+
+/// The rows of a scan.
+fn read(statement: Arc<Statement>, scan: Scan) -> BoxStream<'static, Result<RecordBatch>> {
+    let Scan {
+        resource,
+        bindings,
+        prunes,
+        asked,
+        schema,
+    } = scan;
+    walk::read(statement, resource, bindings, prunes, asked, schema)
 }
 
 impl DisplayAs for ScanExec {
@@ -96,6 +179,10 @@ impl DisplayAs for ScanExec {
                 [value] => write!(formatter, ", {name}={value}")?,
                 values => write!(formatter, ", {name} of {} values", values.len())?,
             }
+        }
+        let given = self.given_names();
+        if !given.is_empty() {
+            write!(formatter, ", narrowed by {}", given.join(", "))?;
         }
         if let Some(fetch) = self.fetch {
             write!(formatter, ", fetch={fetch}")?;
@@ -151,21 +238,21 @@ impl ExecutionPlan for ScanExec {
         let Some(statement) = context.session_config().get_extension::<Statement>() else {
             return Err(Error::internal("a scan runs outside a statement").into());
         };
-        let Scan {
-            resource,
-            bindings,
-            prunes,
-            asked,
-            schema,
-        } = self.scan.clone();
-        let batches = walk::read(
-            statement,
-            resource,
-            bindings,
-            prunes,
-            asked,
-            Arc::clone(&schema),
-        );
+        let schema = Arc::clone(&self.scan.schema);
+        let batches = match self.waits.is_empty() {
+            true => read(statement, self.scan.clone()),
+            false => {
+                let (waits, scan) = (self.waits.clone(), self.scan.clone());
+                let narrowed = async move { waits.narrow(scan).await };
+                stream::once(narrowed)
+                    .flat_map(move |scan| match scan {
+                        Ok(Some(scan)) => read(Arc::clone(&statement), scan),
+                        Ok(None) => stream::empty().boxed(),
+                        Err(problem) => stream::once(future::ready(Err(problem))).boxed(),
+                    })
+                    .boxed()
+            }
+        };
         let batches = batches.map(|batch: Result<_>| batch.map_err(Into::into));
         let rows = make_cooperative(Box::pin(RecordBatchStreamAdapter::new(schema, batches)));
         Ok(match self.fetch {
@@ -193,7 +280,11 @@ impl ExecutionPlan for ScanExec {
         scan.schema = Arc::new(scan.schema.project(&chosen)?);
         let asked = chosen.iter().map(|at| self.scan.asked[*at].clone());
         scan.asked = asked.collect();
-        Ok(Some(Arc::new(ScanExec::new(scan, self.fetch))))
+        // What it waits for is said by the names of columns, whether they are among its rows or not.
+        Ok(Some(Arc::new(ScanExec {
+            waits: self.waits.clone(),
+            ..ScanExec::new(scan, self.fetch)
+        })))
     }
 
     fn fetch(&self) -> Option<usize> {

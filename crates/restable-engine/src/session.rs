@@ -15,6 +15,7 @@ use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::{SessionStateBuilder, SessionStateDefaults};
 use datafusion::logical_expr::{DdlStatement, LogicalPlan, LogicalPlanBuilder};
 use datafusion::optimizer::Analyzer;
+use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 use datafusion::physical_plan::execute_stream;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::prelude::{SessionConfig, SessionContext};
@@ -29,6 +30,7 @@ use crate::engine::Engine;
 use crate::identity::Spellings;
 use crate::locate::located;
 use crate::names::{self, Names};
+use crate::narrowing::{self, Narrowing};
 use crate::outcome::{Outcome, Report, Rows, headed};
 use crate::parameters::{self, Given, Parameter};
 use crate::pg_catalog::{PgCatalog, Postgres, Variable};
@@ -129,6 +131,14 @@ impl Session {
         let mut planners: Vec<Arc<dyn datafusion::logical_expr::planner::ExprPlanner>> =
             vec![Arc::new(JsonPlanner)];
         planners.extend(SessionStateDefaults::default_expr_planners());
+        let mut optimizer = PhysicalOptimizer::new();
+        let mut chosen = optimizer.rules.iter();
+        let chosen = chosen.position(|rule| rule.name() == "join_selection");
+        let narrowing = Arc::new(Narrowing::new(Arc::clone(&engine.registry)));
+        optimizer
+            .rules
+            .insert(chosen.map_or(0, |at| at + 1), narrowing);
+        optimizer.rules.push(Arc::new(PromptFilters));
         let own_catalog = Arc::new(MemoryCatalogProvider::new());
         let own = Arc::new(MemorySchemaProvider::new());
         let mut state = SessionStateBuilder::new()
@@ -138,7 +148,7 @@ impl Session {
             .with_expr_planners(planners)
             .with_analyzer_rules(analyzer.rules)
             .with_query_planner(Arc::new(InputsChecked))
-            .with_physical_optimizer_rule(Arc::new(PromptFilters))
+            .with_physical_optimizer_rules(optimizer.rules)
             .build();
         {
             use datafusion::execution::FunctionRegistry as _;
@@ -676,6 +686,11 @@ impl Session {
         let physical = on_deep_stack(async { state.create_physical_plan(&plan).await }).await?;
         let physical = physical.map_err(|problem| {
             let problem = Error::planned(problem, &names);
+            source
+                .iter()
+                .fold(problem, |problem, parsed| located(problem, parsed))
+        })?;
+        narrowing::check(&physical).map_err(|problem| {
             source
                 .iter()
                 .fold(problem, |problem, parsed| located(problem, parsed))

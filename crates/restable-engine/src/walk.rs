@@ -2,16 +2,18 @@
 //! listed (subscriptions, then vaults, then instances), and the children of each start as it arrives. A table is always
 //! the whole relation; bindings only narrow it.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::Schema;
+use futures::FutureExt as _;
 use futures::stream::{self, BoxStream, StreamExt};
 use restable_spec::names::{fold, same};
-use restable_spec::{Arguments, Bound, BoundCall, Kind, Location, Method, Parent, Resource};
+use restable_spec::{Arguments, BoundCall, Kind, Location, Method, Parent, Resource};
 
 use crate::ahead;
+use crate::combinations::{Allowed, agrees, bound, combinations};
 use crate::decode::{Column, Decoder, Source};
 use crate::identity::Identity;
 use crate::listing::Listing;
@@ -43,10 +45,7 @@ pub fn calls(
     bindings: Bindings,
     prunes: Prunes,
 ) -> Result<(Arc<Method>, BoxStream<'static, Result<WalkCall>>)> {
-    let bound: Bound = bindings
-        .iter()
-        .map(|(name, values)| (name.clone(), values.len()))
-        .collect();
+    let bound = bound(&resource, &bindings, &prunes);
     let method = Arc::clone(resource.route(&bound).map_err(Error::route)?);
     if bindings.values().any(Vec::is_empty) {
         return Ok((method, stream::empty().boxed()));
@@ -71,7 +70,26 @@ pub fn calls(
     let scopes: BoxStream<'static, Result<(Scope, bool)>> = if open.is_empty() {
         let confined = confine(&statement, &constants);
         // Names that the statement writes are not in the spelling that rows have, so that no condition can be asked of them.
-        stream::iter(product(&confined, &Scope::new()).map(|scope| Ok((scope, true)))).boxed()
+        let named = prunes.relations().is_empty();
+        let scopes = combinations(&confined, &prunes, Scope::new());
+        let seen = match prunes.doubts_subscription() {
+            true => seen_subscriptions(&statement, &resource)?,
+            false => None,
+        };
+        match seen {
+            None => stream::iter(scopes.map(move |scope| Ok((scope, named)))).boxed(),
+            Some(seen) => stream::once(seen)
+                .flat_map(move |seen| match seen {
+                    Err(problem) => stream::once(futures::future::ready(Err(problem))).boxed(),
+                    Ok(seen) => {
+                        let scopes: Vec<Scope> = combinations(&confined, &prunes, Scope::new())
+                            .filter(|scope| agrees(scope, &seen))
+                            .collect();
+                        stream::iter(scopes.into_iter().map(|scope| Ok((scope, false)))).boxed()
+                    }
+                })
+                .boxed(),
+        }
     } else {
         let Some(parent) = resource.parent.clone() else {
             return Err(Error::internal(format!(
@@ -79,7 +97,7 @@ pub fn calls(
                 resource.name
             )));
         };
-        let own: Bindings = bindings.clone();
+        let own = Allowed::new(&bindings);
         let mut seen: HashSet<Vec<String>> = HashSet::new();
         let above = prunes.clone();
         parents(&statement, &parent, &bindings, &above, &open)?
@@ -93,7 +111,7 @@ pub fn calls(
                             .filter(|(name, _)| !scope.contains_key(*name))
                             .map(|(name, values)| (name.clone(), values.clone()))
                             .collect();
-                        product(&rest, &scope)
+                        combinations(&rest, &prunes, scope)
                             .filter(|scope| {
                                 // Several parents may lead to the same call; it is made once.
                                 seen.insert(
@@ -175,29 +193,53 @@ fn confine(statement: &Statement, bindings: &Bindings) -> Bindings {
     bindings
 }
 
-/// Every combination of the bound values, each added to `scope`, one at a time: there may be millions.
-fn product(bindings: &Bindings, scope: &Scope) -> impl Iterator<Item = Scope> + Send + use<> {
-    let (bindings, scope) = (bindings.clone(), scope.clone());
-    let total = bindings
-        .values()
-        .fold(1_usize, |total, values| total.saturating_mul(values.len()));
-    (0..total).map(move |number| {
-        let mut scope = scope.clone();
-        let mut rest = number;
-        for (name, values) in bindings.iter().rev() {
-            scope.insert(name.clone(), Arc::clone(&values[rest % values.len()]));
-            rest /= values.len();
-        }
-        scope
-    })
-}
+type SeenSubscriptions = futures::future::BoxFuture<'static, Result<Allowed>>;
 
-fn agrees(scope: &Scope, bindings: &Bindings) -> bool {
-    scope.iter().all(|(name, value)| {
-        bindings
-            .get(name)
-            .is_none_or(|values| values.iter().any(|bound| bound.eq_ignore_ascii_case(value)))
-    })
+/// The subscriptions that the credential sees and that can have anything below them, if they can be listed for this resource.
+fn seen_subscriptions(
+    statement: &Arc<Statement>,
+    resource: &Arc<Resource>,
+) -> Result<Option<SeenSubscriptions>> {
+    let mut resource = Arc::clone(resource);
+    let (mut own, first) = ("subscriptionid".to_owned(), "subscriptionid".to_owned());
+    loop {
+        let Some(parent) = resource.parent.clone() else {
+            return Ok(None);
+        };
+        let Some((_, above)) = parent.parameters.iter().find(|(it, _)| fold(it) == own) else {
+            return Ok(None);
+        };
+        let above = fold(above);
+        let Some(next) =
+            statement
+                .registry
+                .resource(&parent.provider, &parent.service, &parent.resource)?
+        else {
+            return Ok(None);
+        };
+        if next.parent.is_none() {
+            let listed = parents(
+                statement,
+                &parent,
+                &Bindings::new(),
+                &Prunes::default(),
+                &[],
+            )?;
+            let seen = async move {
+                let mut seen = HashSet::new();
+                let mut listed = listed;
+                while let Some(scope) = listed.next().await {
+                    if let Some(value) = scope?.get(&own) {
+                        seen.insert(value.to_ascii_lowercase());
+                    }
+                }
+                Ok(Allowed(HashMap::from([(first, seen)])))
+            };
+            return Ok(Some(seen.boxed()));
+        }
+        own = above;
+        resource = next;
+    }
 }
 
 /// The scopes of a parent, as the child names them.
@@ -325,36 +367,69 @@ pub fn read(
         Ok(found) => found,
         Err(problem) => return stream::once(futures::future::ready(Err(problem))).boxed(),
     };
-    let identity = identity(&resource, &statement).map(Arc::new);
+    let reader = Reader::new(statement, resource, method, asked, schema);
     // As many lists at once as calls may be under way: the scheduler decides which of them go.
-    let concurrency = statement.concurrency.max(1);
+    let concurrency = reader.statement.concurrency.max(1);
     calls
         .map(move |call| match call {
             Err(problem) => stream::once(futures::future::ready(Err(problem))).boxed(),
-            Ok(call) => {
-                let columns = columns(
-                    &resource,
-                    &asked,
-                    identity.as_deref(),
-                    &statement,
-                    &call.scope,
-                );
-                let decoder = Decoder::new(
-                    Arc::clone(&schema),
-                    columns,
-                    &method.response,
-                    identity.clone(),
-                );
-                let pages = pages(Arc::clone(&statement), Arc::clone(&resource), call, decoder);
-                if statement.reads_ahead() {
-                    ahead::read(pages)
-                } else {
-                    pages
-                }
-            }
+            Ok(call) => reader.read(call),
         })
         .flatten_unordered(concurrency)
         .boxed()
+}
+
+/// What reads the calls of a walk.
+pub(crate) struct Reader {
+    statement: Arc<Statement>,
+    resource: Arc<Resource>,
+    method: Arc<Method>,
+    asked: Vec<Asked>,
+    schema: Arc<Schema>,
+    identity: Option<Arc<Identity>>,
+}
+
+impl Reader {
+    pub(crate) fn new(
+        statement: Arc<Statement>,
+        resource: Arc<Resource>,
+        method: Arc<Method>,
+        asked: Vec<Asked>,
+        schema: Arc<Schema>,
+    ) -> Reader {
+        Reader {
+            identity: identity(&resource, &statement).map(Arc::new),
+            statement,
+            resource,
+            method,
+            asked,
+            schema,
+        }
+    }
+
+    /// The rows of one call.
+    pub(crate) fn read(&self, call: WalkCall) -> BoxStream<'static, Result<RecordBatch>> {
+        let columns = columns(
+            &self.resource,
+            &self.asked,
+            self.identity.as_deref(),
+            &self.statement,
+            &call.scope,
+        );
+        let decoder = Decoder::new(
+            Arc::clone(&self.schema),
+            columns,
+            &self.method.response,
+            self.identity.clone(),
+        );
+        let (statement, resource) = (Arc::clone(&self.statement), Arc::clone(&self.resource));
+        let pages = pages(statement, resource, call, decoder);
+        if self.statement.reads_ahead() {
+            ahead::read(pages)
+        } else {
+            pages
+        }
+    }
 }
 
 /// The form of the resource's own ids: the path of the method that reads one.

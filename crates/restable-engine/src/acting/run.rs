@@ -21,6 +21,7 @@ use super::rows::Targeted;
 use super::send::{self, Sending, Stopper};
 use super::{Access, Attendant, confirm, preview, read, returning, rows};
 use crate::names::Names;
+use crate::narrowing;
 use crate::outcome::{Outcome, Rows};
 use crate::planning::on_deep_stack;
 use crate::session::Session;
@@ -113,7 +114,9 @@ impl Session {
             on_deep_stack(async { state.create_physical_plan(&acting.source).await }).await?;
         let context = state.task_ctx();
         let read = async {
-            let rows = execute_stream(physical?, context)?;
+            let physical = physical?;
+            narrowing::check(&physical)?;
+            let rows = execute_stream(physical, context)?;
             rows.try_collect::<Vec<RecordBatch>>().await
         };
         let batches = match statement.deadline {

@@ -1,0 +1,109 @@
+//! From values to scopes: every combination of what parameters are bound to, and of values that belong together only those combinations. Makes no call and knows
+//! no parent.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use restable_spec::names::fold;
+use restable_spec::{Bound, Resource};
+
+use crate::prune::Prunes;
+use crate::walk::{Bindings, Scope};
+
+/// Every combination that the bindings and the values that belong together allow, each added to `scope`.
+pub(crate) fn combinations(
+    bindings: &Bindings,
+    prunes: &Prunes,
+    scope: Scope,
+) -> Box<dyn Iterator<Item = Scope> + Send> {
+    let relations = prunes.relations().iter();
+    let mut relations = relations
+        .filter(|relation| {
+            let mut names = relation.names().iter();
+            names.any(|name| bindings.contains_key(name))
+        })
+        .peekable();
+    if relations.peek().is_none() {
+        return Box::new(product(bindings, &scope));
+    }
+    let mut scopes = vec![scope];
+    for relation in relations {
+        let extended = scopes.iter();
+        let extended = extended.flat_map(|scope| relation.extend(scope, bindings));
+        scopes = extended.collect();
+    }
+    let allowed = Allowed::new(bindings);
+    let bindings = bindings.clone();
+    let scopes = scopes.into_iter().filter(move |it| agrees(it, &allowed));
+    Box::new(scopes.flat_map(move |scope| {
+        let open = bindings.iter();
+        let open = open.filter(|(name, _)| !scope.contains_key(*name));
+        let open: Bindings = open
+            .map(|(name, values)| (name.clone(), values.clone()))
+            .collect();
+        product(&open, &scope)
+    }))
+}
+
+/// Bindings, to be asked for one value after the other: the values in lower case, by name.
+pub(crate) struct Allowed(pub(crate) HashMap<String, HashSet<String>>);
+
+impl Allowed {
+    pub(crate) fn new(bindings: &Bindings) -> Allowed {
+        let folded = |values: &Vec<Arc<str>>| {
+            let values = values.iter();
+            values.map(|value| value.to_ascii_lowercase()).collect()
+        };
+        let bindings = bindings.iter();
+        Allowed(
+            bindings
+                .map(|(name, values)| (name.clone(), folded(values)))
+                .collect(),
+        )
+    }
+}
+
+pub(crate) fn agrees(scope: &Scope, bindings: &Allowed) -> bool {
+    scope.iter().all(|(name, value)| {
+        let allowed = bindings.0.get(name);
+        allowed.is_none_or(|values| values.contains(&value.to_ascii_lowercase()))
+    })
+}
+
+/// The number of values of each name that is bound, for the choice of a method. Of values that belong together it is the number for each
+/// row of the names before, so that their product is the number of rows.
+pub(crate) fn bound(resource: &Resource, bindings: &Bindings, prunes: &Prunes) -> Bound {
+    let counts = bindings.iter();
+    let mut bound: Bound = counts
+        .map(|(name, values)| (name.clone(), values.len()))
+        .collect();
+    for relation in prunes.relations() {
+        let mut before: Vec<String> = Vec::new();
+        let key = resource.key.iter().map(|name| fold(name));
+        for name in key.filter(|name| relation.names().contains(name)) {
+            let rows = relation.distinct(|other| before.iter().any(|it| it == other));
+            let more =
+                relation.distinct(|other| other == name || before.iter().any(|it| it == other));
+            bound.bind(&name, more.div_ceil(rows.max(1)));
+            before.push(name);
+        }
+    }
+    bound
+}
+
+/// Every combination of the bound values, each added to `scope`, one at a time: there may be millions.
+fn product(bindings: &Bindings, scope: &Scope) -> impl Iterator<Item = Scope> + Send + use<> {
+    let (bindings, scope) = (bindings.clone(), scope.clone());
+    let total = bindings
+        .values()
+        .fold(1_usize, |total, values| total.saturating_mul(values.len()));
+    (0..total).map(move |number| {
+        let mut scope = scope.clone();
+        let mut rest = number;
+        for (name, values) in bindings.iter().rev() {
+            scope.insert(name.clone(), Arc::clone(&values[rest % values.len()]));
+            rest /= values.len();
+        }
+        scope
+    })
+}
