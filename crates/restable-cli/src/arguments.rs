@@ -93,6 +93,12 @@ pub struct ServeArguments {
     /// A setting with which sessions begin; `SHOW SETTINGS` lists them. May be repeated.
     #[arg(long = "set", value_name = "KEY=VALUE", value_parser = pair)]
     pub set: Vec<(String, String)>,
+    /// Calls that a statement may make; 0: any number [default: 500]
+    #[arg(long, value_name = "N")]
+    pub max_calls: Option<String>,
+    /// Calls that a session may make within an hour; 0: any number [default: 5000]
+    #[arg(long, value_name = "N")]
+    pub max_calls_per_hour: Option<String>,
     /// Deadline of each statement.
     #[arg(long, value_name = "SECONDS")]
     pub timeout: Option<String>,
@@ -345,15 +351,23 @@ impl ServeArguments {
             .set
             .iter()
             .map(|(key, value)| ("--set", key.clone(), value.clone()));
-        let timeout = self
-            .timeout
-            .iter()
-            .map(|value| ("--timeout", "statement_timeout".to_owned(), value.clone()));
+        let flags = [
+            ("--timeout", "statement_timeout", &self.timeout),
+            ("--max-calls", "max_calls", &self.max_calls),
+            (
+                "--max-calls-per-hour",
+                "max_calls_per_hour",
+                &self.max_calls_per_hour,
+            ),
+        ];
+        let given = flags
+            .into_iter()
+            .filter_map(|(flag, key, value)| Some((flag, key.to_owned(), value.clone()?)));
         let partial = self
             .partial
             .then(|| ("--partial", "partial_results".to_owned(), "on".to_owned()));
         set.chain(self.connection.settings())
-            .chain(timeout)
+            .chain(given)
             .chain(partial)
             .collect()
     }

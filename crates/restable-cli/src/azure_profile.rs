@@ -22,10 +22,30 @@ struct Subscription {
     is_default: bool,
     #[serde(default)]
     environment_name: String,
+    #[serde(default)]
+    tenant_id: String,
+    #[serde(default)]
+    user: User,
+}
+
+#[derive(Default, Deserialize)]
+struct User {
+    #[serde(default)]
+    name: String,
 }
 
 /// The default subscription in this cloud. A profile that is not there, or cannot be read, has none.
 pub fn default_subscription(environment: &Environment, cloud: Cloud) -> Option<String> {
+    Some(chosen(&text(environment)?, cloud)?.id)
+}
+
+/// Who is signed in, and in which tenant, in words.
+pub fn user(environment: &Environment, cloud: Cloud) -> Option<String> {
+    let chosen = chosen(&text(environment)?, cloud)?;
+    Some(format!("{} {}", chosen.user.name, chosen.tenant_id))
+}
+
+fn text(environment: &Environment) -> Option<String> {
     let directory = match environment.var(environment::AZURE_CONFIG_DIR) {
         Some(directory) => PathBuf::from(directory),
         None => environment
@@ -34,11 +54,10 @@ pub fn default_subscription(environment: &Environment, cloud: Cloud) -> Option<S
             .or_else(|| etcetera::home_dir().ok())?
             .join(".azure"),
     };
-    let text = std::fs::read_to_string(directory.join("azureProfile.json")).ok()?;
-    chosen(&text, cloud)
+    std::fs::read_to_string(directory.join("azureProfile.json")).ok()
 }
 
-fn chosen(text: &str, cloud: Cloud) -> Option<String> {
+fn chosen(text: &str, cloud: Cloud) -> Option<Subscription> {
     // The Azure CLI writes a byte order mark.
     let profile: Profile = serde_json::from_str(text.trim_start_matches('\u{feff}')).ok()?;
     let name = match cloud {
@@ -50,7 +69,6 @@ fn chosen(text: &str, cloud: Cloud) -> Option<String> {
         .subscriptions
         .into_iter()
         .find(|subscription| subscription.is_default && subscription.environment_name == name)
-        .map(|subscription| subscription.id)
 }
 
 #[cfg(test)]
@@ -64,10 +82,11 @@ mod tests {
 
     #[test]
     fn the_one_that_was_chosen_in_this_cloud() {
-        assert_eq!(chosen(PROFILE, Cloud::Public).as_deref(), Some("s-2"));
-        assert_eq!(chosen(PROFILE, Cloud::China), None);
+        let id = |text: &str, cloud| chosen(text, cloud).map(|chosen| chosen.id);
+        assert_eq!(id(PROFILE, Cloud::Public).as_deref(), Some("s-2"));
+        assert_eq!(id(PROFILE, Cloud::China), None);
         for nothing in ["", "{}", "[]", "{\"subscriptions\": [{}]}"] {
-            assert_eq!(chosen(nothing, Cloud::Public), None, "{nothing}");
+            assert_eq!(id(nothing, Cloud::Public), None, "{nothing}");
         }
     }
 

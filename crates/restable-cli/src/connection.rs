@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use arm_emulator::{ClockKind, Emulator, Options};
 use restable_engine::acting::JournalPlace;
-use restable_engine::{Engine, Origin, Session};
+use restable_engine::{Engine, MemoryPlace, Origin, Session};
 use restable_http::{
     AzureCredential, Client, ClientConfig, Cloud, Credential, Environment, Scheduler, Secret,
     TokioClock, Trust,
@@ -150,7 +150,10 @@ pub async fn open_by(
         .filter(|route| route.auth == Some(Auth::Azure))
         .map(|route| (route.provider.clone(), configuration.cloud.to_string()));
     let journal = journal(arguments, configuration, environment)?;
-    let engine = Engine::new(registry, clients.clone()).with_journal(journal, clouds.collect());
+    let memory = memory(&routes, arguments, configuration, environment);
+    let engine = Engine::new(registry, clients.clone())
+        .with_journal(journal, clouds.collect())
+        .with_memory(memory);
     let asks_azure = routes.iter().any(|route| {
         same(&route.provider, AZURE) && route.auth == Some(Auth::Azure) && !route.trusted
     });
@@ -182,6 +185,44 @@ fn journal(
         message: "there is no home directory to keep the journal of actions in".to_owned(),
         hint: Some("`--set journal=FILE` names one".to_owned()),
     })
+}
+
+/// Where the memory of walks is kept, and what tells each provider's estate from others without asking for a token: the cloud, the tenant, and
+/// whom the environment or the Azure CLI's profile names. What is emulated in this process ends with it.
+fn memory(
+    routes: &[Route],
+    arguments: &ConnectionArguments,
+    configuration: &Configuration,
+    environment: &Environment,
+) -> MemoryPlace {
+    let directory = match &arguments.emulator {
+        Some(_) => None,
+        None => places::state(environment).map(|state| state.join("walks")),
+    };
+    let estate = |route: &Route| match &route.auth {
+        Some(Auth::Azure) => {
+            let variable = |name| environment.var(name).unwrap_or_default();
+            let tenant = configuration.tenant.as_deref();
+            let user = azure_profile::user(environment, configuration.cloud);
+            [
+                "azure",
+                &configuration.cloud.to_string(),
+                tenant.unwrap_or(variable(restable_http::environment::AZURE_TENANT_ID)),
+                variable(restable_http::environment::AZURE_CLIENT_ID),
+                &user.unwrap_or_default(),
+            ]
+            .join(" ")
+        }
+        Some(Auth::Bearer(variable)) => format!("bearer {variable}"),
+        Some(Auth::None) | None => "nobody".to_owned(),
+    };
+    let estates = routes.iter();
+    MemoryPlace {
+        directory,
+        estates: estates
+            .map(|route| (route.provider.clone(), estate(route)))
+            .collect(),
+    }
 }
 
 /// How each provider is called.

@@ -18,6 +18,12 @@ pub const TENANT: &str = "RESTABLE_TENANT";
 pub const PROVIDER_SPECS: &str = "RESTABLE_PROVIDER_SPECS";
 /// Ceiling of calls in flight.
 pub const MAX_CONCURRENCY: &str = "RESTABLE_MAX_CONCURRENCY";
+/// Calls of one statement; 0: any number.
+pub const MAX_CALLS: &str = "RESTABLE_MAX_CALLS";
+/// Calls of a session within an hour; 0: any number.
+pub const MAX_CALLS_PER_HOUR: &str = "RESTABLE_MAX_CALLS_PER_HOUR";
+/// Seconds for which a list that was read may be used again.
+pub const CACHE_TTL: &str = "RESTABLE_CACHE_TTL";
 /// Seconds for one page.
 pub const PAGE_TIMEOUT: &str = "RESTABLE_PAGE_TIMEOUT";
 /// Seconds for a statement.
@@ -48,7 +54,7 @@ pub const UNKNOWN_GRACE: &str = "RESTABLE_UNKNOWN_GRACE";
 pub const RECHECK_AFTER: &str = "RESTABLE_RECHECK_AFTER";
 /// Where `restable/config.toml` is looked for, an absolute path; `~/.config` if it is not set.
 pub const XDG_CONFIG_HOME: &str = "XDG_CONFIG_HOME";
-/// Where `restable/journal.db` and `restable/history` are kept, an absolute path; `~/.local/state` if it is not set.
+/// Where `restable/journal.db`, `restable/history` and `restable/walks` are kept, an absolute path; `~/.local/state` if it is not set.
 pub const XDG_STATE_HOME: &str = "XDG_STATE_HOME";
 /// The user's home directory; the one of the user database if it is not set.
 pub const HOME: &str = "HOME";
@@ -71,6 +77,9 @@ pub const SETTINGS: &[(&str, &str)] = &[
     (HISTORY, "history"),
     (MAX_CONCURRENCY, "max_concurrency"),
     (THROTTLE, "throttle"),
+    (MAX_CALLS, "max_calls"),
+    (MAX_CALLS_PER_HOUR, "max_calls_per_hour"),
+    (CACHE_TTL, "cache_ttl"),
     (PAGE_TIMEOUT, "page_timeout"),
     (STATEMENT_TIMEOUT, "statement_timeout"),
     (PARTIAL_RESULTS, "partial_results"),

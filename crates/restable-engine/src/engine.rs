@@ -9,6 +9,8 @@ use restable_spec::Registry;
 use tokio::sync::OnceCell;
 
 use crate::acting::JournalPlace;
+use crate::cache::Cache;
+use crate::memory::{Memory, MemoryPlace};
 use crate::pg_catalog::Relations;
 use crate::session::{Door, Session};
 use crate::settings::Settings;
@@ -21,6 +23,8 @@ pub struct Engine {
     pub(crate) clients: Arc<HashMap<String, Client>>,
     pub(crate) relations: Arc<Relations>,
     actions: Arc<Actions>,
+    pub(crate) memory: Arc<Memory>,
+    pub(crate) cache: Arc<Cache>,
 }
 
 /// How actions are journaled.
@@ -40,6 +44,8 @@ impl Engine {
             clients: Arc::new(clients),
             actions: Arc::default(),
             relations: Arc::default(),
+            memory: Arc::default(),
+            cache: Arc::default(),
         }
     }
 
@@ -54,6 +60,15 @@ impl Engine {
         };
         Engine {
             actions: Arc::new(actions),
+            ..self
+        }
+    }
+
+    /// The same, with a place for the memory of walks. Without this it ends with the process.
+    #[must_use]
+    pub fn with_memory(self, place: MemoryPlace) -> Engine {
+        Engine {
+            memory: Arc::new(Memory::new(place)),
             ..self
         }
     }

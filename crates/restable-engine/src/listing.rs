@@ -10,9 +10,10 @@ use futures::stream::{self, BoxStream, StreamExt};
 use restable_spec::{BoundCall, Kind, Method, Resource};
 use tokio::sync::watch;
 
-use crate::prune::Prunes;
+use crate::calls::{self, Part};
+use crate::ramp;
 use crate::statement::{Statement, lock};
-use crate::walk::{self, Asked, Bindings, Reader, WalkCall};
+use crate::walk::{self, Asked, AskedOfParent, Reader, WalkCall, listing_name};
 use crate::{Error, Result};
 
 pub(crate) type Row = Arc<[Option<Arc<str>>]>;
@@ -29,6 +30,8 @@ struct Rows {
 pub struct Listing {
     rows: Arc<Mutex<Rows>>,
     arrived: watch::Receiver<usize>,
+    /// So many rows somebody wants.
+    demand: watch::Sender<usize>,
     task: tokio::task::JoinHandle<()>,
 }
 
@@ -42,16 +45,13 @@ impl Listing {
     pub(crate) fn of(
         statement: &Arc<Statement>,
         resource: &Arc<Resource>,
-        bindings: Bindings,
-        prunes: Prunes,
-        wanted: Vec<String>,
+        asked: AskedOfParent,
     ) -> Result<Arc<Listing>> {
-        let name = resource.full_name();
-        let key = format!("{name} {wanted:?} {bindings:?} {prunes:?}");
+        let key = listing_name(resource, &asked);
         let (shared, listed) = (Arc::clone(statement), Arc::clone(resource));
         Listing::shared(statement, key, move || {
             // In the task of the listing: it may list parents of its own, and the map of listings is locked before.
-            read_scopes(shared, listed, bindings, prunes, wanted)
+            read_scopes(shared, listed, asked)
         })
     }
 
@@ -70,15 +70,20 @@ impl Listing {
         }
         let rows = Arc::new(Mutex::new(Rows::default()));
         let (arrival, arrived) = watch::channel(0);
+        // Where few rows may be enough none is read before somebody asks for it.
+        let (demand, mut demanded) = watch::channel(0_usize);
+        let sampling = statement.is_sample();
         let shared = Arc::clone(&rows);
         let task = tokio::spawn(async move {
-            let outcome = fill(source(), &shared, &arrival).await;
+            let demanded = sampling.then_some(&mut demanded);
+            let outcome = fill(source(), &shared, &arrival, demanded).await;
             lock(&shared).end = Some(outcome);
             arrival.send_modify(|count| *count += 1);
         });
         let listing = Arc::new(Listing {
             rows,
             arrived,
+            demand,
             task,
         });
         listings.insert(key, Arc::clone(&listing));
@@ -113,6 +118,11 @@ impl Listing {
                             None => {}
                         }
                     }
+                    listing.demand.send_if_modified(|wanted| {
+                        let more = *wanted <= at;
+                        *wanted = (*wanted).max(at + 1);
+                        more
+                    });
                     if arrived.changed().await.is_err() {
                         let problem = Error::internal("the listing of a parent broke off");
                         return Some((Err(problem), (listing, arrived, usize::MAX)));
@@ -128,22 +138,35 @@ async fn fill(
     mut source: BoxStream<'static, Result<Vec<Row>>>,
     rows: &Mutex<Rows>,
     arrival: &watch::Sender<usize>,
+    mut demanded: Option<&mut watch::Receiver<usize>>,
 ) -> Result<()> {
-    while let Some(found) = source.next().await {
+    loop {
+        if let Some(demanded) = &mut demanded {
+            let found = lock(rows).found.len();
+            // Without a listing nobody wants anything any more.
+            if demanded.wait_for(|wanted| *wanted > found).await.is_err() {
+                return Ok(());
+            }
+        }
+        let Some(found) = source.next().await else {
+            return Ok(());
+        };
         lock(rows).found.extend(found?);
         arrival.send_modify(|count| *count += 1);
     }
-    Ok(())
 }
 
 /// The scopes of a parent: its parameters or fields by the names in `wanted`. Each of its calls is a listing of its own.
 fn read_scopes(
     statement: Arc<Statement>,
     resource: Arc<Resource>,
-    bindings: Bindings,
-    prunes: Prunes,
-    wanted: Vec<String>,
+    asked: AskedOfParent,
 ) -> BoxStream<'static, Result<Vec<Row>>> {
+    let AskedOfParent {
+        bindings,
+        prunes,
+        wanted,
+    } = asked;
     let calls = walk::calls(
         Arc::clone(&statement),
         Arc::clone(&resource),
@@ -155,6 +178,7 @@ fn read_scopes(
         Err(problem) => return stream::once(futures::future::ready(Err(problem))).boxed(),
     };
     let concurrency = statement.concurrency.max(1);
+    let whole = Arc::clone(&statement);
     let read = move |call: Result<WalkCall>| {
         let rows = call.and_then(|call| {
             let name = resource.full_name();
@@ -166,6 +190,7 @@ fn read_scopes(
             let (method, wanted) = (Arc::clone(&method), wanted.clone());
             let listed = Arc::clone(&statement);
             Listing::shared(&listed, key, move || {
+                calls::begin(&statement);
                 read_call(statement, resource, method, call, wanted)
             })
         });
@@ -174,7 +199,15 @@ fn read_scopes(
             Ok(listing) => listing.scopes(),
         }
     };
-    let rows = calls.map(read).flatten_unordered(concurrency);
+    let sampling = whole.is_sample();
+    // What another listing of the statement asks for as well is one call.
+    let announced = Arc::clone(&whole);
+    let is_new = move |call: &WalkCall| announced.announce(&call.call);
+    let calls = calls::counted(&whole, calls, is_new).map(read).boxed();
+    let rows = match sampling {
+        true => ramp::doubling(calls, concurrency),
+        false => calls.flatten_unordered(concurrency).boxed(),
+    };
     rows.map(|row| Ok(vec![row?])).boxed()
 }
 
@@ -186,6 +219,7 @@ fn read_call(
     call: WalkCall,
     wanted: Vec<String>,
 ) -> BoxStream<'static, Result<Vec<Row>>> {
+    let part = Part::of_scopes(&statement, &resource);
     let mut names: Vec<String> = wanted.clone();
     let skip = resource.childless.clone();
     names.extend(skip.iter().map(|childless| childless.field.clone()));
@@ -203,7 +237,7 @@ fn read_call(
             .map(|(at, name)| Field::new(format!("{at}.{name}"), DataType::Utf8, true))
             .collect::<Vec<_>>(),
     ));
-    let batches = Reader::new(statement, resource, method, columns, schema).read(call);
+    let batches = Reader::new(statement, resource, method, columns, schema, part).read(call);
     let rows = batches.map(move |batch| {
         let batch = batch?;
         let columns: Vec<&StringArray> = batch

@@ -53,6 +53,10 @@ impl std::fmt::Debug for Rows {
 /// What a statement cost, and whether its answer is whole.
 #[derive(Debug, Clone, Default)]
 pub struct Report {
+    /// Pages that came from the cache.
+    pub cached: u64,
+    /// The age of the oldest of them.
+    pub oldest: Option<Duration>,
     /// Rows delivered.
     pub rows: u64,
     /// Logical calls: each page once.
@@ -156,6 +160,8 @@ impl Report {
     pub(crate) fn of(statement: &Statement, rows: u64, started: Instant) -> Report {
         let totals = statement.meter.totals();
         Report {
+            cached: totals.cached,
+            oldest: totals.oldest,
             rows,
             calls: totals.calls,
             retries: totals.retries,
@@ -212,6 +218,13 @@ impl Report {
             String::new()
         };
         parts.push(format!("{}{retried}", counted(self.calls, "call")));
+        if let Some(oldest) = self.oldest {
+            parts.push(format!(
+                "{} from the cache, up to {} s old",
+                counted(self.cached, "page"),
+                grouped(oldest.as_secs())
+            ));
+        }
         parts.push(size(self.bytes));
         if self.throttled > Duration::from_millis(50) {
             parts.push(format!("{:.1} s throttled", self.throttled.as_secs_f64()));
@@ -231,7 +244,7 @@ impl Report {
     }
 }
 
-fn counted(count: u64, noun: &str) -> String {
+pub(crate) fn counted(count: u64, noun: &str) -> String {
     let noun = noun.replace('_', " ");
     match (count, noun.strip_suffix("ie")) {
         (1, Some(stem)) => format!("1 {stem}y"),
@@ -240,7 +253,7 @@ fn counted(count: u64, noun: &str) -> String {
     }
 }
 
-fn grouped(count: u64) -> String {
+pub(crate) fn grouped(count: u64) -> String {
     let digits = count.to_string();
     let mut text = String::new();
     for (at, digit) in digits.chars().enumerate() {

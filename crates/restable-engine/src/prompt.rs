@@ -7,16 +7,45 @@ use datafusion::common::Result as PlanResult;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TransformedResult as _, TreeNode as _};
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
-use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::aggregates::AggregateExec;
+use datafusion::physical_plan::execution_plan::EmissionType;
 use datafusion::physical_plan::filter::FilterExec;
+use datafusion::physical_plan::joins::{CrossJoinExec, HashJoinExec, NestedLoopJoinExec};
 use datafusion::physical_plan::sorts::sort::SortExec;
+use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties as _};
 
-/// Whether somebody above the scans may have enough before their last row.
+use crate::scan::ScanExec;
+
+/// Whether somebody above a scan may have enough before its last row.
 pub(crate) fn may_stop_early(plan: &Arc<dyn ExecutionPlan>) -> bool {
+    is_cut(plan, false)
+}
+
+fn is_cut(node: &Arc<dyn ExecutionPlan>, limited: bool) -> bool {
+    if node.is::<ScanExec>() {
+        return limited || node.fetch().is_some();
+    }
+    let mut children = node.children().into_iter().enumerate();
+    children.any(|(at, child)| is_cut(child, is_limited(node, at, limited)))
+}
+
+/// Whether of the child number `at` of a node less than all rows may be taken; `limited` says the same of the node itself.
+pub(crate) fn is_limited(node: &Arc<dyn ExecutionPlan>, at: usize, limited: bool) -> bool {
     // A sort with a limit still takes every row.
-    let stops =
-        |node: &Arc<dyn ExecutionPlan>| Ok(node.fetch().is_some() && !node.is::<SortExec>());
-    plan.exists(stops).unwrap_or(true)
+    if node.is::<SortExec>() {
+        return false;
+    }
+    if node.fetch().is_some() {
+        return true;
+    }
+    if let Some(aggregate) = node.downcast_ref::<AggregateExec>() {
+        let whole = node.pipeline_behavior() == EmissionType::Final;
+        return aggregate.limit_options().is_some() || limited && !whole;
+    }
+    // The side that a join builds its table of is read whole before its first row.
+    let joins =
+        node.is::<HashJoinExec>() || node.is::<NestedLoopJoinExec>() || node.is::<CrossJoinExec>();
+    limited && !(joins && at == 0)
 }
 
 /// The rule that makes filters prompt.

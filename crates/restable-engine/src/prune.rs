@@ -117,6 +117,21 @@ impl Prunes {
         &self.relations
     }
 
+    /// The conditions as they are printed, over the names of parameters.
+    pub(crate) fn shown(&self, name: impl Fn(&String) -> String) -> Vec<String> {
+        let shown = self.conditions.iter().map(|prune| {
+            let mut text = match &prune.condition {
+                Condition::True(condition) => condition.to_string(),
+                Condition::Among(value, set) => format!("{value} in {} values", set.len()),
+            };
+            for (at, column) in prune.columns.iter().enumerate().rev() {
+                text = text.replace(&format!("scope{at}@{at}"), &name(column));
+            }
+            text
+        });
+        shown.collect()
+    }
+
     /// Whether there may be rows below a scope. A condition on what the scope does not say lets it through.
     pub(crate) fn allow(&self, scope: &Scope) -> bool {
         self.relations.iter().all(|relation| relation.allows(scope))

@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
@@ -26,7 +27,9 @@ use futures::future;
 use futures::stream::{self, BoxStream, StreamExt};
 use restable_spec::Resource;
 
+use crate::calls::Part;
 use crate::combinations::bound;
+use crate::explain::part_of;
 use crate::narrowing::descend::Sought;
 use crate::narrowing::keys::Keys;
 use crate::narrowing::waits::Waits;
@@ -38,6 +41,8 @@ use crate::{Error, Result};
 /// What one scan reads.
 #[derive(Debug, Clone)]
 pub struct Scan {
+    /// Tells it from other scans of the process.
+    pub number: u64,
     /// The resource that is read.
     pub resource: Arc<Resource>,
     /// What the statement binds by constants.
@@ -48,6 +53,12 @@ pub struct Scan {
     pub asked: Vec<Asked>,
     /// The schema of the rows.
     pub schema: SchemaRef,
+}
+
+/// A number that no other scan has.
+pub(crate) fn next_number() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    NEXT.fetch_add(1, Ordering::Relaxed)
 }
 
 /// The node that executes a scan. It has one partition.
@@ -150,14 +161,16 @@ impl ScanExec {
 
 /// The rows of a scan.
 fn read(statement: Arc<Statement>, scan: Scan) -> BoxStream<'static, Result<RecordBatch>> {
+    let part = Part::of_scan(&statement, &part_of(&scan));
     let Scan {
         resource,
         bindings,
         prunes,
         asked,
         schema,
+        ..
     } = scan;
-    walk::read(statement, resource, bindings, prunes, asked, schema)
+    walk::read(statement, resource, bindings, prunes, asked, schema, part)
 }
 
 impl DisplayAs for ScanExec {

@@ -20,6 +20,7 @@ use datafusion::physical_plan::execute_stream;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use datafusion::sql::sqlparser::ast;
+use restable_http::Hourly;
 use restable_spec::Registry;
 use restable_sql::{Diagnostic, Parsed};
 
@@ -27,6 +28,7 @@ use crate::acting::{self, Access, Acting, Attendant};
 use crate::catalog::{Current, InformationSchema, OWN_CATALOG, OWN_SCHEMA, ProviderCatalog};
 use crate::dialect::{Comparisons, InputsChecked, JsonPlanner};
 use crate::engine::Engine;
+use crate::explain::Forecast;
 use crate::identity::Spellings;
 use crate::locate::located;
 use crate::names::{self, Names};
@@ -38,8 +40,8 @@ use crate::planning::{describe_ddl, on_deep_stack, plan_given, plan_with, spaced
 use crate::prompt::{PromptFilters, may_stop_early};
 use crate::settings::{Origin, Settings};
 use crate::shared::{Shared, keep_names};
-use crate::statement::{Running, Statement, lock};
-use crate::{Error, Result, functions, placeholders, show};
+use crate::statement::{Kept, Running, Statement, lock};
+use crate::{Error, Result, explain, functions, placeholders, show};
 
 /// How a session's client came in, and what it may do.
 #[derive(Debug, Clone, Default)]
@@ -62,6 +64,8 @@ pub struct Session {
     variables: RwLock<HashMap<String, String>>,
     access: RwLock<Access>,
     attendant: RwLock<Attendant>,
+    /// What the statements of an hour may call.
+    hourly: Arc<Hourly>,
     pub(crate) last: Mutex<Option<Arc<Statement>>>,
 }
 
@@ -76,6 +80,12 @@ pub struct Prepared {
 #[derive(Debug)]
 enum Action {
     Plan(Box<LogicalPlan>),
+    /// DataFusion's plan for EXPLAIN, and that of the query.
+    Explain {
+        shown: Box<LogicalPlan>,
+        plan: Box<LogicalPlan>,
+        analyze: bool,
+    },
     Act(Box<Acting>),
     Rows(RecordBatch),
     Use(Current),
@@ -93,7 +103,9 @@ impl Prepared {
             {
                 None
             }
-            Action::Plan(plan) => Some(headed(plan.schema().inner(), &self.names)),
+            Action::Plan(plan) | Action::Explain { shown: plan, .. } => {
+                Some(headed(plan.schema().inner(), &self.names))
+            }
             Action::Rows(batch) => Some(headed(&batch.schema(), &self.names)),
             Action::Act(acting) => Some(headed(acting.schema(), &self.names)),
             Action::Use(_) | Action::Set(..) | Action::Reset(_) | Action::Postgres(_) => None,
@@ -102,7 +114,7 @@ impl Prepared {
 
     pub(crate) fn open_types(&self) -> Result<Vec<(usize, DataType)>> {
         match &self.action {
-            Action::Plan(plan) => parameters::open_types(plan),
+            Action::Plan(plan) | Action::Explain { plan, .. } => parameters::open_types(plan),
             _ => Ok(Vec::new()),
         }
     }
@@ -184,6 +196,7 @@ impl Session {
                 .catalog_list()
                 .register_catalog(provider.name.clone(), Arc::new(catalog));
         }
+        let hourly = Arc::new(Hourly::new(settings.max_calls_per_hour.unwrap_or(u64::MAX)));
         Ok(Session {
             engine,
             postgres: door.postgres.map(RwLock::new),
@@ -194,6 +207,7 @@ impl Session {
             variables: RwLock::default(),
             access: RwLock::new(door.access),
             attendant: RwLock::default(),
+            hourly,
             last: Mutex::default(),
         })
     }
@@ -266,12 +280,24 @@ impl Session {
         let mut changed = settings.clone();
         changed.set(name, value, origin)?;
         self.within_start(&changed)?;
+        let an_hour = changed.max_calls_per_hour.unwrap_or(u64::MAX);
+        self.hourly.allow(an_hour);
         *settings = changed;
         Ok(())
     }
 
-    /// The clients were made for so many calls at once as the session began with: a statement may ask for fewer.
+    /// The clients were made for so many calls at once as the session began with: a statement may ask for fewer. And whoever gave a session
+    /// an allowance an hour meant it.
     fn within_start(&self, settings: &Settings) -> Result<()> {
+        let an_hour = |settings: &Settings| settings.max_calls_per_hour.unwrap_or(u64::MAX);
+        if an_hour(settings) > an_hour(&self.initial) {
+            let most = an_hour(&self.initial);
+            let problem = Diagnostic::new(
+                "R0403",
+                format!("`max_calls_per_hour` can be lowered in a session, here from {most}"),
+            );
+            return Err(problem.help("it is set where the session begins").into());
+        }
         if settings.max_concurrency <= self.initial.max_concurrency {
             return Ok(());
         }
@@ -363,15 +389,26 @@ impl Session {
                     else {
                         return Err(Error::internal("a query is no plan"));
                     };
-                    let plan = LogicalPlanBuilder::from(*plan)
+                    let shown = LogicalPlanBuilder::from((*plan).clone())
                         .explain(explain.verbose, explain.analyze)?
                         .build()?;
                     Ok(Prepared {
-                        action: Action::Plan(Box::new(plan)),
+                        action: Action::Explain {
+                            shown: Box::new(shown),
+                            plan,
+                            analyze: explain.analyze,
+                        },
                         names: Names::default(),
                         source: None,
                     })
                 }
+                _ if explain.analyze => Err(Diagnostic::new(
+                    "R0327",
+                    "EXPLAIN ANALYZE runs what it explains, and this statement is no query; nothing was sent",
+                )
+                .at(parsed.span)
+                .help("`EXPLAIN` without ANALYZE shows its calls, `PREVIEW` what would be sent")
+                .into()),
                 acts => {
                     let acting = acting::plan(self, acts, tables).await?;
                     rows(acting::explain(self, &acting, explain.verbose).await?)
@@ -579,6 +616,10 @@ impl Session {
         if matches!(&prepared.action, Action::Act(acting) if !acting.only_asks()) {
             statement.partial = false;
         }
+        // What somebody wants to act on he wants to know as it is.
+        if matches!(&prepared.action, Action::Act(_)) {
+            statement.live();
+        }
         let statement = Arc::new(statement);
         let Prepared {
             action,
@@ -587,6 +628,25 @@ impl Session {
         } = prepared;
         let plan = match action {
             Action::Plan(plan) => *plan,
+            Action::Explain {
+                shown,
+                plan,
+                analyze,
+            } => {
+                if analyze {
+                    *lock(&self.last) = Some(Arc::clone(&statement));
+                }
+                let told = explain::run(self, statement, *shown, *plan, analyze).await;
+                let (running, stream) = told.map_err(|problem| {
+                    let problem = Error::planned(problem.into(), &names);
+                    source
+                        .iter()
+                        .fold(problem, |problem, parsed| located(problem, parsed))
+                })?;
+                return Ok(Outcome::Rows(Rows::new(
+                    stream, &names, running, started, source,
+                )));
+            }
             Action::Act(acting) => {
                 *lock(&self.last) = Some(Arc::clone(&statement));
                 let told = source.clone();
@@ -695,13 +755,32 @@ impl Session {
                 .iter()
                 .fold(problem, |problem, parsed| located(problem, parsed))
         })?;
-        if !may_stop_early(&physical) {
+        if may_stop_early(&physical) {
+            running.0.sample();
+        } else {
             running.0.read_ahead();
         }
+        explain::allowed(&statement, &physical)?;
         let stream = execute_stream(physical, state.task_ctx())?;
         Ok(Outcome::Rows(Rows::new(
             stream, &names, running, started, source,
         )))
+    }
+
+    /// Which calls a query will make, as far as the memory of walks tells. Sends nothing; `None` for what is no query.
+    pub async fn forecast(&self, prepared: &Prepared) -> Result<Option<Forecast>> {
+        let (Action::Plan(plan) | Action::Explain { plan, .. }) = &prepared.action else {
+            return Ok(None);
+        };
+        let plan = match &**plan {
+            LogicalPlan::Ddl(DdlStatement::CreateMemoryTable(table)) => &table.input,
+            LogicalPlan::Ddl(_) | LogicalPlan::Statement(_) => return Ok(None),
+            query => query,
+        };
+        let state = self.shared.state();
+        let physical = on_deep_stack(async { state.create_physical_plan(plan).await }).await??;
+        narrowing::check(&physical)?;
+        explain::forecast(&self.begin_statement(), &physical).map(Some)
     }
 
     pub(crate) fn begin_statement(&self) -> Statement {
@@ -710,6 +789,11 @@ impl Session {
             Arc::clone(&self.engine.clients),
             Arc::clone(&self.spellings),
             &self.settings(),
+            Kept {
+                memory: Arc::clone(&self.engine.memory),
+                cache: Arc::clone(&self.engine.cache),
+                hourly: Arc::clone(&self.hourly),
+            },
         )
     }
 

@@ -55,6 +55,18 @@ pub const ALL: &[Documented] = &[
         meaning: "adaptive: calls are held back before the service refuses them; off: only `Retry-After` does",
     },
     Documented {
+        name: "max_calls",
+        meaning: "calls of one statement, which stops before it makes more; 0: any number",
+    },
+    Documented {
+        name: "max_calls_per_hour",
+        meaning: "calls of a session within an hour; 0: any number. It can be lowered in a session",
+    },
+    Documented {
+        name: "cache_ttl",
+        meaning: "seconds for which a list that was read may be used again; 0: every list is read anew",
+    },
+    Documented {
         name: "page_timeout",
         meaning: "seconds for one page, retries not counted",
     },
@@ -131,6 +143,12 @@ pub struct Settings {
     pub max_concurrency: usize,
     /// Whether calls are held back before the service refuses them.
     pub throttle: Throttle,
+    /// Calls of one statement.
+    pub max_calls: Option<u64>,
+    /// Calls of the session within an hour.
+    pub max_calls_per_hour: Option<u64>,
+    /// How long a list that was read may be used again.
+    pub cache_ttl: Duration,
     /// Time for one page.
     pub page_timeout: Duration,
     /// Time for a statement.
@@ -163,6 +181,9 @@ impl Default for Settings {
         Settings {
             max_concurrency: 64,
             throttle: Throttle::Adaptive,
+            max_calls: None,
+            max_calls_per_hour: None,
+            cache_ttl: Duration::ZERO,
             page_timeout: Duration::from_secs(120),
             statement_timeout: None,
             partial_results: false,
@@ -209,6 +230,20 @@ impl Settings {
                     "off" => Throttle::Off,
                     _ => return Err(wrong("`adaptive` or `off`")),
                 };
+            }
+            "max_calls" | "max_calls_per_hour" => {
+                let calls: u64 = value_text
+                    .parse()
+                    .map_err(|_| wrong("a whole number; 0: any number"))?;
+                let calls = (calls > 0).then_some(calls);
+                match known.name {
+                    "max_calls" => self.max_calls = calls,
+                    _ => self.max_calls_per_hour = calls,
+                }
+            }
+            "cache_ttl" => {
+                self.cache_ttl =
+                    seconds(value_text).ok_or_else(|| wrong("seconds, like `30` or `1.5`"))?;
             }
             "page_timeout" => {
                 self.page_timeout = seconds(value_text)
@@ -290,6 +325,9 @@ impl Settings {
                 Throttle::Off => "off",
             }
             .to_owned(),
+            "max_calls" => self.max_calls.unwrap_or_default().to_string(),
+            "max_calls_per_hour" => self.max_calls_per_hour.unwrap_or_default().to_string(),
+            "cache_ttl" => self.cache_ttl.as_secs_f64().to_string(),
             "page_timeout" => self.page_timeout.as_secs_f64().to_string(),
             "statement_timeout" => self
                 .statement_timeout

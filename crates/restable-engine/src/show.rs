@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
+use arrow::array::{ArrayRef, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Schema};
 use datafusion::catalog::SchemaProvider as _;
 use datafusion::logical_expr::LogicalPlan;
@@ -271,7 +271,7 @@ pub async fn show(session: &Session, request: &Show) -> Result<RecordBatch> {
                 ))]],
             )
         }
-        ShowObject::Calls => calls(session),
+        ShowObject::Calls => crate::show_calls::calls(session, request.extended),
         ShowObject::Operations => {
             crate::acting::list(session, crate::acting::OperationFilter::default()).await
         }
@@ -529,52 +529,6 @@ fn verbs(method: &Method) -> String {
     } else {
         verbs.join(", ").to_ascii_uppercase()
     }
-}
-
-fn calls(session: &Session) -> Result<RecordBatch> {
-    let records = session
-        .last_statement()
-        .map(|statement| statement.meter.records())
-        .unwrap_or_default();
-    let text = |name: &str| Field::new(name, DataType::Utf8, true);
-    let number = |name: &str| Field::new(name, DataType::Int64, true);
-    let fields = vec![
-        text("operation"),
-        text("scope"),
-        text("method"),
-        number("page"),
-        number("status"),
-        number("attempts"),
-        number("bytes"),
-        number("milliseconds"),
-        text("client_request_id"),
-    ];
-    let texts = |of: fn(&restable_http::CallRecord) -> String| -> ArrayRef {
-        Arc::new(
-            records
-                .iter()
-                .map(|record| Some(of(record)))
-                .collect::<StringArray>(),
-        )
-    };
-    let numbers = |of: fn(&restable_http::CallRecord) -> Option<i64>| -> ArrayRef {
-        Arc::new(records.iter().map(of).collect::<Int64Array>())
-    };
-    let columns: Vec<ArrayRef> = vec![
-        texts(|record| record.operation_id.clone()),
-        texts(|record| record.scope.clone()),
-        texts(|record| record.method.to_owned()),
-        numbers(|record| i64::try_from(record.page).ok()),
-        numbers(|record| record.status.map(i64::from)),
-        numbers(|record| Some(i64::from(record.attempts))),
-        numbers(|record| i64::try_from(record.bytes).ok()),
-        numbers(|record| i64::try_from(record.milliseconds).ok()),
-        texts(|record| record.client_request_id.clone()),
-    ];
-    Ok(RecordBatch::try_new(
-        Arc::new(Schema::new(fields)),
-        columns,
-    )?)
 }
 
 /// The word that DESCRIBE prints for a kind of value.

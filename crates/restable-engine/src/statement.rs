@@ -3,16 +3,18 @@
 //! calls end with it.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
-use restable_http::{CallContext, Client, Lane, Meter};
-use restable_spec::Registry;
+use restable_http::{Allowance, CallContext, Client, Hourly, Lane, Meter};
+use restable_spec::{BoundCall, Registry};
 
 use crate::acting::ActionTotals;
+use crate::cache::Cache;
 use crate::identity::Spellings;
 use crate::listing::Listing;
+use crate::memory::{Memory, Seen};
 
 /// A scope that could not be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +27,15 @@ pub struct Missing {
     pub message: String,
 }
 
+/// What outlives a statement.
+#[derive(Debug)]
+pub(crate) struct Kept {
+    pub memory: Arc<Memory>,
+    pub cache: Arc<Cache>,
+    /// What the statements of its session may call within an hour.
+    pub hourly: Arc<Hourly>,
+}
+
 /// What a statement's scans share.
 #[derive(Debug)]
 pub struct Statement {
@@ -33,11 +44,11 @@ pub struct Statement {
     /// When the statement must have ended.
     pub deadline: Option<Instant>,
     /// How long it may take.
-    pub timeout: Option<std::time::Duration>,
+    pub timeout: Option<Duration>,
     /// Whether scopes that cannot be read are left out and listed, instead of failing the statement.
     pub partial: bool,
     /// Limit of one attempt at one page.
-    pub page_timeout: std::time::Duration,
+    pub page_timeout: Duration,
     /// Ceiling of its calls in flight.
     pub concurrency: usize,
     /// Whose turn its calls take.
@@ -56,6 +67,24 @@ pub struct Statement {
     read: Mutex<BTreeMap<String, HashSet<String>>>,
     /// What the targets of a statement that acts came to.
     pub(crate) actions: Mutex<Option<ActionTotals>>,
+    /// How many calls it may make.
+    pub(crate) allowance: Arc<Allowance>,
+    memory: Arc<Memory>,
+    cache: Arc<Cache>,
+    /// How long a list that was read may be used again; `None`: everything is read anew.
+    cache_ttl: Option<Duration>,
+    /// Whether a part of the rows may be enough.
+    sample: AtomicBool,
+    /// Calls that are known and have not begun.
+    known: AtomicI64,
+    /// Calls of listings that are known, by path and query.
+    announced: Mutex<HashSet<String>>,
+    /// What its parts are counted by, by their names.
+    parts: Mutex<HashMap<String, Arc<Meter>>>,
+    /// Lists that were read to their end, by provider.
+    seen: Mutex<HashMap<String, Vec<(String, Seen)>>>,
+    /// What was predicted of its calls, in words.
+    prediction: OnceLock<String>,
 }
 
 impl Statement {
@@ -64,6 +93,7 @@ impl Statement {
         clients: Arc<HashMap<String, Client>>,
         spellings: Arc<Spellings>,
         settings: &crate::Settings,
+        shared: Kept,
     ) -> Statement {
         Statement {
             meter: Arc::new(Meter::default()),
@@ -86,6 +116,16 @@ impl Statement {
             absent: AtomicU64::new(0),
             read: Mutex::default(),
             actions: Mutex::default(),
+            allowance: Arc::new(Allowance::new(settings.max_calls, Some(shared.hourly))),
+            memory: shared.memory,
+            cache: shared.cache,
+            cache_ttl: Some(settings.cache_ttl).filter(|ttl| !ttl.is_zero()),
+            sample: AtomicBool::new(false),
+            known: AtomicI64::new(0),
+            announced: Mutex::default(),
+            parts: Mutex::default(),
+            seen: Mutex::default(),
+            prediction: OnceLock::new(),
         }
     }
 
@@ -110,6 +150,16 @@ impl Statement {
             absent: AtomicU64::new(0),
             read: Mutex::default(),
             actions: Mutex::default(),
+            allowance: Arc::clone(&self.allowance),
+            memory: Arc::clone(&self.memory),
+            cache: Arc::clone(&self.cache),
+            cache_ttl: None,
+            sample: AtomicBool::new(false),
+            known: AtomicI64::new(0),
+            announced: Mutex::default(),
+            parts: Mutex::default(),
+            seen: Mutex::default(),
+            prediction: OnceLock::new(),
         }
     }
 
@@ -119,6 +169,7 @@ impl Statement {
             deadline: self.deadline,
             page_timeout: Some(self.page_timeout),
             lane: self.lane.clone(),
+            allowance: Arc::clone(&self.allowance),
         }
     }
 
@@ -131,8 +182,116 @@ impl Statement {
         self.ahead.load(Ordering::Relaxed)
     }
 
-    /// Ends the statement: its listings, and with them their calls, stop.
+    /// Somebody may have enough before the last row, so that no more is begun than is asked for.
+    pub(crate) fn sample(&self) {
+        self.sample.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_sample(&self) -> bool {
+        self.sample.load(Ordering::Relaxed)
+    }
+
+    /// What the calls of a part are counted by, and with them those of the whole.
+    pub(crate) fn part(&self, name: &str) -> Arc<Meter> {
+        let mut parts = lock(&self.parts);
+        let part = parts.entry(name.to_owned());
+        Arc::clone(part.or_insert_with(|| Arc::new(Meter::within(&self.meter))))
+    }
+
+    /// Counts calls that are known and have not begun; how many there are now.
+    pub(crate) fn known_calls(&self, change: i64) -> u64 {
+        let before = self.known.fetch_add(change, Ordering::SeqCst);
+        u64::try_from(before + change).unwrap_or_default()
+    }
+
+    /// Whether a call of a listing was not known before.
+    pub(crate) fn announce(&self, call: &BoundCall) -> bool {
+        let name = format!("{} {:?} {:?}", call.path, call.query, call.body);
+        lock(&self.announced).insert(name)
+    }
+
+    /// Whether the calls that were made and so many more are not too many.
+    pub(crate) fn may_make(&self, more: u64) -> bool {
+        let most = self.allowance.most().unwrap_or(u64::MAX);
+        self.allowance.taken().saturating_add(more) <= most
+    }
+
+    /// Whether a call for each of so many targets may follow those that were made.
+    pub(crate) fn may_act(&self, targets: u64) -> crate::Result<()> {
+        let left = self.left_of_hour().unwrap_or(u64::MAX);
+        if self.may_make(targets) && targets <= left {
+            return Ok(());
+        }
+        let problem = self.over_by(targets);
+        let mut diagnostic = problem.diagnostic();
+        diagnostic
+            .notes
+            .push("nothing that changes something was sent".to_owned());
+        Err(diagnostic.into())
+    }
+
+    /// Says in words what was predicted of its calls.
+    pub(crate) fn predict(&self, prediction: String) {
+        let _ = self.prediction.set(prediction);
+    }
+
+    /// The error of a statement that would make more calls than it may.
+    pub(crate) fn over(&self) -> crate::Error {
+        self.over_by(u64::try_from(self.known.load(Ordering::SeqCst)).unwrap_or_default())
+    }
+
+    /// The same, of one that needs so many more.
+    pub(crate) fn over_by(&self, more: u64) -> crate::Error {
+        let prediction = self.prediction.get().map(String::as_str);
+        crate::allow::over(&self.allowance, more, prediction, self.now())
+    }
+
+    /// How many calls the session may still make within the hour; `None`: any number.
+    pub(crate) fn left_of_hour(&self) -> Option<u64> {
+        let (left, most) = self.allowance.hourly()?.left(self.now());
+        (most < u64::MAX).then_some(left)
+    }
+
+    /// A list was read to its end.
+    pub(crate) fn note_seen(&self, provider: &str, list: String, seen: Seen) {
+        let mut all = lock(&self.seen);
+        all.entry(provider.to_owned())
+            .or_default()
+            .push((list, seen));
+    }
+
+    /// How long a list that was read may be used again; `None`: everything is read anew.
+    pub(crate) fn cache_ttl(&self) -> Option<Duration> {
+        self.cache_ttl
+    }
+
+    /// From the next call on everything is read anew.
+    pub(crate) fn live(&mut self) {
+        self.cache_ttl = None;
+    }
+
+    /// The lists that the process keeps.
+    pub(crate) fn cache(&self) -> &Arc<Cache> {
+        &self.cache
+    }
+
+    /// The memory of walks.
+    pub(crate) fn memory(&self) -> &Memory {
+        &self.memory
+    }
+
+    /// The time on the clock of the clients.
+    fn now(&self) -> Instant {
+        let client = self.clients.values().next();
+        client.map_or_else(Instant::now, Client::now)
+    }
+
+    /// Ends the statement: its listings, and with them their calls, stop. What it read to the end is remembered.
     pub(crate) fn end(&self) {
+        for (provider, seen) in std::mem::take(&mut *lock(&self.seen)) {
+            self.memory
+                .keep(&provider, self.clients.get(&provider), seen);
+        }
         // Dropped without the lock: a listing that ends may hold others.
         let listings = lock(&self.listings).take();
         drop(listings);

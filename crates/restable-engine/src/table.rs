@@ -26,7 +26,8 @@ use crate::functions::{
     FOLD_METADATA, FOLD_ONE_SPELLING, INPUT_METADATA, NAME_METADATA, json_metadata,
 };
 use crate::prune::{self, Prunes};
-use crate::scan::{Scan, ScanExec};
+use crate::ranges;
+use crate::scan::{Scan, ScanExec, next_number};
 use crate::walk::{Asked, Bindings};
 
 /// What a column of a table is.
@@ -426,7 +427,10 @@ impl TableProvider for ResourceTable {
             }
             support.push(match binding {
                 Some(_) => TableProviderFilterPushDown::Inexact,
-                None if self.prunes(filter) || self.bound_by_id(filter).is_some() => {
+                None if self.prunes(filter)
+                    || self.bound_by_id(filter).is_some()
+                    || ranges::confines(&self.resource, filter) =>
+                {
                     TableProviderFilterPushDown::Inexact
                 }
                 None => TableProviderFilterPushDown::Unsupported,
@@ -452,7 +456,7 @@ impl TableProvider for ResourceTable {
                 kind: self.columns[*at].kind,
             })
             .collect();
-        let bindings = self.bindings(filters);
+        let mut bindings = self.bindings(filters);
         // A literal that can name nothing is a mistake, also where it would only select among rows.
         for (name, values) in &bindings {
             let parameter = self.resource.parameter(name);
@@ -462,7 +466,9 @@ impl TableProvider for ResourceTable {
                     .map_err(Error::from)?;
             }
         }
+        ranges::bind(&self.resource, &mut bindings, filters);
         let scan = Scan {
+            number: next_number(),
             resource: Arc::clone(&self.resource),
             bindings,
             prunes: self.pruning(state, filters)?,

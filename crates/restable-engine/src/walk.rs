@@ -13,11 +13,14 @@ use restable_spec::names::{fold, same};
 use restable_spec::{Arguments, BoundCall, Kind, Location, Method, Parent, Resource};
 
 use crate::ahead;
+use crate::cache;
+use crate::calls::{self, Listed, Part};
 use crate::combinations::{Allowed, agrees, bound, combinations};
 use crate::decode::{Column, Decoder, Source};
 use crate::identity::Identity;
 use crate::listing::Listing;
 use crate::prune::Prunes;
+use crate::ramp;
 use crate::statement::{Missing, Statement};
 use crate::{Error, Result};
 
@@ -68,7 +71,7 @@ pub fn calls(
         .filter(|name| !bindings.contains_key(*name))
         .collect();
     let scopes: BoxStream<'static, Result<(Scope, bool)>> = if open.is_empty() {
-        let confined = confine(&statement, &constants);
+        let confined = confine(&statement.subscriptions, &constants);
         // Names that the statement writes are not in the spelling that rows have, so that no condition can be asked of them.
         let named = prunes.relations().is_empty();
         let scopes = combinations(&confined, &prunes, Scope::new());
@@ -114,13 +117,7 @@ pub fn calls(
                         combinations(&rest, &prunes, scope)
                             .filter(|scope| {
                                 // Several parents may lead to the same call; it is made once.
-                                seen.insert(
-                                    scope
-                                        .iter()
-                                        .filter(|(name, _)| taken.contains(*name))
-                                        .map(|(_, value)| value.to_ascii_lowercase())
-                                        .collect(),
-                                )
+                                seen.insert(call_name(scope, &taken))
                             })
                             .map(|scope| Ok((scope, false)))
                             .collect()
@@ -148,7 +145,10 @@ pub fn calls(
 }
 
 /// Folded names of what a method takes: its parameters and, if it has a body, the attributes that a SELECT may bind.
-fn inputs<'a>(resource: &'a Resource, method: &'a Method) -> impl Iterator<Item = String> + 'a {
+pub(crate) fn inputs<'a>(
+    resource: &'a Resource,
+    method: &'a Method,
+) -> impl Iterator<Item = String> + 'a {
     let body = resource
         .parameters
         .iter()
@@ -160,7 +160,24 @@ fn inputs<'a>(resource: &'a Resource, method: &'a Method) -> impl Iterator<Item 
         .map(|parameter| fold(&parameter.name))
 }
 
-fn bind(
+/// What of a scope a call takes.
+pub(crate) fn inputs_of(scope: &Scope, taken: &HashSet<String>) -> Scope {
+    let inputs = scope.iter().filter(|(name, _)| taken.contains(*name));
+    inputs
+        .map(|(name, value)| (name.clone(), Arc::clone(value)))
+        .collect()
+}
+
+/// What two scopes have in common that lead to the same call.
+pub(crate) fn call_name(scope: &Scope, taken: &HashSet<String>) -> Vec<String> {
+    scope
+        .iter()
+        .filter(|(name, _)| taken.contains(*name))
+        .map(|(_, value)| value.to_ascii_lowercase())
+        .collect()
+}
+
+pub(crate) fn bind(
     resource: &Resource,
     method: &Method,
     service: &restable_spec::Service,
@@ -178,14 +195,13 @@ fn bind(
 }
 
 /// Bindings as the setting `subscriptions` confines them.
-fn confine(statement: &Statement, bindings: &Bindings) -> Bindings {
+pub(crate) fn confine(subscriptions: &[String], bindings: &Bindings) -> Bindings {
     let mut bindings = bindings.clone();
-    if !statement.subscriptions.is_empty()
+    if !subscriptions.is_empty()
         && let Some(values) = bindings.get_mut("subscriptionid")
     {
         values.retain(|value| {
-            statement
-                .subscriptions
+            subscriptions
                 .iter()
                 .any(|allowed| allowed.eq_ignore_ascii_case(value))
         });
@@ -242,6 +258,44 @@ fn seen_subscriptions(
     }
 }
 
+/// What the table of a parent is asked for on behalf of a child.
+#[derive(Debug)]
+pub(crate) struct AskedOfParent {
+    pub bindings: Bindings,
+    pub prunes: Prunes,
+    /// The columns that the child needs.
+    pub wanted: Vec<String>,
+}
+
+impl AskedOfParent {
+    pub(crate) fn new(
+        parent: &Parent,
+        resource: &Resource,
+        bindings: &Bindings,
+        prunes: &Prunes,
+    ) -> AskedOfParent {
+        let mut narrowed = Bindings::new();
+        for (child, own) in &parent.parameters {
+            if let Some(values) = bindings.get(&fold(child))
+                && resource.parameter(own).is_some()
+            {
+                narrowed.insert(fold(own), values.clone());
+            }
+        }
+        let wanted = parent.parameters.iter().map(|(_, own)| own.clone());
+        AskedOfParent {
+            bindings: narrowed,
+            prunes: prunes.of_parent(parent, resource),
+            wanted: wanted.collect(),
+        }
+    }
+}
+
+/// What two listings have in common that are one.
+pub(crate) fn listing_name(resource: &Resource, asked: &AskedOfParent) -> String {
+    format!("{} {asked:?}", resource.full_name())
+}
+
 /// The scopes of a parent, as the child names them.
 fn parents(
     statement: &Arc<Statement>,
@@ -259,21 +313,8 @@ fn parents(
                 parent.provider, parent.service, parent.resource
             ))
         })?;
-    let mut narrowed = Bindings::new();
-    for (child, own) in &parent.parameters {
-        if let Some(values) = bindings.get(&fold(child))
-            && resource.parameter(own).is_some()
-        {
-            narrowed.insert(fold(own), values.clone());
-        }
-    }
-    let wanted: Vec<String> = parent
-        .parameters
-        .iter()
-        .map(|(_, own)| own.clone())
-        .collect();
-    let prunes = prunes.of_parent(parent, &resource);
-    let listing = Listing::of(statement, &resource, narrowed, prunes, wanted)?;
+    let asked = AskedOfParent::new(parent, &resource, bindings, prunes);
+    let listing = Listing::of(statement, &resource, asked)?;
     let needed: Vec<String> = needed.iter().map(|name| (*name).clone()).collect();
     let table = resource.full_name();
     let shown: Vec<String> = parent
@@ -356,27 +397,37 @@ pub fn read(
     prunes: Prunes,
     asked: Vec<Asked>,
     schema: Arc<Schema>,
+    part: Part,
 ) -> BoxStream<'static, Result<RecordBatch>> {
-    let calls = calls(
+    let found = calls(
         Arc::clone(&statement),
         Arc::clone(&resource),
         bindings,
         prunes,
     );
-    let (method, calls) = match calls {
+    let (method, found) = match found {
         Ok(found) => found,
         Err(problem) => return stream::once(futures::future::ready(Err(problem))).boxed(),
     };
-    let reader = Reader::new(statement, resource, method, asked, schema);
+    let reader = Reader::new(statement, resource, method, asked, schema, part);
     // As many lists at once as calls may be under way: the scheduler decides which of them go.
     let concurrency = reader.statement.concurrency.max(1);
-    calls
+    let sampling = reader.statement.is_sample();
+    let found = calls::counted(&reader.statement, found, |_| true);
+    let lists = found
         .map(move |call| match call {
             Err(problem) => stream::once(futures::future::ready(Err(problem))).boxed(),
-            Ok(call) => reader.read(call),
+            Ok(call) => {
+                calls::begin(&reader.statement);
+                reader.read(call)
+            }
         })
-        .flatten_unordered(concurrency)
-        .boxed()
+        .boxed();
+    if sampling {
+        ramp::doubling(lists, concurrency)
+    } else {
+        lists.flatten_unordered(concurrency).boxed()
+    }
 }
 
 /// What reads the calls of a walk.
@@ -387,6 +438,7 @@ pub(crate) struct Reader {
     asked: Vec<Asked>,
     schema: Arc<Schema>,
     identity: Option<Arc<Identity>>,
+    part: Part,
 }
 
 impl Reader {
@@ -396,6 +448,7 @@ impl Reader {
         method: Arc<Method>,
         asked: Vec<Asked>,
         schema: Arc<Schema>,
+        part: Part,
     ) -> Reader {
         Reader {
             identity: identity(&resource, &statement).map(Arc::new),
@@ -404,6 +457,7 @@ impl Reader {
             method,
             asked,
             schema,
+            part,
         }
     }
 
@@ -423,7 +477,14 @@ impl Reader {
             self.identity.clone(),
         );
         let (statement, resource) = (Arc::clone(&self.statement), Arc::clone(&self.resource));
-        let pages = pages(statement, resource, call, decoder);
+        let listed = Listed::new(
+            &resource,
+            &self.method,
+            &call.scope,
+            &self.asked,
+            &self.part,
+        );
+        let pages = pages(statement, resource, call, decoder, listed);
         if self.statement.reads_ahead() {
             ahead::read(pages)
         } else {
@@ -488,6 +549,7 @@ fn pages(
     resource: Arc<Resource>,
     call: WalkCall,
     decoder: Decoder,
+    mut listed: Listed,
 ) -> BoxStream<'static, Result<RecordBatch>> {
     let Some(client) = statement.clients.get(&resource.provider) else {
         let problem = Error::no_client(&resource.provider);
@@ -497,19 +559,32 @@ fn pages(
     let not_found = not_found_codes(&statement, &resource);
     let path = call.call.scope.clone();
     let is_root = call.scope.keys().all(|name| name != "subscriptionid");
-    let pages = client.pages(call.call, statement.context(), move |body| {
-        decoder.read(&body)
-    });
+    let pages = cache::pages(
+        &statement,
+        &resource.provider,
+        client,
+        call.call,
+        listed.context(&statement),
+        decoder,
+    );
     let (mut failed, mut begun) = (false, false);
     pages
+        .map(Some)
+        .chain(stream::once(futures::future::ready(None)))
         .map(move |page| match page {
-            Ok(batch) => {
+            None => {
+                listed.end(&statement);
+                None
+            }
+            Some(Ok(batch)) => {
                 begun = true;
+                listed.page(&batch);
                 note(&statement, parent.as_ref(), &call.scope);
                 Some(Ok(batch))
             }
             // Behind a page that came there is more of the list: its absence is a failure, not an empty answer.
-            Err(problem) if !begun && problem.is_not_found(&not_found) => {
+            Some(Err(problem)) if !begun && problem.is_not_found(&not_found) => {
+                listed.absent();
                 note(&statement, parent.as_ref(), &call.scope);
                 let notice = call.named.then(|| {
                     format!(
@@ -520,7 +595,8 @@ fn pages(
                 statement.note_absent(notice);
                 None
             }
-            Err(problem) if statement.partial && !is_root && leaves_the_rest(&problem) => {
+            Some(Err(problem)) if statement.partial && !is_root && leaves_the_rest(&problem) => {
+                listed.broken();
                 if !failed {
                     failed = true;
                     let code = problem
@@ -540,10 +616,16 @@ fn pages(
                 }
                 None
             }
-            Err(problem) => Some(Err(Error::Http {
-                advice: advice(&statement, &resource, &problem),
-                problem: Arc::new(problem),
-            })),
+            Some(Err(problem)) => {
+                listed.broken();
+                Some(Err(match problem.kind {
+                    restable_http::ErrorKind::Allowance => statement.over(),
+                    _ => Error::Http {
+                        advice: advice(&statement, &resource, &problem),
+                        problem: Arc::new(problem),
+                    },
+                }))
+            }
         })
         .filter_map(futures::future::ready)
         .boxed()
@@ -572,7 +654,9 @@ fn advice(
 fn leaves_the_rest(problem: &restable_http::Error) -> bool {
     use restable_http::ErrorKind;
     match problem.kind {
-        ErrorKind::Credential | ErrorKind::Config | ErrorKind::Deadline => false,
+        ErrorKind::Credential | ErrorKind::Config | ErrorKind::Deadline | ErrorKind::Allowance => {
+            false
+        }
         ErrorKind::Connect
         | ErrorKind::Tls
         | ErrorKind::Timeout

@@ -115,6 +115,9 @@ impl Shared {
         };
         let silence = self.config.read_timeout;
         if !tally.sent {
+            if let Err(spent) = context.allowance.take(self.clock.now()) {
+                return Outcome::Failed(ask.error(ErrorKind::Allowance, spent.to_string()));
+            }
             tally.sent = true;
             context.meter.count_call();
         }

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use futures::stream::{self, Stream};
 use url::Url;
 
+use crate::allowance::Allowance;
 use crate::ask::Ask;
 use crate::clock::{Clock, TokioClock};
 use crate::connection::Connections;
@@ -19,8 +20,9 @@ use crate::fault::Fault;
 use crate::meter::Meter;
 use crate::origin::Audience;
 use crate::paging::{BodyError, Dead, PageRead, Trail};
+use crate::redact::redact_url;
 use crate::retry::{Budget, RetryPolicy};
-use crate::schedule::{Lane, Scheduler};
+use crate::schedule::{Allotment, Lane, Scheduler};
 use crate::transport::Transport;
 use restable_spec::BoundCall;
 
@@ -96,6 +98,8 @@ pub struct CallContext {
     pub page_timeout: Option<Duration>,
     /// Whose turn its calls take.
     pub lane: Lane,
+    /// How many calls may be sent.
+    pub allowance: Arc<Allowance>,
 }
 
 impl CallContext {
@@ -106,6 +110,7 @@ impl CallContext {
             deadline: None,
             page_timeout: None,
             lane: Lane::default(),
+            allowance: Arc::default(),
         }
     }
 }
@@ -258,6 +263,40 @@ impl Client {
         (steps, outcome.map_err(Error::of_auxiliary))
     }
 
+    /// What the service would count a call under, and how much of it is left. Sends nothing.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`] if the call cannot be sent as it is.
+    pub fn allotment(&self, call: BoundCall) -> Result<Allotment, Error> {
+        let ask = Ask::new(&self.shared, call)?;
+        Ok(self.shared.scheduler.allotment(&ask.method, &ask.url))
+    }
+
+    /// Where a call goes: its whole URL, which tells calls apart, and the URL as it may be printed.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`] if the call cannot be sent as it is.
+    pub fn url(&self, call: BoundCall) -> Result<(String, String), Error> {
+        let ask = Ask::new(&self.shared, call)?;
+        Ok((ask.url.to_string(), redact_url(&ask.url)))
+    }
+
+    /// The time on the clock that the client goes by.
+    pub fn now(&self) -> Instant {
+        self.shared.clock.now()
+    }
+
+    /// As [`Client::identity`], as far as that is known without asking anyone: `None` where only a token that is not there yet would tell.
+    pub fn known_identity(&self) -> Option<Identity> {
+        match &self.shared.tokens {
+            None => Some(Identity::default()),
+            Some(tokens) => match &self.shared.config.credential {
+                Credential::Bearer(secret) => Some(Identity::of(secret)),
+                _ => tokens.held().map(|secret| Identity::of(&secret)),
+            },
+        }
+    }
+
     /// Who the calls of this client are made as, as far as its token says; nobody without a credential. It is a label, for the binding of
     /// a journal's entry, and decides nothing about what the service allows.
     ///
@@ -297,7 +336,9 @@ impl Client {
                 None => error,
             }
         })?;
-        context.meter.count_page(self.shared.clock.now());
+        context
+            .meter
+            .count_page(tally.record, page.row_count, self.shared.clock.now());
         Ok((url, page))
     }
 }

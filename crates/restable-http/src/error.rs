@@ -38,6 +38,8 @@ pub enum ErrorKind {
     TooLarge,
     /// The configuration or the call itself cannot be used; nothing was sent.
     Config,
+    /// As many calls were sent as may be; this one was not.
+    Allowance,
 }
 
 /// The data of an [`Error`].
@@ -257,6 +259,7 @@ impl Error {
             (ErrorKind::Status, Some(410)) => {
                 "the list changed while it was read; run the statement again"
             }
+            (ErrorKind::Allowance, _) => "`SET max_calls` allows a statement more",
             (ErrorKind::Throttled, _) => "run it again later, or with a smaller `max_concurrency`",
             _ => return None,
         };

@@ -53,10 +53,11 @@ impl Shared {
         tally: &mut Tally,
     ) -> Result<Answer, Error> {
         let started = self.clock.now();
-        let outcome = self.attempts(ask, context, tally).await;
+        let mut outcome = self.attempts(ask, context, tally).await;
         if !tally.sent {
             return outcome;
         }
+        let now = self.clock.now();
         let record = CallRecord {
             operation_id: ask.operation_id().to_owned(),
             scope: ask.scope().to_owned(),
@@ -67,13 +68,11 @@ impl Shared {
             attempts: tally.attempts,
             bytes: tally.bytes,
             wire_bytes: tally.wire_bytes,
-            milliseconds: u64::try_from(
-                self.clock
-                    .now()
-                    .saturating_duration_since(started)
-                    .as_millis(),
-            )
-            .unwrap_or(u64::MAX),
+            milliseconds: milliseconds(now.saturating_duration_since(started)),
+            throttled_milliseconds: milliseconds(tally.throttled),
+            rows: None,
+            first_row_milliseconds: None,
+            age: None,
             client_request_id: tally.client_request_id.clone(),
             request_id: tally.request_id.clone(),
         };
@@ -86,7 +85,10 @@ impl Shared {
             ms = record.milliseconds,
             "call"
         );
-        context.meter.record(record);
+        let number = context.meter.record(record);
+        if let Ok(answer) = &mut outcome {
+            answer.tally.record = number;
+        }
         outcome
     }
 
@@ -193,9 +195,9 @@ impl Shared {
                     tracing::debug!(scope = ask.scope(), attempt = tally.attempts, wait_ms = after.as_millis(), %error, "call is sent again");
                     self.clock.sleep(after).await;
                     tally.waited += after;
-                    context
-                        .meter
-                        .count_retry((price == Price::Throttled).then_some(after));
+                    let throttled = (price == Price::Throttled).then_some(after);
+                    tally.throttled += throttled.unwrap_or_default();
+                    context.meter.count_retry(throttled);
                 }
                 Decision::Unknown => return Err(error),
                 Decision::Fail(stop) => return Err(stopped(error, stop, obstacle)),
@@ -209,7 +211,7 @@ impl Shared {
         ask: &Ask,
         url: &Url,
         context: &CallContext,
-        tally: &Tally,
+        tally: &mut Tally,
     ) -> Result<Slot, Error> {
         let after = self.scheduler.pause_left(&ask.method, url);
         if let Some(left) = self.time_left(context)
@@ -223,6 +225,7 @@ impl Shared {
         let wait = self.scheduler.slot(&context.lane, &ask.method, url);
         match self.in_time(context, wait).await {
             Some(slot) => {
+                tally.throttled += slot.held;
                 context.meter.count_throttle(slot.held);
                 Ok(slot)
             }
@@ -359,6 +362,10 @@ impl Shared {
             None => Some(future.await),
         }
     }
+}
+
+fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Whether another token can be had instead of this one.

@@ -46,6 +46,7 @@
 //! ```
 
 mod act;
+mod allowance;
 mod ask;
 mod attempt;
 mod body;
@@ -75,6 +76,7 @@ pub mod transport;
 mod watch;
 
 pub use act::{Acted, Effect, Followed};
+pub use allowance::{Allowance, Hourly, Spent};
 pub use client::{CallContext, Client, ClientConfig, Trust};
 pub use clock::{Clock, TokioClock, VirtualClock};
 pub use cloud::Cloud;
@@ -89,7 +91,7 @@ pub use origin::{LINK_LENGTH, Refusal};
 pub use paging::{BodyError, EMPTY_PAGES, PageRead};
 pub use redact::{SHOWN_TEXT, redact_url, show_text};
 pub use retry::RetryPolicy;
-pub use schedule::{Lane, Scheduler, Throttle};
+pub use schedule::{Allotment, Lane, Scheduler, Throttle};
 pub use secret::Secret;
 pub use transport::Transport;
 pub use watch::{Ending, Finished, Listener, PollInterval, Progress, Source, Watch};

@@ -1,18 +1,19 @@
 //! What a statement's calls cost: counters, and a record of each call. One meter a statement, shared by all of its scans and
 //! read by the completeness line and `SHOW CALLS`. It decides nothing.
 
-use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Records kept of one statement. Later ones are counted in [`Totals::records_dropped`] only; the counters go on.
 pub const RECORDS: usize = 10_000;
 
-/// The counters of one statement.
+/// The counters of one statement, or of a part of it.
 #[derive(Debug)]
 pub struct Meter {
     started: Instant,
+    /// The meter that counts what this one counts as well.
+    whole: Option<Arc<Meter>>,
     calls: AtomicU64,
     pages: AtomicU64,
     retries: AtomicU64,
@@ -21,8 +22,13 @@ pub struct Meter {
     throttle_nanos: AtomicU64,
     // Nanoseconds since the start, plus one; zero before the first page.
     first_page: AtomicU64,
+    // The same, of the first page with a row.
+    first_row: AtomicU64,
     dropped: AtomicU64,
-    records: Mutex<VecDeque<CallRecord>>,
+    cached: AtomicU64,
+    // Milliseconds, plus one; zero if nothing came from the cache.
+    oldest: AtomicU64,
+    records: Mutex<Vec<CallRecord>>,
 }
 
 /// One call that was sent: a page asked for, with all of its attempts.
@@ -48,6 +54,14 @@ pub struct CallRecord {
     pub wire_bytes: u64,
     /// From the first attempt to the end of the body, waits included.
     pub milliseconds: u64,
+    /// Of them those that the service's limits caused.
+    pub throttled_milliseconds: u64,
+    /// The rows of the page, once it was read.
+    pub rows: Option<u64>,
+    /// From the statement's start to the moment at which they were, if there are any.
+    pub first_row_milliseconds: Option<u64>,
+    /// How old the answer was when it was taken from the cache; nothing was sent for it then.
+    pub age: Option<Duration>,
     /// Our id of the request.
     pub client_request_id: String,
     /// The service's id of the last attempt.
@@ -71,6 +85,12 @@ pub struct Totals {
     pub throttle_wait: Duration,
     /// From the meter's start to the first whole page.
     pub first_page: Option<Duration>,
+    /// From the meter's start to the first page with a row.
+    pub first_row: Option<Duration>,
+    /// Pages taken from the cache.
+    pub cached: u64,
+    /// The age of the oldest of them.
+    pub oldest: Option<Duration>,
     /// Records beyond [`RECORDS`].
     pub records_dropped: u64,
 }
@@ -91,6 +111,7 @@ impl Meter {
     pub fn starting_at(started: Instant) -> Self {
         Self {
             started,
+            whole: None,
             calls: AtomicU64::new(0),
             pages: AtomicU64::new(0),
             retries: AtomicU64::new(0),
@@ -98,13 +119,25 @@ impl Meter {
             wire_bytes: AtomicU64::new(0),
             throttle_nanos: AtomicU64::new(0),
             first_page: AtomicU64::new(0),
+            first_row: AtomicU64::new(0),
+            cached: AtomicU64::new(0),
+            oldest: AtomicU64::new(0),
             dropped: AtomicU64::new(0),
             records: Mutex::default(),
         }
     }
 
+    /// A meter of a part of what `whole` counts.
+    pub fn within(whole: &Arc<Meter>) -> Self {
+        Self {
+            whole: Some(Arc::clone(whole)),
+            ..Self::starting_at(whole.started)
+        }
+    }
+
     /// The counters as they stand.
     pub fn totals(&self) -> Totals {
+        let moment = |nanos: &AtomicU64| nanos.load(Relaxed).checked_sub(1);
         Totals {
             calls: self.calls.load(Relaxed),
             pages: self.pages.load(Relaxed),
@@ -112,11 +145,10 @@ impl Meter {
             bytes: self.bytes.load(Relaxed),
             wire_bytes: self.wire_bytes.load(Relaxed),
             throttle_wait: Duration::from_nanos(self.throttle_nanos.load(Relaxed)),
-            first_page: self
-                .first_page
-                .load(Relaxed)
-                .checked_sub(1)
-                .map(Duration::from_nanos),
+            first_page: moment(&self.first_page).map(Duration::from_nanos),
+            first_row: moment(&self.first_row).map(Duration::from_nanos),
+            cached: self.cached.load(Relaxed),
+            oldest: moment(&self.oldest).map(Duration::from_millis),
             records_dropped: self.dropped.load(Relaxed),
         }
     }
@@ -131,43 +163,105 @@ impl Meter {
             .collect()
     }
 
+    /// Takes down an answer that came from the cache: no call, but a line among the calls.
+    pub fn record_cached(&self, mut record: CallRecord, age: Duration, now: Instant) {
+        let rows = usize::try_from(record.rows.unwrap_or_default()).unwrap_or(usize::MAX);
+        record.age = Some(age);
+        let number = self.record(record);
+        let oldest = millis(age).saturating_add(1);
+        self.each(|meter| {
+            meter.cached.fetch_add(1, Relaxed);
+            meter.oldest.fetch_max(oldest, Relaxed);
+        });
+        self.count_row(number, rows, now);
+    }
+
+    /// This meter, and those that it is a part of.
+    fn each(&self, count: impl Fn(&Meter)) {
+        let mut meter = Some(self);
+        while let Some(one) = meter {
+            count(one);
+            meter = one.whole.as_deref();
+        }
+    }
+
     pub(crate) fn count_call(&self) {
-        self.calls.fetch_add(1, Relaxed);
+        self.each(|meter| {
+            meter.calls.fetch_add(1, Relaxed);
+        });
     }
 
     pub(crate) fn count_retry(&self, throttled: Option<Duration>) {
-        self.retries.fetch_add(1, Relaxed);
+        self.each(|meter| {
+            meter.retries.fetch_add(1, Relaxed);
+        });
         self.count_throttle(throttled.unwrap_or_default());
     }
 
     pub(crate) fn count_throttle(&self, wait: Duration) {
-        self.throttle_nanos.fetch_add(nanos(wait), Relaxed);
+        self.each(|meter| {
+            meter.throttle_nanos.fetch_add(nanos(wait), Relaxed);
+        });
     }
 
     pub(crate) fn count_bytes(&self, bytes: u64, wire_bytes: u64) {
-        self.bytes.fetch_add(bytes, Relaxed);
-        self.wire_bytes.fetch_add(wire_bytes, Relaxed);
+        self.each(|meter| {
+            meter.bytes.fetch_add(bytes, Relaxed);
+            meter.wire_bytes.fetch_add(wire_bytes, Relaxed);
+        });
     }
 
-    pub(crate) fn count_page(&self, now: Instant) {
-        self.pages.fetch_add(1, Relaxed);
+    /// A page was read whole; `record` is the number of its call's record.
+    pub(crate) fn count_page(&self, record: Option<usize>, rows: usize, now: Instant) {
         let since = nanos(now.saturating_duration_since(self.started)).saturating_add(1);
-        // Only the first page sets it.
-        self.first_page
-            .compare_exchange(0, since, Relaxed, Relaxed)
-            .ok();
+        self.each(|meter| {
+            meter.pages.fetch_add(1, Relaxed);
+            // Only the first page sets it.
+            let first = &meter.first_page;
+            first.compare_exchange(0, since, Relaxed, Relaxed).ok();
+        });
+        self.count_row(record, rows, now);
     }
 
-    pub(crate) fn record(&self, record: CallRecord) {
+    fn count_row(&self, record: Option<usize>, rows: usize, now: Instant) {
+        let since = now.saturating_duration_since(self.started);
+        if rows > 0 {
+            let since = nanos(since).saturating_add(1);
+            self.each(|meter| {
+                let first = &meter.first_row;
+                first.compare_exchange(0, since, Relaxed, Relaxed).ok();
+            });
+        }
+        let mut whole = self;
+        while let Some(next) = whole.whole.as_deref() {
+            whole = next;
+        }
+        let mut records = whole.records.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(record) = record.and_then(|number| records.get_mut(number)) {
+            record.rows = Some(rows as u64);
+            record.first_row_milliseconds = (rows > 0).then(|| millis(since));
+        }
+    }
+
+    /// Takes a record down, in the meter of the whole; its number, if it is kept.
+    pub(crate) fn record(&self, record: CallRecord) -> Option<usize> {
+        if let Some(whole) = &self.whole {
+            return whole.record(record);
+        }
         let mut records = self.records.lock().unwrap_or_else(PoisonError::into_inner);
         if records.len() == RECORDS {
             self.dropped.fetch_add(1, Relaxed);
-        } else {
-            records.push_back(record);
+            return None;
         }
+        records.push(record);
+        Some(records.len() - 1)
     }
 }
 
 fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -63,6 +63,19 @@ impl Default for Lane {
     }
 }
 
+/// What a service lets through of calls that it counts together.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Allotment {
+    /// What they are counted under: `reads of subscription …`, `reads of the tenant`.
+    pub name: String,
+    /// How many go at once, after a rest.
+    pub size: f64,
+    /// How many more each second.
+    pub per_second: f64,
+    /// How many of them are left now; `None`: the service has not told yet.
+    pub left: Option<f64>,
+}
+
 /// The scheduler. A clone is the same one; all clients of a process share it.
 #[derive(Debug, Clone)]
 pub struct Scheduler {
@@ -100,6 +113,27 @@ impl Scheduler {
     pub(crate) fn pause_left(&self, method: &Method, url: &Url) -> Duration {
         let (place, now) = (place(method, url), self.clock.now());
         self.queue(|queue| queue.pause_left(&place, now))
+    }
+
+    /// What a request would be counted under, and what is known of it.
+    pub(crate) fn allotment(&self, method: &Method, url: &Url) -> Allotment {
+        let (place, now) = (place(method, url), self.clock.now());
+        let (size, per_second, left) = self.queue(|queue| queue.state(&place, now));
+        let verbs = match place.verbs {
+            Verbs::Reads => "reads",
+            Verbs::Writes => "writes",
+            Verbs::Deletes => "deletes",
+        };
+        let name = match &*place.scope {
+            "" => format!("{verbs} of the tenant"),
+            subscription => format!("{verbs} of subscription {subscription}"),
+        };
+        Allotment {
+            name,
+            size,
+            per_second,
+            left,
+        }
     }
 
     fn queue<T>(&self, change: impl FnOnce(&mut Queue) -> T) -> T {

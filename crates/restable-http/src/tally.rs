@@ -23,6 +23,10 @@ pub(crate) struct Tally {
     pub waited: Duration,
     pub bytes: u64,
     pub wire_bytes: u64,
+    /// Waits that the service's limits caused.
+    pub throttled: Duration,
+    /// The number of its record in the meter.
+    pub record: Option<usize>,
 }
 
 impl Tally {
@@ -41,6 +45,8 @@ impl Tally {
             waited: Duration::ZERO,
             bytes: 0,
             wire_bytes: 0,
+            throttled: Duration::ZERO,
+            record: None,
         }
     }
 

@@ -43,7 +43,7 @@ pub use error::{
 pub use evidence::{Evidence, JobState, Jobs};
 pub use method::{
     AUXILIARY_HEADER, BodyNaming, CallClass, Casing, ErrorHint, Field, FinalState, HttpMethod,
-    Items, Kind, Location, LongRunning, Method, Parameter, Request, Response, Verb,
+    Items, Kind, Location, LongRunning, Method, Parameter, Range, Request, Response, Verb,
 };
 pub use path::{Part, PathTemplate, Segment};
 pub use registry::{Provider, Registry, ServiceEntry};

@@ -239,8 +239,29 @@ pub struct Parameter {
     pub max_length: Option<usize>,
     /// A path parameter that takes several segments, such as an ARM id.
     pub spans_segments: bool,
+    /// It lets through the rows of a range of times.
+    pub range: Option<Box<Range>>,
     /// The document's words on it.
     pub description: Option<String>,
+}
+
+/// A range of times that a parameter confines rows to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Range {
+    /// The time, a dotted path in a row.
+    pub field: String,
+    /// How the filter calls its beginning.
+    pub from: String,
+    /// How it calls its end.
+    pub to: String,
+}
+
+impl Range {
+    /// The filter for the rows between two times, both included.
+    #[must_use]
+    pub fn filter(&self, from: &str, to: &str) -> String {
+        format!("{} eq '{from}' and {} eq '{to}'", self.from, self.to)
+    }
 }
 
 impl Parameter {

@@ -1,5 +1,6 @@
 //! `restable serve`: the engine behind wire protocols, until Ctrl-C. Where it listens goes to stdout as soon as it does.
 
+use restable_engine::Origin;
 use restable_engine::acting::Access;
 use restable_http::Environment;
 use restable_server::pg;
@@ -10,6 +11,9 @@ use crate::connection;
 use crate::console::Console;
 use crate::error::{Error, Exit, Result};
 use crate::interrupt::{Interrupt, Patience};
+
+/// How many calls clients may cause, where nobody says how many.
+const CALLS: [(&str, &str); 2] = [("max_calls", "500"), ("max_calls_per_hour", "5000")];
 
 /// Runs the command.
 pub async fn run(arguments: &ServeArguments, environment: &Environment) -> Result<Exit> {
@@ -28,7 +32,15 @@ pub async fn run(arguments: &ServeArguments, environment: &Environment) -> Resul
         ));
     }
     let file = ConfigurationFile::find(environment)?;
-    let configuration = configuration::resolve(&arguments.settings(), environment, file.as_ref())?;
+    let mut configuration =
+        configuration::resolve(&arguments.settings(), environment, file.as_ref())?;
+    // A dashboard that asks more than anybody meant is stopped, unless somebody says otherwise.
+    for (name, most) in CALLS {
+        if configuration.settings.origin(name) == Origin::Default {
+            let set = configuration.settings.set(name, most, Origin::Default);
+            set.map_err(|problem| Error::Internal(problem.message))?;
+        }
+    }
     crate::log::start(configuration.log);
     let interrupt = Interrupt::listen(Patience::Long)?;
     let connection = connection::open(&arguments.connection, &configuration, environment).await?;

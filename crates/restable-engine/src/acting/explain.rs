@@ -31,6 +31,10 @@ pub(crate) async fn explain(
         "changes something"
     };
     let _ = write!(call, "\n  {}: {asks}", acting.title());
+    let _ = write!(
+        call,
+        "\n  one call for each row; what finding the rows costs stands below"
+    );
     let _ = match (acting.rows, acting.only_asks()) {
         (Rows::Keyed, _) => write!(call, "\n  the key is spelt out: nothing is read before"),
         (Rows::Named, _) => write!(call, "\n  the rows are spelt out"),
@@ -67,10 +71,17 @@ pub(crate) async fn explain(
         source.display_indent().to_string()
     };
     let text = |name: &str| Field::new(name, DataType::Utf8, false);
-    let schema = Schema::new(vec![text("plan_type"), text("plan")]);
+    let schema = Arc::new(Schema::new(vec![text("plan_type"), text("plan")]));
     let columns = vec![
         Arc::new(StringArray::from(vec!["call", "source"])) as Arc<_>,
         Arc::new(StringArray::from(vec![call, source])) as Arc<_>,
     ];
-    Ok(RecordBatch::try_new(Arc::new(schema), columns)?)
+    let own = RecordBatch::try_new(Arc::clone(&schema), columns)?;
+    // What finding the rows costs; then it is one call for each.
+    let statement = session.begin_statement();
+    let physical =
+        on_deep_stack(async { state.create_physical_plan(&acting.source).await }).await??;
+    crate::narrowing::check(&physical)?;
+    let told = crate::explain::forecast(&statement, &physical)?.rows(None)?;
+    Ok(arrow::compute::concat_batches(&schema, [&own, &told])?)
 }

@@ -210,6 +210,8 @@ impl Session {
     ) -> Result<Outcome> {
         let settings = self.settings();
         let statement = Arc::new(self.begin_statement());
+        // What was begun is followed to its end, whatever a statement may call.
+        statement.allowance.lift();
         let running = Running(Arc::clone(&statement));
         let started = Instant::now();
         let wait = match goal {

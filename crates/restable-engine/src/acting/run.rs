@@ -64,6 +64,7 @@ impl Session {
             read::rows(&acting, calls, &statement)?
         } else {
             self.allowed(&acting)?;
+            statement.may_act(calls.len() as u64)?;
             let attendant = self.attendant();
             confirm::consent(&acting, &calls, settings.confirm, &attendant).await?;
             let recheck = send::rechecks(&acting, &calls).then(|| Recheck {
@@ -83,6 +84,8 @@ impl Session {
             if !acting.shows_status {
                 sending.progress = None;
             }
+            // What is begun now is followed to its end.
+            statement.allowance.lift();
             self.send(&acting, client, calls, sending).await?
         };
         let (schema, answers, names) = match &acting.returning {

@@ -241,7 +241,11 @@ impl Sending {
         let deed = Arc::clone(&errand.deed);
         // What ended in a run before halts nothing in this one.
         let is_known = matches!(errand.work, Work::Known(_));
+        // What is read while something changes is not what it will be.
+        let cache = self.statement.cache();
+        cache.empty(&deed.service.provider);
         let answer = self.work(errand).await;
+        cache.empty(&deed.service.provider);
         let failed = {
             let mut totals = lock(&self.statement.actions);
             let totals = totals.get_or_insert_default();

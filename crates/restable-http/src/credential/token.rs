@@ -90,6 +90,14 @@ impl Tokens {
         self.source.trail()
     }
 
+    /// The token that is at hand, fresh or not; `None` if there is none, or one is being asked for.
+    pub(crate) fn held(&self) -> Option<Secret> {
+        match &*self.held.try_lock().ok()? {
+            Held::Token { token, .. } => Some(token.secret.clone()),
+            Held::Nothing | Held::Failure { .. } => None,
+        }
+    }
+
     /// The token to show now.
     pub(crate) async fn current(&self) -> Result<Loan, Error> {
         self.lend(None).await

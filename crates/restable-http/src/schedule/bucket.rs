@@ -91,6 +91,13 @@ impl Bucket {
         }
     }
 
+    /// Its size, what comes back in a second, and what is left now, as far as the service told.
+    pub(crate) fn state(&self, now: Instant) -> (f64, f64, Option<f64>) {
+        let passed = now.saturating_duration_since(self.filled).as_secs_f64();
+        let level = (self.level + passed * self.rate).clamp(0.0, self.size);
+        (self.size, self.rate, self.known.then_some(level))
+    }
+
     /// Until when the service wants no request.
     pub(crate) fn pause_left(&self, now: Instant) -> Duration {
         self.paused

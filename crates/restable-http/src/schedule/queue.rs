@@ -207,6 +207,14 @@ impl Queue {
             .map_or(Duration::ZERO, |bucket| bucket.pause_left(now))
     }
 
+    /// What is known of the bucket of a place, or what is documented.
+    pub(crate) fn state(&self, place: &Place, now: Instant) -> (f64, f64, Option<f64>) {
+        match self.buckets.get(place) {
+            Some(bucket) => bucket.state(now),
+            None => Bucket::new(place.verbs, now).state(now),
+        }
+    }
+
     pub(crate) fn under_way(&self) -> usize {
         self.under_way
     }

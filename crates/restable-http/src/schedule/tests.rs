@@ -190,6 +190,7 @@ impl Scene {
     fn context(&self, lane: &Lane) -> CallContext {
         CallContext {
             lane: lane.clone(),
+            allowance: Arc::default(),
             ..CallContext::new(Arc::new(Meter::starting_at(self.clock.now())))
         }
     }

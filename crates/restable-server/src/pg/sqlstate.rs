@@ -50,6 +50,8 @@ fn of_diagnostic(diagnostic: &Diagnostic) -> &'static str {
         "R0401" => "42704",
         "R0402" | "R0403" => "22023",
         "R0404" => "55P02",
+        // More calls than are allowed: program_limit_exceeded.
+        "R0406" | "R0407" => "54000",
         "R0331" => "42501",
         "R0405" => "3D000",
         code if code.starts_with("R01") => "42601",

@@ -435,6 +435,17 @@ pub(crate) struct RawParameter {
         deserialize_with = "nullable"
     )]
     pub skip_url_encoding: bool,
+    #[serde(rename = "x-restable-range")]
+    pub range: Option<RawRange>,
+}
+
+/// Which rows a parameter lets through, by a time of theirs.
+#[derive(Debug, Clone, serde::Deserialize)]
+#[serde(expecting = "an object with `field`, `from` and `to`")]
+pub(crate) struct RawRange {
+    pub field: String,
+    pub from: String,
+    pub to: String,
 }
 
 #[derive(Debug, Clone, serde::Deserialize)]

@@ -357,6 +357,7 @@ fn body_inputs(
             pattern: None,
             max_length: None,
             spans_segments: false,
+            range: None,
             description: property.description.clone(),
         });
         inputs.insert(method.key.clone(), parameters.collect());

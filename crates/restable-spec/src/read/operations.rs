@@ -8,7 +8,7 @@ use crate::document::{
 use crate::error::{Error, Problem};
 use crate::method::{
     AUXILIARY_HEADER, BodyNaming, CallClass, Casing, HttpMethod, Kind, Location, Method, Parameter,
-    Request, Verb,
+    Range, Request, Verb,
 };
 use crate::names;
 use crate::path::PathTemplate;
@@ -172,6 +172,7 @@ fn constants(query: &str) -> (Vec<(String, String)>, Option<Parameter>) {
                 pattern: None,
                 max_length: None,
                 spans_segments: false,
+                range: None,
                 description: None,
             });
         } else {
@@ -277,6 +278,7 @@ fn undeclared(name: &str) -> Parameter {
         pattern: None,
         max_length: None,
         spans_segments: false,
+        range: None,
         description: None,
     }
 }
@@ -359,6 +361,13 @@ fn parameter(reading: &Reading<'_>, place: &str, raw: &RawParameter) -> Result<D
         pattern: scalar.and_then(|scalar| scalar.pattern.clone()),
         max_length: scalar.and_then(|scalar| scalar.max_length),
         spans_segments: raw.skip_url_encoding,
+        range: raw.range.as_ref().map(|range| {
+            Box::new(Range {
+                field: range.field.clone(),
+                from: range.from.clone(),
+                to: range.to.clone(),
+            })
+        }),
         description: raw.description.clone(),
     }))
 }

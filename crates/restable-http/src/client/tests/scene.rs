@@ -90,6 +90,7 @@ impl Scene {
             deadline: self.deadline.map(|deadline| self.clock.now() + deadline),
             page_timeout: None,
             lane: self.lane.clone(),
+            allowance: Arc::default(),
         }
     }
 

@@ -1,0 +1,74 @@
+//! What is said to a statement that would make more calls than it may: how many it needs, and how to go on.
+
+use std::time::Instant;
+
+use restable_http::Allowance;
+use restable_sql::Diagnostic;
+
+use crate::Error;
+use crate::forecast::Count;
+
+/// The code of a statement with more calls than `max_calls`.
+pub const TOO_MANY: &str = "R0406";
+/// The code of a session with more calls than `max_calls_per_hour`.
+pub const TOO_MANY_PER_HOUR: &str = "R0407";
+
+const SMALLER: &str = "a condition on scopes (`subscriptionId = …`, `vaultName = …`) needs fewer, and a materialized view none";
+
+/// The error of a statement whose forecast says that it needs more calls than it may make; nothing was sent.
+pub(crate) fn refused(calls: Count, most: u64, prediction: &str) -> Error {
+    let needed = match calls.is_exact() {
+        true => format!("{} calls", calls.least),
+        false => format!("at least {} calls", calls.least),
+    };
+    let message = format!("the statement needs {needed}, and `max_calls` allows {most}");
+    let mut diagnostic =
+        Diagnostic::new(TOO_MANY, message).help(raised(calls.most.unwrap_or(calls.least)));
+    diagnostic.notes.push(prediction.to_owned());
+    diagnostic.notes.push("nothing was sent".to_owned());
+    diagnostic.into()
+}
+
+/// The error of a statement that has come to its limit, or knows of more calls than are left. `known` are those it knows of and has not begun.
+pub(crate) fn over(
+    allowance: &Allowance,
+    known: u64,
+    prediction: Option<&str>,
+    now: Instant,
+) -> Error {
+    let made = allowance.taken();
+    let most = allowance.most().unwrap_or(u64::MAX);
+    let hourly = allowance.hourly().map(|hourly| hourly.left(now));
+    let (message, code, help) = match hourly {
+        Some((left, most_an_hour))
+            if made < most && made.saturating_add(known) <= most && known >= left =>
+        {
+            (
+                format!(
+                    "the session may make {most_an_hour} calls within an hour, and has {left} of them left"
+                ),
+                TOO_MANY_PER_HOUR,
+                format!("{SMALLER}; `max_calls_per_hour` is set where the session begins"),
+            )
+        }
+        _ => {
+            let needed = made.saturating_add(known).max(most.saturating_add(1));
+            (
+                format!(
+                    "the statement needs at least {needed} calls, and `max_calls` allows {most}"
+                ),
+                TOO_MANY,
+                raised(needed),
+            )
+        }
+    };
+    let mut diagnostic = Diagnostic::new(code, message).help(help);
+    diagnostic.notes.extend(prediction.map(str::to_owned));
+    let calls = if made == 1 { "call was" } else { "calls were" };
+    diagnostic.notes.push(format!("{made} {calls} made"));
+    diagnostic.into()
+}
+
+fn raised(needed: u64) -> String {
+    format!("{SMALLER}; `SET max_calls = {needed}` allows more")
+}
