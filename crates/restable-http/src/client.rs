@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures::stream::{self, Stream};
+use tokio::task::JoinHandle;
 use url::Url;
 
 use crate::allowance::Allowance;
@@ -219,9 +220,27 @@ impl Client {
         R: FnMut(Bytes) -> Result<PageRead<T>, BodyError> + Send + 'static,
         T: Send + 'static,
     {
+        self.pages_ahead(call, context, |_: &Bytes| None, read)
+    }
+
+    /// The same, with the next page under way while one is read. `peek` finds the next link in a page without reading it; it may find
+    /// none. Where the page then says another one, what was asked for ahead of time is dropped.
+    pub fn pages_ahead<T, P, R>(
+        &self,
+        call: BoundCall,
+        context: CallContext,
+        peek: P,
+        read: R,
+    ) -> impl Stream<Item = Result<T, Error>> + Send + use<T, P, R>
+    where
+        P: FnMut(&Bytes) -> Option<String> + Send + 'static,
+        R: FnMut(Bytes) -> Result<PageRead<T>, BodyError> + Send + 'static,
+        T: Send + 'static,
+    {
         let walk = Walk {
             client: self.clone(),
             context,
+            peek,
             read,
             at: At::Start(Box::new(call)),
         };
@@ -239,7 +258,8 @@ impl Client {
         R: FnMut(Bytes) -> Result<PageRead<T>, BodyError>,
     {
         let ask = Ask::new(&self.shared, call)?;
-        Ok(self.page(&ask, &context, &mut read).await?.1.rows)
+        let answer = self.shared.exchange(&ask, &context).await?;
+        Ok(self.page(&ask, &context, answer, &mut read)?.rows)
     }
 
     /// The members of the credential, in their order, and how each stands as far as is known without asking anyone.
@@ -309,22 +329,22 @@ impl Client {
         }
     }
 
-    async fn page<T, R>(
+    fn page<T, R>(
         &self,
         ask: &Ask,
         context: &CallContext,
+        answer: Answer,
         read: &mut R,
-    ) -> Result<(Url, PageRead<T>), Error>
+    ) -> Result<PageRead<T>, Error>
     where
         R: FnMut(Bytes) -> Result<PageRead<T>, BodyError>,
     {
         let Answer {
-            url,
             status,
             body,
             tally,
             ..
-        } = self.shared.exchange(ask, context).await?;
+        } = answer;
         // The reader may fail on a body that is an error with the status of a success, so the bytes are kept until then.
         let page = read(body.clone()).map_err(|wrong| {
             let mut error = ask.error_after(&tally, ErrorKind::Body, wrong.message);
@@ -339,7 +359,7 @@ impl Client {
         context
             .meter
             .count_page(tally.record, page.row_count, self.shared.clock.now());
-        Ok((url, page))
+        Ok(page)
     }
 }
 
@@ -392,53 +412,89 @@ async fn probe(tokens: Option<&Tokens>) -> (Vec<ChainStep>, Result<(), Error>) {
 }
 
 /// The state between two pages.
-struct Walk<R> {
+struct Walk<P, R> {
     client: Client,
     context: CallContext,
+    peek: P,
     read: R,
     at: At,
 }
 
 enum At {
     Start(Box<BoundCall>),
-    Next(Box<(Ask, Trail)>),
+    Next(Box<(Ask, Trail, Option<Begun>)>),
     // The page before it was good; the error is told when the next one is asked for, so that a LIMIT that has enough never sees it.
     Dead(Error),
     End,
 }
 
-impl<R> Walk<R> {
+/// A page that is under way although the one before it is not read yet. It ends when it is dropped.
+struct Begun {
+    url: Url,
+    task: JoinHandle<Result<Answer, Error>>,
+}
+
+impl Begun {
+    fn new(client: &Client, ask: &Ask, url: Url, context: &CallContext) -> Begun {
+        let (shared, context) = (Arc::clone(&client.shared), context.clone());
+        let ask = ask.clone().next(url.clone());
+        let task = tokio::spawn(async move { shared.exchange(&ask, &context).await });
+        Begun { url, task }
+    }
+}
+
+impl Drop for Begun {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl<P, R> Walk<P, R> {
     async fn step<T>(self) -> Result<Option<(T, Self)>, Error>
     where
+        P: FnMut(&Bytes) -> Option<String>,
         R: FnMut(Bytes) -> Result<PageRead<T>, BodyError>,
     {
         let Self {
             client,
             context,
+            mut peek,
             mut read,
             at,
         } = self;
-        let (ask, mut trail) = match at {
+        let (ask, mut trail, begun) = match at {
             At::End => return Ok(None),
             At::Dead(error) => return Err(error),
             At::Start(call) => {
                 let ask = Ask::new(&client.shared, *call)?;
                 let trail = Trail::new(ask.gate.service().clone(), &ask.url);
-                (ask, trail)
+                (ask, trail, None)
             }
             At::Next(next) => *next,
         };
-        let (
-            asked,
-            PageRead {
-                rows,
-                row_count,
-                next,
-            },
-        ) = client.page(&ask, &context, &mut read).await?;
+        let answer = match begun {
+            Some(mut begun) => (&mut begun.task).await.ok(),
+            None => None,
+        };
+        let answer = match answer {
+            Some(answer) => answer?,
+            // Nothing was begun, or its task was ended with the runtime.
+            None => client.shared.exchange(&ask, &context).await?,
+        };
+        let asked = answer.url.clone();
+        let ahead = peek(&answer.body).and_then(|next| trail.ahead(&asked, &next));
+        let begun = ahead.map(|url| Begun::new(&client, &ask, url, &context));
+        let PageRead {
+            rows,
+            row_count,
+            next,
+        } = client.page(&ask, &context, answer, &mut read)?;
         let at = match trail.follow(&asked, row_count, next.as_deref()) {
             Ok(None) => At::End,
-            Ok(Some(url)) => At::Next(Box::new((ask.next(url), trail))),
+            Ok(Some(url)) => {
+                let begun = begun.filter(|begun| begun.url == url);
+                At::Next(Box::new((ask.next(url), trail, begun)))
+            }
             Err(dead) => {
                 let kind = match dead {
                     Dead::Link(_) => ErrorKind::Refused,
@@ -452,6 +508,7 @@ impl<R> Walk<R> {
             Self {
                 client,
                 context,
+                peek,
                 read,
                 at,
             },

@@ -2,6 +2,7 @@
 //! HTTP/2 by ALPN, no redirects, no decoding, no proxy for loopback and link-local addresses. It knows no rule of the layers above.
 
 use std::error::Error as StdError;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -21,14 +22,19 @@ const KEEP_ALIVE: Duration = Duration::from_secs(20);
 /// Never through a proxy: loopback, and the address of the instance metadata service.
 const ALWAYS_DIRECT: &str = "localhost,127.0.0.0/8,::1,169.254.169.254";
 
-/// The process's connections to providers and to the token service. A clone shares the pool.
+/// The process's connections to providers and to the token service. A clone shares the pools.
 #[derive(Debug, Clone)]
 pub struct Connections {
-    client: reqwest::Client,
+    connect_timeout: Duration,
+    proxy: Option<reqwest::Proxy>,
+    /// For https; made with the certificate authorities of the machine, which take longer to read than a statement without calls to run.
+    secure: Arc<OnceLock<reqwest::Client>>,
+    /// For plain http, which goes to loopback and to the instance metadata service.
+    plain: Arc<OnceLock<reqwest::Client>>,
 }
 
 impl Connections {
-    /// Prepares the pool; nothing is connected yet. A proxy is taken from the environment.
+    /// Prepares the pools; nothing is connected yet. A proxy is taken from the environment.
     ///
     /// # Errors
     /// [`ErrorKind::Config`] if a proxy's URL cannot be read.
@@ -37,40 +43,56 @@ impl Connections {
         rustls::crypto::ring::default_provider()
             .install_default()
             .ok();
-        let proxy = proxy(environment)?;
-        let builder = || {
-            let builder = reqwest::Client::builder()
-                .redirect(reqwest::redirect::Policy::none())
-                .connect_timeout(connect_timeout)
-                .pool_idle_timeout(POOL_IDLE_TIMEOUT)
-                .tcp_keepalive(KEEP_ALIVE)
-                .http2_keep_alive_interval(KEEP_ALIVE)
-                .http2_adaptive_window(true)
-                .referer(false)
-                // The body is decoded by this crate, which counts the bytes on both sides and stops at its cap.
-                .no_gzip()
-                .no_deflate()
-                .no_proxy();
-            match &proxy {
-                Some(proxy) => builder.proxy(proxy.clone()),
-                None => builder,
-            }
+        Ok(Self {
+            connect_timeout,
+            proxy: proxy(environment)?,
+            secure: Arc::default(),
+            plain: Arc::default(),
+        })
+    }
+
+    /// The client for URLs of this scheme, made when it is first needed.
+    fn client(&self, scheme: &str) -> Result<&reqwest::Client, TransportError> {
+        let is_plain = scheme == "http";
+        let slot = if is_plain { &self.plain } else { &self.secure };
+        if let Some(client) = slot.get() {
+            return Ok(client);
+        }
+        let made = match is_plain {
+            true => self.builder().tls_certs_only([]).build(),
+            false => self.builder().build().or_else(|error| {
+                // A machine without certificate authorities still tries; every https call fails, by its own error.
+                tracing::warn!(
+                    reason = causes(&error),
+                    "no certificate authorities are known on this machine"
+                );
+                self.builder().tls_certs_only([]).build()
+            }),
         };
-        let client = builder().build().or_else(|error| {
-            // A machine without certificate authorities still runs the emulator on loopback; every https call fails, by its own error.
-            tracing::warn!(
-                reason = causes(&error),
-                "no certificate authorities are known on this machine"
-            );
-            builder().tls_certs_only([]).build()
-        });
-        let client = client.map_err(|error| {
-            Error::of(
-                ErrorKind::Config,
-                format!("the HTTP client cannot be set up: {}", causes(&error)),
-            )
+        let made = made.map_err(|error| {
+            let message = format!("the HTTP client cannot be set up: {}", causes(&error));
+            TransportError::new(Breakage::Unsendable, message)
         })?;
-        Ok(Self { client })
+        Ok(slot.get_or_init(|| made))
+    }
+
+    fn builder(&self) -> reqwest::ClientBuilder {
+        let builder = reqwest::Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .connect_timeout(self.connect_timeout)
+            .pool_idle_timeout(POOL_IDLE_TIMEOUT)
+            .tcp_keepalive(KEEP_ALIVE)
+            .http2_keep_alive_interval(KEEP_ALIVE)
+            .http2_adaptive_window(true)
+            .referer(false)
+            // The body is decoded by this crate, which counts the bytes on both sides and stops at its cap.
+            .no_gzip()
+            .no_deflate()
+            .no_proxy();
+        match &self.proxy {
+            Some(proxy) => builder.proxy(proxy.clone()),
+            None => builder,
+        }
     }
 }
 
@@ -101,7 +123,8 @@ impl Transport for Connections {
         if !request.body.is_empty() {
             *outgoing.body_mut() = Some(request.body.into());
         }
-        let answer = self.client.execute(outgoing).await.map_err(broken)?;
+        let client = self.client(outgoing.url().scheme())?;
+        let answer = client.execute(outgoing).await.map_err(broken)?;
         Ok(Response {
             status: answer.status(),
             headers: answer.headers().clone(),

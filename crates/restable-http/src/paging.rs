@@ -84,6 +84,12 @@ impl Trail {
         }
     }
 
+    /// Where a link of a page that `asked` gave leads, if it may be followed before the page was read.
+    pub(crate) fn ahead(&self, asked: &Url, next: &str) -> Option<Url> {
+        let url = resolve_link(next, asked, &self.service).ok()?;
+        (!self.seen.contains(&self.keys.hash_one(&url))).then_some(url)
+    }
+
     /// After a page that `asked` gave: the URL of the next one, or the end.
     pub(crate) fn follow(
         &mut self,
