@@ -121,7 +121,7 @@ impl Cache {
     }
 }
 
-/// The pages of a call, as it was read before if that may be, else live.
+/// The pages of a call, as it was read before if that may be, else live; `peek` finds the link of a page that is not read yet.
 pub(crate) fn pages(
     statement: &Arc<Statement>,
     provider: &str,
@@ -129,10 +129,11 @@ pub(crate) fn pages(
     call: BoundCall,
     context: CallContext,
     decoder: Decoder,
+    peek: impl FnMut(&Bytes) -> Option<String> + Send + 'static,
 ) -> BoxStream<'static, Result<RecordBatch, Error>> {
     let Some(ttl) = statement.cache_ttl() else {
         return client
-            .pages(call, context, move |body| decoder.read(&body))
+            .pages_ahead(call, context, peek, move |body| decoder.read(&body))
             .boxed();
     };
     if call.class != CallClass::Read || call.http != HttpMethod::Get {

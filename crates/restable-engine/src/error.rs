@@ -323,8 +323,11 @@ impl From<DataFusionError> for Error {
                 hint: None,
             },
             DataFusionError::ResourcesExhausted(message) => Error::Plan {
-                message: first_line(message),
-                hint: Some("`SET memory_limit = '…'` raises the limit".to_owned()),
+                message: format!(
+                    "the statement needs more memory than `memory_limit` allows, and this part of it cannot go to files: {}",
+                    first_line(message)
+                ),
+                hint: Some("`SET memory_limit = '…'` raises the limit, `0` lifts it; sorting and grouping go to files, the smaller side of a join does not".to_owned()),
             },
             DataFusionError::Plan(message) if message.contains("non-boolean predicate") => Error::Plan {
                 message: "a condition must be true or false, and this one is neither".to_owned(),

@@ -13,8 +13,8 @@ use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion::common::{Result, ScalarValue, exec_err, plan_err};
 use datafusion::logical_expr::{
-    ColumnarValue, Expr, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
-    Volatility,
+    ColumnarValue, Expr, ExpressionPlacement, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF,
+    ScalarUDFImpl, Signature, Volatility,
 };
 
 use restable_sql::Diagnostic;
@@ -29,6 +29,8 @@ pub const JSON_METADATA: &str = "restable.json";
 pub const FOLD_METADATA: &str = "restable.fold";
 /// The value of that metadata where a session shows each value in one spelling only.
 pub const FOLD_ONE_SPELLING: &str = "one spelling";
+/// Metadata key of columns of JSON that a scan decodes: paths into them can be decoded with them.
+pub const SCAN_METADATA: &str = "restable.scan";
 /// Metadata key of columns that are inputs of the call: the full name of the resource.
 pub const INPUT_METADATA: &str = "restable.input";
 /// Metadata key of a field's name as the document spells it.
@@ -66,22 +68,53 @@ pub fn all() -> Vec<Arc<ScalarUDF>> {
         Function::JsonScalar,
     ]
     .into_iter()
-    .map(|function| {
-        Arc::new(ScalarUDF::from(Restable {
-            function,
-            signature: Signature::variadic_any(Volatility::Immutable),
-        }))
-    })
+    .map(|function| Arc::new(ScalarUDF::from(Restable::new(function, Place::Anywhere))))
     .collect()
 }
 
 /// `function` called with `arguments`.
 pub fn call(function: Function, arguments: Vec<Expr>) -> Expr {
-    ScalarUDF::from(Restable {
-        function,
-        signature: Signature::variadic_any(Volatility::Immutable),
-    })
-    .call(arguments)
+    ScalarUDF::from(Restable::new(function, Place::Anywhere)).call(arguments)
+}
+
+/// The same over JSON that a scan decodes: the call is best made there.
+pub(crate) fn moved_to_scan(function: Function, arguments: Vec<Expr>) -> Expr {
+    ScalarUDF::from(Restable::new(function, Place::Scan)).call(arguments)
+}
+
+/// Which function of restable's this is, if it takes a path into JSON, and whether it is to be moved to the scan.
+pub(crate) fn function_of(function: &ScalarUDF) -> Option<(Function, bool)> {
+    let own = function.inner().downcast_ref::<Restable>()?;
+    let takes_path = matches!(
+        own.function,
+        Function::JsonGet
+            | Function::JsonGetText
+            | Function::JsonExtract
+            | Function::JsonElements
+            | Function::JsonLength
+            | Function::JsonKeys
+            | Function::JsonType
+    );
+    takes_path.then_some((own.function, own.place == Place::Scan))
+}
+
+/// The steps of a constant path as `function` takes it, one at least; `None` if it has none or is no path.
+pub(crate) fn steps_of(function: Function, path: &[ScalarValue]) -> Option<Vec<Step>> {
+    let steps: Option<Vec<Step>> = match (function, path) {
+        (Function::JsonExtract, [text]) => json::path(text.try_as_str()??),
+        (Function::JsonExtract, _) => None,
+        _ => path.iter().map(step).collect(),
+    };
+    steps.filter(|steps| !steps.is_empty())
+}
+
+/// Where a call is best made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Place {
+    /// Where it stands.
+    Anywhere,
+    /// As near to the scan as it can be brought.
+    Scan,
 }
 
 /// Which function.
@@ -172,6 +205,7 @@ impl Function {
 struct Restable {
     function: Function,
     signature: Signature,
+    place: Place,
 }
 
 impl ScalarUDFImpl for Restable {
@@ -249,6 +283,18 @@ impl ScalarUDFImpl for Restable {
         }))
     }
 
+    fn placement(&self, arguments: &[ExpressionPlacement]) -> ExpressionPlacement {
+        use ExpressionPlacement::{Column, KeepInPlace, Literal, MoveTowardsLeafNodes};
+        match (self.place, arguments) {
+            (Place::Scan, [Column | MoveTowardsLeafNodes, path @ ..])
+                if path.iter().all(|step| *step == Literal) =>
+            {
+                MoveTowardsLeafNodes
+            }
+            _ => KeepInPlace,
+        }
+    }
+
     // Where NULL goes in, NULL comes out: a predicate on the outer side of a join makes it an inner join. `a` may be in a
     // list that holds NULL beside it.
     fn is_strict(&self) -> bool {
@@ -281,6 +327,14 @@ impl ScalarUDFImpl for Restable {
 }
 
 impl Restable {
+    fn new(function: Function, place: Place) -> Restable {
+        Restable {
+            function,
+            signature: Signature::variadic_any(Volatility::Immutable),
+            place,
+        }
+    }
+
     fn evaluate(
         &self,
         arguments: &[ColumnarValue],

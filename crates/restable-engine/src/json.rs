@@ -20,6 +20,52 @@ pub enum Step {
     Each,
 }
 
+/// A path that a statement names, and in which form it wants what is there.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct JsonPath {
+    /// The steps, one at least.
+    pub steps: Vec<Step>,
+    /// The form.
+    pub form: Form,
+}
+
+/// The form in which a value of JSON becomes one of SQL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Form {
+    /// JSON text.
+    Json,
+    /// A scalar as text, an object or array as JSON text.
+    Text,
+}
+
+impl fmt::Display for JsonPath {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.steps.iter().try_for_each(|step| step.fmt(formatter))
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Step::Key(key)
+                if key
+                    .bytes()
+                    .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') =>
+            {
+                write!(formatter, ".{key}")
+            }
+            Step::Key(key) => write!(formatter, "['{key}']"),
+            Step::Index(index) => write!(formatter, "[{index}]"),
+            Step::Where(path, text) => {
+                formatter.write_str("[?(@")?;
+                path.iter().try_for_each(|step| step.fmt(formatter))?;
+                write!(formatter, " == '{text}')]")
+            }
+            Step::Each => formatter.write_str("[*]"),
+        }
+    }
+}
+
 /// The JSON text at the end of `path`, or `None` where there is nothing.
 pub fn find<'j>(json: &'j str, path: &[Step]) -> Option<Cow<'j, str>> {
     let mut text = json.trim_ascii();

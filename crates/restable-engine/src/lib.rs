@@ -23,6 +23,7 @@ pub mod functions;
 pub mod identity;
 mod information_schema;
 pub mod json;
+mod json_columns;
 mod listing;
 mod locate;
 mod memory;

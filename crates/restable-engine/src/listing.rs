@@ -228,6 +228,7 @@ fn read_call(
         .map(|name| Asked {
             name: name.clone(),
             kind: Kind::Text,
+            path: None,
         })
         .collect();
     let schema = Arc::new(Schema::new(

@@ -90,6 +90,11 @@ impl ScanExec {
         }
     }
 
+    /// The same node for another scan.
+    pub fn with(&self, scan: Scan) -> ScanExec {
+        ScanExec::new(scan, self.fetch)
+    }
+
     /// What it reads, as far as the statement says it.
     pub fn scan(&self) -> &Scan {
         &self.scan
@@ -184,7 +189,7 @@ impl DisplayAs for ScanExec {
         if matches!(kind, DisplayFormatType::TreeRender) {
             return writeln!(formatter, "{}", resource.full_name());
         }
-        let columns: Vec<&str> = asked.iter().map(|asked| &*asked.name).collect();
+        let columns: Vec<String> = asked.iter().map(ToString::to_string).collect();
         let (name, columns) = (resource.full_name(), columns.join(", "));
         write!(formatter, "ScanExec: {name}, columns=[{columns}]")?;
         for (name, values) in bindings {

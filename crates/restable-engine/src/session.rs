@@ -10,6 +10,7 @@ use arrow::datatypes::{DataType, SchemaRef};
 use datafusion::catalog::{
     CatalogProvider, MemoryCatalogProvider, MemorySchemaProvider, SchemaProvider as _,
 };
+use datafusion::common::config::ConfigNonZeroUsize;
 use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::{SessionStateBuilder, SessionStateDefaults};
@@ -30,6 +31,7 @@ use crate::dialect::{Comparisons, InputsChecked, JsonPlanner};
 use crate::engine::Engine;
 use crate::explain::Forecast;
 use crate::identity::Spellings;
+use crate::json_columns::{self, JsonPathsScanned};
 use crate::locate::located;
 use crate::names::{self, Names};
 use crate::narrowing::{self, Narrowing};
@@ -136,6 +138,7 @@ impl Session {
         config.options_mut().sql_parser.dialect = datafusion::common::config::Dialect::PostgreSQL;
         config.options_mut().explain.logical_plan_only = false;
         config.options_mut().explain.show_schema = false;
+        size_batches(&settings, &mut config);
         let mut analyzer = Analyzer::new();
         // Before DataFusion's own rules: a literal keeps its type until the comparison is understood.
         analyzer.rules.insert(0, Arc::new(Comparisons));
@@ -144,6 +147,7 @@ impl Session {
             vec![Arc::new(JsonPlanner)];
         planners.extend(SessionStateDefaults::default_expr_planners());
         let mut optimizer = PhysicalOptimizer::new();
+        optimizer.rules.insert(0, Arc::new(JsonPathsScanned));
         let mut chosen = optimizer.rules.iter();
         let chosen = chosen.position(|rule| rule.name() == "join_selection");
         let narrowing = Arc::new(Narrowing::new(Arc::clone(&engine.registry)));
@@ -160,6 +164,7 @@ impl Session {
             .with_expr_planners(planners)
             .with_analyzer_rules(analyzer.rules)
             .with_query_planner(Arc::new(InputsChecked))
+            .with_optimizer_rules(json_columns::logical_rules())
             .with_physical_optimizer_rules(optimizer.rules)
             .build();
         {
@@ -539,6 +544,7 @@ impl Session {
         *state = SessionStateBuilder::new_from_existing(state.clone())
             .with_runtime_env(runtime)
             .build();
+        size_batches(&self.settings(), state.config_mut());
         Ok(())
     }
 
@@ -805,6 +811,23 @@ impl Session {
     pub(crate) fn shared(&self) -> &Arc<Shared> {
         &self.shared
     }
+}
+
+/// Under a limit of memory, sorting holds a batch of each file that it merges, and keeps a part of the memory back to begin merging
+/// with: both have to be small beside the limit, and rows with JSON are large.
+fn size_batches(settings: &Settings, config: &mut SessionConfig) {
+    const KEPT_BACK: usize = 10 << 20;
+    const ROWS: usize = 8192;
+    const ROW_BYTES: usize = 2 << 10;
+    let execution = &mut config.options_mut().execution;
+    let (rows, kept_back) = match settings.memory_limit {
+        None => (ROWS, KEPT_BACK),
+        Some(limit) => (limit / 64 / ROW_BYTES, limit / 8),
+    };
+    if let Ok(rows) = ConfigNonZeroUsize::try_new(rows.clamp(64, ROWS)) {
+        execution.batch_size = rows;
+    }
+    execution.sort_spill_reservation_bytes = kept_back.min(KEPT_BACK);
 }
 
 /// The memory and files that DataFusion may use.

@@ -14,7 +14,7 @@ use restable_spec::names::fold;
 use restable_sql::Diagnostic;
 
 use crate::catalog::{self, Current, Directory, OWN_CATALOG, OWN_SCHEMA};
-use crate::functions::NAME_METADATA;
+use crate::functions::{NAME_METADATA, SCAN_METADATA};
 use crate::names::{KnownTable, Names, Resolver};
 use crate::outcome::headed;
 use crate::{Error, Result};
@@ -279,7 +279,7 @@ impl Shared {
 pub(crate) fn keep_names(plan: LogicalPlan, names: &Names) -> Result<LogicalPlan> {
     Ok(match plan {
         LogicalPlan::Ddl(DdlStatement::CreateMemoryTable(mut table)) => {
-            table.input = Arc::new(named(&table.input, names)?);
+            table.input = Arc::new(at_hand(named(&table.input, names)?)?);
             for (column, _) in &mut table.column_defaults {
                 *column = fold(column);
             }
@@ -291,6 +291,18 @@ pub(crate) fn keep_names(plan: LogicalPlan, names: &Names) -> Result<LogicalPlan
         }
         other => other,
     })
+}
+
+/// What was read once is not decoded by a scan any more: its columns lose the mark.
+fn at_hand(input: LogicalPlan) -> Result<LogicalPlan> {
+    let columns = input.schema().iter().map(|(qualifier, field)| {
+        let mut metadata: HashMap<String, String> = field.metadata().clone();
+        metadata.remove(SCAN_METADATA);
+        Expr::Column(Column::from((qualifier, field.as_ref())))
+            .alias_with_metadata(field.name(), Some(FieldMetadata::from(metadata)))
+    });
+    let columns: Vec<Expr> = columns.collect();
+    Ok(LogicalPlanBuilder::from(input).project(columns)?.build()?)
 }
 
 fn named(input: &LogicalPlan, names: &Names) -> Result<LogicalPlan> {

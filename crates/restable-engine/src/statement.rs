@@ -3,7 +3,7 @@
 //! calls end with it.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -61,6 +61,8 @@ pub struct Statement {
     pub(crate) listings: Mutex<Option<HashMap<String, Arc<Listing>>>>,
     /// Whether pages are read ahead of whoever takes their rows.
     ahead: AtomicBool,
+    /// How many lists are read ahead at this time.
+    pub(crate) open_lists: AtomicUsize,
     missing: Mutex<Vec<Missing>>,
     notices: Mutex<Vec<String>>,
     absent: AtomicU64,
@@ -106,6 +108,7 @@ impl Statement {
             concurrency: settings.max_concurrency,
             lane: Lane::new(settings.max_concurrency, settings.throttle),
             ahead: AtomicBool::new(false),
+            open_lists: AtomicUsize::new(0),
             subscriptions: settings.subscriptions.clone(),
             registry,
             clients,
@@ -140,6 +143,7 @@ impl Statement {
             concurrency: self.concurrency,
             lane: self.lane.clone(),
             ahead: AtomicBool::new(false),
+            open_lists: AtomicUsize::new(0),
             subscriptions: self.subscriptions.clone(),
             registry: Arc::clone(&self.registry),
             clients: Arc::clone(&self.clients),

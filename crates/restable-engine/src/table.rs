@@ -23,7 +23,7 @@ use restable_spec::{Kind, Location, Resource, Segment};
 
 use crate::Error;
 use crate::functions::{
-    FOLD_METADATA, FOLD_ONE_SPELLING, INPUT_METADATA, NAME_METADATA, json_metadata,
+    FOLD_METADATA, FOLD_ONE_SPELLING, INPUT_METADATA, NAME_METADATA, SCAN_METADATA, json_metadata,
 };
 use crate::prune::{self, Prunes};
 use crate::ranges;
@@ -344,6 +344,9 @@ fn arrow_field(resource: &Resource, column: &TableColumn) -> Field {
         _ => HashMap::new(),
     };
     metadata.insert(NAME_METADATA.to_owned(), column.name.clone());
+    if column.kind == Kind::Json && column.role == Role::Field {
+        metadata.insert(SCAN_METADATA.to_owned(), "1".to_owned());
+    }
     let folded = fold(&column.name);
     let is_arm = is_arm(resource);
     let names_scope = match column.role {
@@ -454,6 +457,7 @@ impl TableProvider for ResourceTable {
             .map(|at| Asked {
                 name: self.columns[*at].name.clone(),
                 kind: self.columns[*at].kind,
+                path: None,
             })
             .collect();
         let mut bindings = self.bindings(filters);

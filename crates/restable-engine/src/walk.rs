@@ -3,10 +3,13 @@
 //! the whole relation; bindings only narrow it.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::Schema;
+use bytes::Bytes;
 use futures::FutureExt as _;
 use futures::stream::{self, BoxStream, StreamExt};
 use restable_spec::names::{fold, same};
@@ -18,6 +21,7 @@ use crate::calls::{self, Listed, Part};
 use crate::combinations::{Allowed, agrees, bound, combinations};
 use crate::decode::{Column, Decoder, Source};
 use crate::identity::Identity;
+use crate::json::JsonPath;
 use crate::listing::Listing;
 use crate::prune::Prunes;
 use crate::ramp;
@@ -380,13 +384,22 @@ fn unreadable(statement: &Statement, table: &str, name: &str) -> Result<Option<S
     Ok(None)
 }
 
-/// A column that a read must deliver: a parameter or a field, by its name in the document.
-#[derive(Debug, Clone)]
+/// A column that a read must deliver: a parameter or a field, by its name in the document, or what stands in a field under a path.
+#[derive(Debug, Clone, PartialEq)]
 pub struct Asked {
     /// The name in the document.
     pub name: String,
     /// Its type.
     pub kind: Kind,
+    /// The path in it.
+    pub path: Option<Arc<JsonPath>>,
+}
+
+impl fmt::Display for Asked {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.name)?;
+        self.path.iter().try_for_each(|path| path.fmt(formatter))
+    }
 }
 
 /// The rows of `resource` under `bindings`, as batches of `schema` with the columns `asked`.
@@ -512,7 +525,10 @@ fn columns(
         .iter()
         .map(|asked| {
             let source = match resource.field(&asked.name) {
-                Some(field) => Source::Field(field.name.clone()),
+                Some(field) => match &asked.path {
+                    None => Source::Field(field.name.clone()),
+                    Some(path) => Source::Path(field.name.clone(), Arc::clone(path)),
+                },
                 None => {
                     let of_call = scope.get(&fold(&asked.name)).map(|value| {
                         match resource.parameter(&asked.name) {
@@ -559,6 +575,11 @@ fn pages(
     let not_found = not_found_codes(&statement, &resource);
     let path = call.call.scope.clone();
     let is_root = call.scope.keys().all(|name| name != "subscriptionid");
+    let (peeking, lists) = (decoder.clone(), OpenList::of(&statement));
+    let peek = move |body: &Bytes| {
+        let few = lists.as_ref().is_some_and(OpenList::is_one_of_few);
+        few.then(|| peeking.next_link(body)).flatten()
+    };
     let pages = cache::pages(
         &statement,
         &resource.provider,
@@ -566,6 +587,7 @@ fn pages(
         call.call,
         listed.context(&statement),
         decoder,
+        peek,
     );
     let (mut failed, mut begun) = (false, false);
     pages
@@ -629,6 +651,31 @@ fn pages(
         })
         .filter_map(futures::future::ready)
         .boxed()
+}
+
+/// So many lists at once keep every core busy: a page of each at a time is enough.
+const FEW_LISTS: usize = 4;
+
+/// A list whose pages may be read ahead. It counts as long as it lives.
+struct OpenList(Arc<Statement>);
+
+impl OpenList {
+    fn of(statement: &Arc<Statement>) -> Option<OpenList> {
+        statement.reads_ahead().then(|| {
+            statement.open_lists.fetch_add(1, Ordering::Relaxed);
+            OpenList(Arc::clone(statement))
+        })
+    }
+
+    fn is_one_of_few(&self) -> bool {
+        self.0.open_lists.load(Ordering::Relaxed) <= FEW_LISTS
+    }
+}
+
+impl Drop for OpenList {
+    fn drop(&mut self) {
+        self.0.open_lists.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// What the document advises on an error of its service.

@@ -251,3 +251,47 @@ fn one_row_and_scalar_rows() {
         [Some("a"), Some("2")]
     );
 }
+
+#[test]
+fn the_link_of_a_page_is_seen_before_the_page_is_read() {
+    let decoder = decoder(&[("name", Kind::Text)], &list());
+    let long = format!(
+        r#"{{"value":[],"nextLink":"https://h/{}"}}"#,
+        "x".repeat(9000)
+    );
+    for (body, seen) in [
+        (
+            r#"{"value":[{"name":"a"}],"nextLink":"https://h/?a=b%3D\u0026c"}"#,
+            Some("https://h/?a=b%3D&c"),
+        ),
+        (
+            "{ \"nextLink\" : \"https://h/2\" , \"value\":[]}",
+            Some("https://h/2"),
+        ),
+        (
+            "{\"value\":[] , \"nextLink\" : \"https://h/2\" }\n",
+            Some("https://h/2"),
+        ),
+        (r#"{"value":[{"nextLink":"https://h/inner"}]}"#, None),
+        (
+            r#"{"value":[{"name":"a,\"nextLink\":\"https://h/inner\"}"}]}"#,
+            None,
+        ),
+        (
+            r#"{"value":[{"name":",","nextLink":"https://h/inner"}],"nextLink":"https://h/2"}"#,
+            Some("https://h/2"),
+        ),
+        (r#"{"value":[],"nextLink":null}"#, None),
+        (r#"{"value":[],"nextLink":"https://h/2","count":1}"#, None),
+        (long.as_str(), None),
+        ("", None),
+        ("{", None),
+    ] {
+        let bytes = Bytes::from(body.to_owned());
+        assert_eq!(decoder.next_link(&bytes).as_deref(), seen, "{body}");
+        // What is seen is what the page says.
+        if let (Some(seen), Ok(page)) = (seen, decoder.read(&bytes)) {
+            assert_eq!(page.next.as_deref(), Some(seen));
+        }
+    }
+}

@@ -1,0 +1,276 @@
+//! The rows of one page while they are read: one column builder each, and what did not fit.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use arrow::array::{
+    ArrayRef, BooleanBuilder, Float64Builder, Int64Builder, RecordBatch, RecordBatchOptions,
+    StringBuilder,
+};
+use restable_http::BodyError;
+use restable_spec::Kind;
+
+use super::{Decoder, Source, body_error};
+use crate::identity::Identity;
+use crate::json::{self, Form, Step};
+
+/// Room is made for as much text as the last page had, and a part more; of the first page this is not known.
+const FIRST_ROOM: usize = 16 << 10;
+
+enum Builder {
+    Text(StringBuilder),
+    Json(StringBuilder),
+    Integer(Int64Builder),
+    Number(Float64Builder),
+    Boolean(BooleanBuilder),
+}
+
+/// The rows of one page while they are read.
+pub(super) struct Rows<'d> {
+    decoder: &'d Decoder,
+    builders: Vec<Builder>,
+    pub count: usize,
+    /// For each part of an id, the last text and its spelling: on a page most rows have the same.
+    spelled: Vec<Option<(String, Arc<str>)>>,
+    /// Whether an item is being read.
+    pub within: bool,
+    pub problem: Option<BodyError>,
+}
+
+impl<'d> Rows<'d> {
+    pub fn new(decoder: &'d Decoder, bytes: usize) -> Rows<'d> {
+        let rows = (bytes / 1024).max(1);
+        let builders = decoder
+            .columns
+            .iter()
+            .zip(&*decoder.room)
+            .map(|(column, room)| {
+                let room = match room.load(Ordering::Relaxed) {
+                    0 => FIRST_ROOM.min(bytes),
+                    last => last + last / 16,
+                };
+                match column.kind {
+                    Kind::Text => Builder::Text(StringBuilder::with_capacity(rows, room)),
+                    Kind::Json => Builder::Json(StringBuilder::with_capacity(rows, room)),
+                    Kind::Integer => Builder::Integer(Int64Builder::with_capacity(rows)),
+                    Kind::Number => Builder::Number(Float64Builder::with_capacity(rows)),
+                    Kind::Boolean => Builder::Boolean(BooleanBuilder::with_capacity(rows)),
+                }
+            });
+        Rows {
+            decoder,
+            builders: builders.collect(),
+            count: 0,
+            spelled: Vec::new(),
+            within: false,
+            problem: None,
+        }
+    }
+
+    /// Adds a row. `found` has the JSON text that was found for each column, and behind them that of the row's own id; `rest` is what is
+    /// still to be found in it.
+    pub fn push<'r>(&mut self, found: &[Option<&str>], rest: impl Fn(usize) -> &'r [Step]) {
+        let decoder = self.decoder;
+        let id = found.last().copied().flatten().and_then(text_of);
+        let parts = match (&decoder.identity, &id) {
+            (Some(identity), Some(id)) if decoder.needs_id => identity.parts(id),
+            _ => None,
+        };
+        for (at, column) in decoder.columns.iter().enumerate() {
+            let builder = &mut self.builders[at];
+            let appended = match &column.source {
+                Source::Field(_) => append(builder, found[at]),
+                Source::Path(_, path) => {
+                    append_path(builder, found[at], rest(at), path.form);
+                    Ok(())
+                }
+                Source::Identity(part, fallback) => {
+                    let own = parts.as_ref().and_then(|parts| parts.get(*part)).copied();
+                    match (&decoder.identity, own) {
+                        (Some(identity), Some(own)) => {
+                            let spelling = spell(&mut self.spelled, identity, *part, own);
+                            append_text(builder, Some(spelling));
+                        }
+                        _ => append_text(builder, fallback.as_deref()),
+                    }
+                    Ok(())
+                }
+                Source::Constant(value) => {
+                    append_text(builder, value.as_deref());
+                    Ok(())
+                }
+            };
+            if let Err(message) = appended
+                && self.problem.is_none()
+            {
+                let name = match &column.source {
+                    Source::Field(name) => name.as_str(),
+                    _ => "id",
+                };
+                self.problem = Some(BodyError {
+                    message,
+                    path: format!("$.{name}"),
+                    item: Some(self.count),
+                });
+            }
+        }
+        self.count += 1;
+        self.within = false;
+    }
+
+    pub fn finish(self) -> Result<RecordBatch, BodyError> {
+        let room = &self.decoder.room;
+        let arrays = self
+            .builders
+            .into_iter()
+            .zip(&**room)
+            .map(|(builder, room)| -> ArrayRef {
+                match builder {
+                    Builder::Text(mut builder) | Builder::Json(mut builder) => {
+                        room.store(builder.values_slice().len(), Ordering::Relaxed);
+                        Arc::new(builder.finish())
+                    }
+                    Builder::Integer(mut builder) => Arc::new(builder.finish()),
+                    Builder::Number(mut builder) => Arc::new(builder.finish()),
+                    Builder::Boolean(mut builder) => Arc::new(builder.finish()),
+                }
+            });
+        let options = RecordBatchOptions::new().with_row_count(Some(self.count));
+        let schema = Arc::clone(&self.decoder.schema);
+        RecordBatch::try_new_with_options(schema, arrays.collect(), &options)
+            .map_err(|error| body_error(error.to_string(), "$"))
+    }
+}
+
+/// Appends what stands under a path, as the SQL functions over JSON text give it.
+fn append_path(builder: &mut Builder, raw: Option<&str>, rest: &[Step], form: Form) {
+    let found = match raw {
+        Some(raw) if rest.is_empty() => Some(Cow::Borrowed(raw)),
+        Some(raw) => json::find(raw, rest),
+        None => None,
+    };
+    let text = match (form, &found) {
+        (_, None) => None,
+        (Form::Json, Some(found)) => Some(Cow::Borrowed(&**found)),
+        (Form::Text, Some(found)) => json::text(found),
+    };
+    append_text(builder, text.as_deref());
+}
+
+/// The session's spelling of a part of an id.
+fn spell<'s>(
+    spelled: &'s mut Vec<Option<(String, Arc<str>)>>,
+    identity: &Identity,
+    part: usize,
+    found: &str,
+) -> &'s str {
+    if spelled.len() <= part {
+        spelled.resize(part + 1, None);
+    }
+    let last = &mut spelled[part];
+    if last.as_ref().is_none_or(|(text, _)| text != found) {
+        *last = Some((found.to_owned(), identity.spelling(part, found)));
+    }
+    last.as_ref().map_or("", |(_, spelling)| spelling)
+}
+
+/// The text of a JSON string, without copying where it has no escapes; `None` for any other JSON value.
+pub(crate) fn text_of(raw: &str) -> Option<Cow<'_, str>> {
+    let inner = raw.strip_prefix('"')?.strip_suffix('"')?;
+    if inner.contains('\\') {
+        serde_json::from_str::<String>(raw).ok().map(Cow::Owned)
+    } else {
+        Some(Cow::Borrowed(inner))
+    }
+}
+
+fn append_text(builder: &mut Builder, value: Option<&str>) {
+    match builder {
+        Builder::Text(builder) | Builder::Json(builder) => builder.append_option(value),
+        Builder::Integer(builder) => {
+            builder.append_option(value.and_then(|value| value.parse().ok()))
+        }
+        Builder::Number(builder) => {
+            builder.append_option(value.and_then(|value| value.parse().ok()))
+        }
+        Builder::Boolean(builder) => {
+            builder.append_option(value.and_then(|value| value.parse().ok()))
+        }
+    }
+}
+
+/// Appends one JSON value. A text column takes any scalar (a number keeps its digits), so that a service that changes
+/// a type loses nothing; a typed column refuses what it cannot hold exactly.
+fn append(builder: &mut Builder, raw: Option<&str>) -> Result<(), String> {
+    let raw = raw.filter(|raw| *raw != "null");
+    match builder {
+        Builder::Json(builder) => builder.append_option(raw),
+        Builder::Text(builder) => match raw {
+            None => builder.append_null(),
+            Some(raw) => match text_of(raw) {
+                Some(text) => builder.append_value(text),
+                None if raw.starts_with('"') => {
+                    return Err(format!("the string {} is not valid", shortened(raw)));
+                }
+                None => builder.append_value(raw),
+            },
+        },
+        Builder::Integer(builder) => match raw {
+            None => builder.append_null(),
+            Some(raw) => {
+                let text = text_of(raw).unwrap_or(Cow::Borrowed(raw));
+                match text.parse::<i64>().ok().or_else(|| whole(&text)) {
+                    Some(value) => builder.append_value(value),
+                    None => {
+                        builder.append_null();
+                        return Err(format!("{} is no 64-bit integer", shortened(raw)));
+                    }
+                }
+            }
+        },
+        Builder::Number(builder) => match raw {
+            None => builder.append_null(),
+            Some(raw) => match text_of(raw).unwrap_or(Cow::Borrowed(raw)).parse::<f64>() {
+                Ok(value) if value.is_finite() => builder.append_value(value),
+                _ => {
+                    builder.append_null();
+                    return Err(format!("{} is no number", shortened(raw)));
+                }
+            },
+        },
+        Builder::Boolean(builder) => match raw {
+            None => builder.append_null(),
+            Some(raw) => match &*text_of(raw)
+                .unwrap_or(Cow::Borrowed(raw))
+                .to_ascii_lowercase()
+            {
+                "true" => builder.append_value(true),
+                "false" => builder.append_value(false),
+                _ => {
+                    builder.append_null();
+                    return Err(format!("{} is no boolean", shortened(raw)));
+                }
+            },
+        },
+    }
+    Ok(())
+}
+
+/// `14.0` is the integer 14 on the wire of some services.
+fn whole(text: &str) -> Option<i64> {
+    let number = text.parse::<f64>().ok()?;
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "checked to be whole and exactly representable"
+    )]
+    (number.fract() == 0.0 && number.abs() < 9_007_199_254_740_992.0).then_some(number as i64)
+}
+
+fn shortened(raw: &str) -> String {
+    let mut text: String = raw.chars().take(60).collect();
+    if text.len() < raw.len() {
+        text.push('…');
+    }
+    format!("`{}`", text.escape_debug())
+}
