@@ -81,7 +81,8 @@ class Bench:
     def restable(self, url, sql, *flags):
         summary = os.path.join(self.scratch.name, "summary.json")
         auth = ["--auth", "azure=none", "--endpoint", f"azure={url}"] if url else []
-        command = [self.options.restable, "exec", "-q", "-o", "jsonl", "--summary", summary, *auth, *flags, sql]
+        form = [] if "-o" in flags else ["-o", "jsonl"]
+        command = [self.options.restable, "exec", "-q", *form, "--summary", summary, *auth, *flags, sql]
         measured = run(command)
         with open(summary) as file:
             measured["statements"] = json.load(file)["statements"]
@@ -102,7 +103,7 @@ class Bench:
             subscription, group, vault, name = self.first_vault(server.url)
             one = f"subscriptionId = '{subscription}' AND resourceGroupName = '{group}' AND vaultName = '{vault}'"
             sql = work["sql"].format(table=INSTANCES, vault=one, name=name)
-            flags = work.get("flags", [])
+            flags = [flag.format(scratch=self.scratch.name) for flag in work.get("flags", [])]
             server.ask("reset")
             rows = self.restable(server.url, sql, *flags)["statements"][-1]["rows"]
             plan = os.path.join(self.scratch.name, "plan")
@@ -193,6 +194,8 @@ def works(quick):
     grouped = f"SELECT {field} AS policy, count(*) FROM {{table}} GROUP BY 1"
     yield "million", f"{most:,} grouped by a JSON field", {"estate": big, "sql": grouped}
     yield "million", f"{most:,} passed on, `*`", {"estate": big, "sql": "SELECT * FROM {table}"}
+    file = ["-o", "parquet", "--outfile", "{scratch}/rows.parquet"]
+    yield "million", f"{most:,} written to Parquet, `*`", {"estate": big, "sql": "SELECT * FROM {table}", "flags": file}
     ordered = "SELECT name FROM {table} ORDER BY name"
     yield "million", f"{most:,} sorted, `memory_limit` 64 MB", {"estate": big, "sql": ordered, "flags": ["--set", "memory_limit=64MB"]}
     first = "SELECT 1 AS one; " + narrow

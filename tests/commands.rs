@@ -72,7 +72,8 @@ impl Command {
         self
     }
 
-    fn folder(&self) -> &Path {
+    /// Where it runs, and where its home is, if no others were given.
+    pub fn folder(&self) -> &Path {
         self.home.as_deref().unwrap_or(self.folder.path())
     }
 

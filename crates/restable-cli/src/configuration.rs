@@ -348,7 +348,7 @@ mod tests {
             ),
             (
                 "output = 'xml'",
-                "`/etc/restable/config.toml`, key `output`: `output` takes `table`, `json`, `jsonl`, `csv`, `tsv`, `markdown`, not `xml`",
+                "`/etc/restable/config.toml`, key `output`: `output` takes `table`, `json`, `jsonl`, `csv`, `tsv`, `markdown`, `parquet`, `arrow`, not `xml`",
             ),
             (
                 "tenant = 1979-05-27",

@@ -33,11 +33,22 @@ enum Side {
     Together,
 }
 
+/// What a file holds after a result that broke off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wholeness {
+    /// The rows until then.
+    AsFarAsItCame,
+    /// What it held before: nobody could read the beginning of a result.
+    OrNothing,
+}
+
 /// stdout and stderr.
 pub struct Console {
     rows: BufWriter<Box<dyn Write + Send>>,
     /// The file for the rows, as long as none came.
     awaited: Option<Awaited>,
+    /// The file beside it that takes its place when the result is whole.
+    beside: Option<Beside>,
     talk: Box<dyn Write + Send>,
     side: Side,
     volume: Talk,
@@ -68,6 +79,7 @@ impl Console {
         Console {
             rows: BufWriter::with_capacity(64 << 10, rows),
             awaited: None,
+            beside: None,
             talk: Box::new(Above::new(&status, io::stderr())),
             side: Side::Apart,
             volume: Talk::Usual,
@@ -84,6 +96,7 @@ impl Console {
         Console {
             rows,
             awaited: None,
+            beside: None,
             talk,
             side: Side::Apart,
             volume: Talk::Usual,
@@ -118,8 +131,8 @@ impl Console {
 
     /// Writes the rows into a file. It is emptied when the first result begins, so that a run that has none leaves it as it was; that it
     /// can be written is known before anything is asked.
-    pub fn into_file(mut self, path: &Path) -> Result<Console> {
-        self.awaited = Some(Awaited::new(path)?);
+    pub fn into_file(mut self, path: &Path, wholeness: Wholeness) -> Result<Console> {
+        self.awaited = Some(Awaited::new(path, wholeness)?);
         self.rows = BufWriter::new(Box::new(io::sink()));
         self.target = Target::Stream;
         Ok(self)
@@ -128,9 +141,19 @@ impl Console {
     /// There is a result: what is written from here on goes where rows go.
     pub fn begin_rows(&mut self) -> Result<()> {
         if let Some(awaited) = self.awaited.take() {
-            self.rows = BufWriter::with_capacity(64 << 10, Box::new(awaited.open()?));
+            let (file, beside) = awaited.open()?;
+            self.beside = beside;
+            self.rows = BufWriter::with_capacity(64 << 10, Box::new(file));
         }
         Ok(())
+    }
+
+    /// The result is whole, and everything of it was handed over.
+    pub fn end_rows(&mut self) -> Result<()> {
+        match self.beside.take() {
+            Some(beside) => beside.take_place(),
+            None => Ok(()),
+        }
     }
 
     /// What reads the rows.
@@ -194,10 +217,11 @@ struct Awaited {
     path: PathBuf,
     /// Open if it exists.
     file: Option<File>,
+    wholeness: Wholeness,
 }
 
 impl Awaited {
-    fn new(path: &Path) -> Result<Awaited> {
+    fn new(path: &Path, wholeness: Wholeness) -> Result<Awaited> {
         let file = match OpenOptions::new().write(true).open(path) {
             Ok(file) => Some(file),
             Err(source) if source.kind() == io::ErrorKind::NotFound => {
@@ -211,11 +235,27 @@ impl Awaited {
             Err(source) => return Err(refused(path, source)),
         };
         let path = path.to_owned();
-        Ok(Awaited { path, file })
+        Ok(Awaited {
+            path,
+            file,
+            wholeness,
+        })
     }
 
-    /// The file, emptied.
-    fn open(self) -> Result<File> {
+    /// Where the rows go: the file, emptied, or one beside it.
+    fn open(self) -> Result<(File, Option<Beside>)> {
+        let metadata = self.file.as_ref().map(File::metadata).transpose();
+        let metadata = metadata.map_err(|source| refused(&self.path, source))?;
+        // A pipe or a device cannot be replaced.
+        let replaceable = metadata.is_none_or(|metadata| metadata.is_file());
+        if self.wholeness == Wholeness::OrNothing && replaceable {
+            let (file, beside) = Beside::open(&self.path)?;
+            return Ok((file, Some(beside)));
+        }
+        self.emptied().map(|file| (file, None))
+    }
+
+    fn emptied(self) -> Result<File> {
         let Some(file) = self.file else {
             return File::create(&self.path).map_err(|source| refused(&self.path, source));
         };
@@ -229,6 +269,39 @@ impl Awaited {
             Ok(()) => Ok(file),
             Err(source) => Err(refused(&self.path, source)),
         }
+    }
+}
+
+/// A file that is written beside the one that was named. It takes its place when it is whole, and is removed otherwise.
+struct Beside {
+    path: PathBuf,
+    part: PathBuf,
+}
+
+impl Beside {
+    fn open(path: &Path) -> Result<(File, Beside)> {
+        // Through a link the file itself is replaced, not the link.
+        let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        let mut name = std::ffi::OsString::from(".");
+        name.push(path.file_name().unwrap_or_default());
+        name.push(format!(".{}.part", std::process::id()));
+        let part = path.with_file_name(name);
+        let file = File::create(&part).map_err(|source| refused(&part, source))?;
+        if let Ok(metadata) = fs::metadata(&path) {
+            fs::set_permissions(&part, metadata.permissions()).ok();
+        }
+        Ok((file, Beside { path, part }))
+    }
+
+    fn take_place(self) -> Result<()> {
+        fs::rename(&self.part, &self.path).map_err(|source| refused(&self.path, source))
+    }
+}
+
+impl Drop for Beside {
+    fn drop(&mut self) {
+        // Nothing is there after it took its place.
+        fs::remove_file(&self.part).ok();
     }
 }
 

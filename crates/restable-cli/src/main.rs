@@ -22,6 +22,7 @@ mod status_line;
 mod summary;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::error::ErrorKind;
 use clap::{CommandFactory as _, Parser as _};
@@ -30,6 +31,9 @@ use restable_http::Environment;
 use crate::arguments::{Arguments, AuthCommand, Command};
 use crate::console::Console;
 use crate::error::{Error, Exit, Result};
+
+/// So long is waited for work that was given up.
+const LAST_WORK: Duration = Duration::from_millis(200);
 
 fn main() -> ExitCode {
     let environment = Environment::of_process();
@@ -83,7 +87,7 @@ fn run(arguments: Arguments, environment: &Environment) -> Result<Exit> {
             Some(Command::Completions { shell }) => commands::completions::run(shell, environment),
         }
     });
-    // Work that was given up may still hold a thread; the process does not wait for it.
-    runtime.shutdown_background();
+    // Tasks that were given up let go of what they hold, such as files on disk. One that still holds a thread is not waited for.
+    runtime.shutdown_timeout(LAST_WORK);
     exit
 }

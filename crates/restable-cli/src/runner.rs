@@ -145,10 +145,13 @@ impl<'a> Runner<'a> {
                 (_, 0) => Place::First,
                 _ => Place::Later,
             };
-            let session = self.session;
+            let (session, format, results) = (self.session, self.format, self.results);
             let work = async {
                 let parsed = parse_piece(script, piece)?;
                 let prepared = session.prepare(&parsed).await?;
+                if prepared.columns().is_some() {
+                    format.refuse_second(results)?;
+                }
                 Ok(session.run(prepared).await?)
             };
             match self.answer(piece.text(script), work, place).await {
@@ -235,6 +238,10 @@ impl<'a> Runner<'a> {
             Err(_) => printer.cut(self.console.rows()),
         };
         let ended = ended.and_then(|()| self.console.flush());
+        let ended = match (&outcome, ended) {
+            (Ok(()), Ok(())) => self.console.end_rows(),
+            (_, ended) => ended,
+        };
         let mut outcome = outcome.and(ended);
         // What became of the targets is told even if not all of their rows were written.
         if let Some(totals) = &report.actions {

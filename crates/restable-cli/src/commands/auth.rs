@@ -174,6 +174,7 @@ fn print(rows: &[Row], format: Option<Format>, console: &mut Console) -> Result<
     } else {
         Format::Table
     });
+    format.refuse_terminal(target)?;
     let mut printer = output::printer(
         Look {
             format,

@@ -10,7 +10,7 @@ use crate::acted::GoingOn;
 use crate::arguments::{ExecArguments, SessionArguments};
 use crate::configuration::{self, Configuration, ConfigurationFile};
 use crate::connection;
-use crate::console::{Console, Talk};
+use crate::console::{Console, Talk, Wholeness};
 use crate::error::{Error, Exit, Result};
 use crate::interrupt::{Interrupt, Patience};
 use crate::output::{Format, Target};
@@ -29,8 +29,9 @@ pub async fn run(arguments: &ExecArguments, environment: &Environment) -> Result
         (None, Some(file)) => script_file::read(file)?,
         (None, None) => return Err(Error::Nothing),
     };
-    let mut console = console(&arguments.session, environment)?;
+    let mut console = console(&arguments.session, &configuration, environment)?;
     let format = format(&configuration, &mut console);
+    format.refuse_terminal(console.target())?;
     let interrupt = Interrupt::listen(Patience::Short)?;
     let connection =
         connection::open(&arguments.session.connection, &configuration, environment).await?;
@@ -63,15 +64,23 @@ pub fn configure(arguments: &SessionArguments, environment: &Environment) -> Res
 }
 
 /// The console that the flags ask for.
-pub fn console(arguments: &SessionArguments, environment: &Environment) -> Result<Console> {
+pub fn console(
+    arguments: &SessionArguments,
+    configuration: &Configuration,
+    environment: &Environment,
+) -> Result<Console> {
     let talk = if arguments.quiet {
         Talk::Quiet
     } else {
         Talk::Usual
     };
     let console = Console::standard(environment).with_talk(talk);
+    let wholeness = match configuration.output {
+        Some(format) if format.is_binary() => Wholeness::OrNothing,
+        _ => Wholeness::AsFarAsItCame,
+    };
     match &arguments.outfile {
-        Some(path) => console.into_file(path),
+        Some(path) => console.into_file(path, wholeness),
         None => Ok(console),
     }
 }

@@ -20,8 +20,9 @@ pub async fn run(arguments: &OperationsArguments, environment: &Environment) -> 
         OperationsCommand::Resume(resume) => &resume.session,
     };
     let configuration = exec::configure(flags, environment)?;
-    let mut console = exec::console(flags, environment)?;
+    let mut console = exec::console(flags, &configuration, environment)?;
     let format = exec::format(&configuration, &mut console);
+    format.refuse_terminal(console.target())?;
     let interrupt = Interrupt::listen(Patience::Short)?;
     let connection = connection::open(&flags.connection, &configuration, environment).await?;
     let session = connection.session(&configuration, &[]).await?;

@@ -25,11 +25,13 @@ use crate::runner::{OnFailure, Runner};
 pub async fn run(arguments: &ShellArguments, environment: &Environment) -> Result<Exit> {
     let arguments = &arguments.session;
     let configuration = exec::configure(arguments, environment)?;
+    let format = configuration.output.unwrap_or(Format::Table);
+    format.refuse_session()?;
     let connection = connection::open(&arguments.connection, &configuration, environment).await?;
     let session = connection
         .session(&configuration, &arguments.variables)
         .await?;
-    let mut console = exec::console(arguments, environment)?;
+    let mut console = exec::console(arguments, &configuration, environment)?;
     let mut input = Input::open(session.registry(), &configuration.history, environment)?;
     let interrupt = Interrupt::listen(if input.is_terminal() {
         Patience::Long
@@ -39,7 +41,6 @@ pub async fn run(arguments: &ShellArguments, environment: &Environment) -> Resul
     if input.is_terminal() {
         greet(&mut console, &connection);
     }
-    let format = configuration.output.unwrap_or(Format::Table);
     exec::attend(&session, arguments, &console, &interrupt);
     let mut runner = Runner::new(&session, &mut console, &interrupt, format);
     runner.going_on = GoingOn::Shell;

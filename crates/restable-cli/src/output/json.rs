@@ -62,7 +62,7 @@ impl Objects {
 }
 
 /// The headings, with `_2`, `_3`, … where one is taken.
-fn keys(schema: &Schema) -> Vec<String> {
+pub(super) fn keys(schema: &Schema) -> Vec<String> {
     let mut taken: HashSet<String> = HashSet::new();
     let written: HashSet<&String> = schema.fields().iter().map(|field| field.name()).collect();
     let unique = schema.fields().iter().map(|field| {

@@ -1,6 +1,7 @@
 //! The formats of rows. Owns the choice; each printer writes batch by batch and keeps no more than it must, so that a result of any size
 //! needs little memory. A result that breaks off is never closed like a whole one.
 
+mod columnar;
 mod json;
 mod table;
 mod text;
@@ -13,7 +14,8 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use clap::ValueEnum;
 
-use crate::error::Result;
+use self::columnar::{Columnar, Form};
+use crate::error::{Error, Result};
 
 /// A format of rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -30,6 +32,53 @@ pub enum Format {
     Tsv,
     /// A table of Markdown.
     Markdown,
+    /// A Parquet file; needs `--outfile` or a pipe, and takes one result.
+    Parquet,
+    /// An Arrow IPC stream; needs `--outfile` or a pipe, and takes one result.
+    Arrow,
+}
+
+impl Format {
+    /// Whether it is for programs alone, and one result a file.
+    pub fn is_binary(self) -> bool {
+        matches!(self, Format::Parquet | Format::Arrow)
+    }
+
+    /// The failure of a run that would write it where it cannot go: to a person.
+    pub fn refuse_terminal(self, target: Target) -> Result<()> {
+        if !self.is_binary() || target == Target::Stream {
+            return Ok(());
+        }
+        Err(Error::Setting {
+            place: "--output".to_owned(),
+            message: format!("`{self}` is not for a terminal"),
+            hint: Some("`--outfile FILE` writes it into a file; a pipe takes it too".to_owned()),
+        })
+    }
+
+    /// The failure of a session that would write it: it takes one result.
+    pub fn refuse_session(self) -> Result<()> {
+        if !self.is_binary() {
+            return Ok(());
+        }
+        Err(Error::Setting {
+            place: "--output".to_owned(),
+            message: format!("`{self}` takes one result, and a session has many"),
+            hint: Some("`restable exec -o … --outfile FILE` writes it".to_owned()),
+        })
+    }
+
+    /// The failure of a second result in it.
+    pub fn refuse_second(self, results: usize) -> Result<()> {
+        if !self.is_binary() || results == 0 {
+            return Ok(());
+        }
+        Err(Error::Setting {
+            place: "--output".to_owned(),
+            message: format!("`{self}` takes one result, and this statement has another one"),
+            hint: Some("run it by itself, or write `jsonl`, which takes several".to_owned()),
+        })
+    }
 }
 
 impl fmt::Display for Format {
@@ -41,6 +90,8 @@ impl fmt::Display for Format {
             Format::Csv => "csv",
             Format::Tsv => "tsv",
             Format::Markdown => "markdown",
+            Format::Parquet => "parquet",
+            Format::Arrow => "arrow",
         })
     }
 }
@@ -99,6 +150,8 @@ pub trait Printer: Send {
 /// The printer of a result.
 pub fn printer(look: Look, place: Place, schema: &SchemaRef) -> Box<dyn Printer> {
     match look.format {
+        Format::Parquet => Box::new(Columnar::new(Form::Parquet, schema)),
+        Format::Arrow => Box::new(Columnar::new(Form::Arrow, schema)),
         Format::Table => Box::new(table::Table::new(look, place, schema)),
         Format::Json => Box::new(json::Array::new(place, schema)),
         Format::Jsonl => Box::new(json::Lines::new(schema)),

@@ -375,3 +375,138 @@ fn json_is_indented_in_records_on_a_terminal() {
         "{found}"
     );
 }
+
+fn written(format: Format, batches: &[RecordBatch]) -> Vec<u8> {
+    let mut out = Vec::new();
+    let look = Look {
+        format,
+        target: Target::Stream,
+        records: Records::Auto,
+    };
+    let mut printer = printer(look, Place::Only, &batches[0].schema());
+    for batch in batches {
+        printer.rows(batch, &mut out).unwrap();
+    }
+    printer.end(&mut out).unwrap();
+    out
+}
+
+fn read(format: Format, bytes: Vec<u8>) -> (Arc<Schema>, Vec<RecordBatch>) {
+    if format == Format::Arrow {
+        let reader = arrow::ipc::reader::StreamReader::try_new(bytes.as_slice(), None).unwrap();
+        return (
+            reader.schema(),
+            reader.map(|batch| batch.unwrap()).collect(),
+        );
+    }
+    let bytes = arrow::buffer::Buffer::from(bytes);
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), &bytes).unwrap();
+    let file = std::fs::File::open(file.path()).unwrap();
+    let reader = parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder::try_new(file);
+    let reader = reader.unwrap();
+    let schema = Arc::clone(reader.schema());
+    (
+        schema,
+        reader
+            .build()
+            .unwrap()
+            .map(|batch| batch.unwrap())
+            .collect(),
+    )
+}
+
+#[test]
+fn files_for_programs_hold_what_was_written() {
+    let zone = Some(Arc::from("+00:00"));
+    let time = DataType::Timestamp(arrow::datatypes::TimeUnit::Microsecond, zone);
+    let own = HashMap::from([("restable.name".to_owned(), "x".to_owned())]);
+    let mut fields: Vec<Field> = plain()
+        .schema()
+        .fields()
+        .iter()
+        .map(|field| (**field).clone())
+        .collect();
+    fields.push(Field::new("at", time, true));
+    fields.push(Field::new("name", DataType::Float64, true).with_metadata(own));
+    let mut columns = plain().columns().to_vec();
+    let times =
+        TimestampMicrosecondArray::from(vec![Some(1_762_000_000_123_456), None, Some(-1), Some(0)]);
+    columns.push(Arc::new(times.with_timezone("+00:00")));
+    columns.push(Arc::new(Float64Array::from(vec![
+        Some(0.1),
+        None,
+        Some(f64::MAX),
+        Some(-0.0),
+    ])));
+    let batch = RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).unwrap();
+    for format in [Format::Parquet, Format::Arrow] {
+        let batches = [batch.slice(0, 3), batch.slice(3, 1)];
+        let (schema, found) = read(format, written(format, &batches));
+        let names: Vec<&String> = schema.fields().iter().map(|field| field.name()).collect();
+        assert_eq!(names, ["name", "calls", "tags", "at", "name_2"], "{format}");
+        let json = schema.field(2).metadata().get("ARROW:extension:name");
+        assert_eq!(json.map(String::as_str), Some("arrow.json"), "{format}");
+        let marks = schema
+            .fields()
+            .iter()
+            .flat_map(|field| field.metadata().keys());
+        assert!(
+            !marks.into_iter().any(|key| key.starts_with("restable.")),
+            "{format}"
+        );
+        assert_eq!(
+            schema.field(3).data_type(),
+            batch.schema().field(3).data_type(),
+            "{format}"
+        );
+        let found = arrow::compute::concat_batches(&schema, &found).unwrap();
+        assert_eq!(found.columns(), batch.columns(), "{format}");
+        // No row is a whole file, too.
+        let (schema, found) = read(format, written(format, &[batch.slice(0, 0)]));
+        assert_eq!(
+            (
+                schema.fields().len(),
+                found.iter().map(RecordBatch::num_rows).sum::<usize>()
+            ),
+            (5, 0)
+        );
+    }
+}
+
+#[test]
+fn a_file_that_broke_off_is_no_file() {
+    for format in [Format::Parquet, Format::Arrow] {
+        let look = Look {
+            format,
+            target: Target::Stream,
+            records: Records::Auto,
+        };
+        let mut out = Vec::new();
+        let mut printer = printer(look, Place::Only, &plain().schema());
+        printer.rows(&plain(), &mut out).unwrap();
+        printer.cut(&mut out).unwrap();
+        // Parquet ends in its footer, and an Arrow stream in a length of nothing.
+        assert!(!out.ends_with(b"PAR1") || out.len() == 4, "{format}");
+        assert!(
+            !out.ends_with(&[0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0]),
+            "{format}"
+        );
+    }
+}
+
+#[test]
+fn files_for_programs_are_not_for_terminals_and_take_one_result() {
+    for format in Format::value_variants() {
+        let binary = matches!(format, Format::Parquet | Format::Arrow);
+        assert_eq!(
+            format.refuse_terminal(Target::Terminal(80)).is_err(),
+            binary,
+            "{format}"
+        );
+        assert!(format.refuse_terminal(Target::Stream).is_ok());
+        assert_eq!(format.refuse_second(1).is_err(), binary, "{format}");
+        assert!(format.refuse_second(0).is_ok());
+        assert_eq!(format.refuse_session().is_err(), binary, "{format}");
+    }
+}

@@ -113,6 +113,13 @@ pub async fn run(runner: &mut Runner<'_>, line: &str, typed: &mut String) -> Res
         }
         ("\\o", "") => runner.console.say(&format!("format: {}", runner.format)),
         ("\\o", format) => match Format::from_str(format, true) {
+            Ok(format) if format.is_binary() => refuse(
+                runner,
+                format!(
+                    "`{format}` is not for a session: it takes one result, and a file or a pipe"
+                ),
+                "`restable exec -o … --outfile FILE` writes it",
+            ),
             Ok(format) => runner.format = format,
             Err(_) => refuse(
                 runner,
@@ -232,7 +239,8 @@ mod tests {
             .find(|(name, ..)| *name == "\\o")
             .copied()
             .unwrap_or_default();
-        for format in Format::value_variants() {
+        let text = |format: &&Format| !format.is_binary();
+        for format in Format::value_variants().iter().filter(text) {
             assert!(meaning.contains(&format.to_string()), "{format}");
         }
     }

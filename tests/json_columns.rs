@@ -1,0 +1,119 @@
+//! Paths into JSON become columns of the scan, wherever a statement names them, and the answer is that of the functions over JSON text.
+
+use std::fmt::Write as _;
+
+use crate::rig::{Answer, Rig, run};
+
+const INSTANCES: &str = "azure.data_protection.backup_instances";
+
+async fn plan(rig: &Rig, sql: &str) -> String {
+    let answer = rig.rows(&format!("EXPLAIN {sql}")).await;
+    let mut text = String::new();
+    for row in &answer.rows {
+        writeln!(
+            text,
+            "{}",
+            row.last().unwrap().as_deref().unwrap_or_default()
+        )
+        .unwrap();
+    }
+    text
+}
+
+/// The physical plan's scans, a line each.
+fn scans(plan: &str) -> Vec<&str> {
+    plan.lines()
+        .filter(|line| line.contains("ScanExec: azure"))
+        .collect()
+}
+
+fn sorted(answer: &Answer) -> Vec<Vec<Option<String>>> {
+    let mut rows = answer.rows.clone();
+    rows.sort();
+    rows
+}
+
+/// Pairs of statements: one over the table, one over the same JSON as text, which no scan decodes.
+const SHAPES: [&str; 14] = [
+    "SELECT name, properties.policyInfo.policyId FROM {t}",
+    "SELECT name FROM {t} WHERE properties.dataSourceInfo.datasourceType = 'Microsoft.Compute/disks'",
+    "SELECT properties.policyInfo.policyId AS p, count(*) FROM {t} GROUP BY 1",
+    "SELECT name FROM {t} ORDER BY properties->'dataSourceInfo'->>'resourceName', name",
+    "SELECT a.name, b.properties->>'friendlyName' FROM {t} a JOIN {t} b ON a.properties.friendlyName = b.properties.friendlyName",
+    "SELECT a.name FROM {t} a LEFT JOIN {t} b ON a.name = b.properties->>'nothing' WHERE b.name IS NULL",
+    "SELECT name, json_extract(properties, '$.policyInfo.policyParameters.dataStoreParametersList[0].dataStoreType') FROM {t}",
+    "SELECT name, properties->'policyInfo', properties->'policyInfo'->'policyParameters' FROM {t}",
+    "SELECT name, properties['protectionStatus']['status'], properties.PROTECTION_STATUS.Status FROM {t}",
+    "SELECT name, properties, properties.objectType FROM {t} WHERE properties.objectType IS NOT NULL AND properties.nothing IS NULL",
+    "SELECT count(DISTINCT properties.policyInfo.policyId), max(properties.friendlyName), min(length(properties->>'objectType')) FROM {t}",
+    "SELECT name, json_array_length(properties, 'policyInfo', 'policyParameters', 'dataStoreParametersList') FROM {t}",
+    "SELECT name FROM {t} WHERE properties.policyInfo.policyId IN (SELECT properties.policyInfo.policyId FROM {t} WHERE name LIKE '%a%')",
+    "SELECT f, row_number() OVER (PARTITION BY d ORDER BY f) FROM (SELECT properties.friendlyName AS f, properties.dataSourceInfo.datasourceType AS d, name FROM {t}) ORDER BY d, f, name",
+];
+
+#[test]
+fn answers_are_those_over_json_text() {
+    run(async {
+        let rig = Rig::start("demo").await;
+        let session = rig.session();
+        let copy = format!("CREATE TABLE copy AS SELECT * FROM {INSTANCES}");
+        crate::rig::ask(&session, &copy).await.unwrap();
+        for shape in SHAPES {
+            let scanned = shape.replace("{t}", INSTANCES);
+            let own = crate::rig::ask(&session, &scanned).await.unwrap();
+            let text = crate::rig::ask(&session, &shape.replace("{t}", "copy"))
+                .await
+                .unwrap();
+            assert!(!own.rows.is_empty(), "{shape}");
+            assert_eq!(sorted(&own), sorted(&text), "{shape}");
+        }
+    });
+}
+
+#[test]
+fn a_scan_decodes_the_paths_of_its_statement_and_no_more() {
+    run(async {
+        let rig = Rig::start("demo").await;
+        for (sql, columns) in [
+            (
+                "SELECT properties.policyInfo.policyId FROM {t}",
+                "columns=[properties.policyInfo.policyId]",
+            ),
+            (
+                "SELECT name FROM {t} WHERE properties.objectType = 'x'",
+                "properties.objectType",
+            ),
+            (
+                "SELECT count(*) FROM {t} GROUP BY properties->'policyInfo'->>'policyId'",
+                "columns=[properties.policyInfo.policyId]",
+            ),
+            (
+                "SELECT json_array_length(properties, 'a b', 'list') FROM {t}",
+                "columns=[properties['a b'].list]",
+            ),
+            (
+                "SELECT policy_id FROM azure.data_protection.vw_backup_instances WHERE datasource_type = 'x'",
+                "properties.dataSourceInfo.datasourceType",
+            ),
+        ] {
+            let plan = plan(&rig, &sql.replace("{t}", INSTANCES)).await;
+            let scans = scans(&plan);
+            assert_eq!(scans.len(), 1, "{plan}");
+            assert!(scans[0].contains(columns), "{sql}\n{plan}");
+            assert!(
+                !scans[0].contains("properties,") && !scans[0].contains("properties]"),
+                "{sql}\n{plan}"
+            );
+        }
+        // The whole object is decoded where it is asked for.
+        let plan = plan(
+            &rig,
+            &format!("SELECT properties, properties.objectType FROM {INSTANCES}"),
+        )
+        .await;
+        assert!(
+            plan.contains("properties.objectType") && plan.contains("properties,"),
+            "{plan}"
+        );
+    });
+}
