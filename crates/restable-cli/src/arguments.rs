@@ -87,6 +87,9 @@ pub struct ServeArguments {
     /// Where clients of PostgreSQL connect; loopback only. Port 0 takes a free one.
     #[arg(long, value_name = "ADDR")]
     pub pg: Option<SocketAddr>,
+    /// Let sessions send what changes something. There is nobody to ask: `SET confirm = never` is a session's way to say yes.
+    #[arg(long)]
+    pub allow_writes: bool,
     /// So many clients at once.
     #[arg(long, value_name = "N", default_value_t = 1000)]
     pub max_connections: usize,
@@ -106,7 +109,25 @@ pub struct ServeArguments {
     #[arg(long)]
     pub partial: bool,
     #[command(flatten)]
+    pub observation: ObservationArguments,
+    #[command(flatten)]
     pub connection: ConnectionArguments,
+}
+
+/// What a server tells of itself.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Observation")]
+pub struct ObservationArguments {
+    /// Answer Prometheus at `http://ADDR/metrics`; loopback only. Port 0 takes a free one.
+    #[arg(long, value_name = "ADDR")]
+    pub metrics: Option<SocketAddr>,
+    /// Write a line of JSON before a statement changes anything, and one when its targets have ended. Nothing is sent where that
+    /// cannot be written.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub audit_log: Option<PathBuf>,
+    /// Send spans of statements, scans and calls to an OpenTelemetry collector over gRPC; `OTEL_EXPORTER_OTLP_ENDPOINT` does so, too.
+    #[arg(long, value_name = "URL")]
+    pub otlp: Option<Url>,
 }
 
 /// `restable operations`.

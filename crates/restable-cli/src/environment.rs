@@ -62,6 +62,10 @@ pub const HOME: &str = "HOME";
 pub const AZURE_SUBSCRIPTION_ID: &str = "AZURE_SUBSCRIPTION_ID";
 /// Where the Azure CLI keeps its profile; `~/.azure` if it is not set. The subscription chosen there is the last choice.
 pub const AZURE_CONFIG_DIR: &str = "AZURE_CONFIG_DIR";
+/// The OpenTelemetry collector of a server's spans, as `--otlp`: a variable of its specification.
+pub const OTEL_ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
+/// The same for spans alone; it wins.
+pub const OTEL_TRACES_ENDPOINT: &str = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT";
 /// Set to anything: no bold or dim text on terminals (<https://no-color.org>).
 pub const NO_COLOR: &str = "NO_COLOR";
 /// `dumb`: a terminal that knows no lines and no colours.

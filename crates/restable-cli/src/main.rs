@@ -13,6 +13,7 @@ mod environment;
 mod error;
 mod interrupt;
 mod log;
+mod observation;
 mod output;
 mod places;
 mod question;

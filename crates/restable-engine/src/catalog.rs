@@ -299,10 +299,7 @@ impl InformationSchema {
 #[async_trait]
 impl SchemaProvider for InformationSchema {
     fn table_names(&self) -> Vec<String> {
-        information_schema::TABLES
-            .iter()
-            .map(|name| (*name).to_owned())
-            .collect()
+        information_schema::names().map(str::to_owned).collect()
     }
 
     async fn table(&self, name: &str) -> PlanResult<Option<Arc<dyn TableProvider>>> {
@@ -313,6 +310,6 @@ impl SchemaProvider for InformationSchema {
     }
 
     fn table_exist(&self, name: &str) -> bool {
-        information_schema::TABLES.contains(&name)
+        information_schema::has(name)
     }
 }

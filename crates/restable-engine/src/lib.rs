@@ -9,6 +9,7 @@
 pub mod acting;
 mod ahead;
 mod allow;
+mod audit;
 mod cache;
 mod calls;
 pub mod catalog;
@@ -51,10 +52,12 @@ mod views;
 pub mod walk;
 
 pub use arrow;
+pub use audit::AuditLog;
 pub use engine::Engine;
 pub use error::{Error, Fault, Result};
 pub use memory::MemoryPlace;
 pub use outcome::{Outcome, Report, Rows};
+pub use restable_http::counters;
 pub use restable_sql as sql;
 pub use session::{Door, Prepared, Session, collect};
 pub use settings::{Origin, Settings};

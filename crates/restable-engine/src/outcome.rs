@@ -13,7 +13,7 @@ use futures::StreamExt;
 use crate::acting::{ActionTotals, Stopper};
 use crate::functions::NAME_METADATA;
 use crate::names::{Heading, Names};
-use crate::statement::{Missing, Running, Statement, lock};
+use crate::statement::{Ended, Missing, Running, Statement, lock};
 use crate::{Error, Result};
 
 /// The outcome of a statement.
@@ -90,6 +90,7 @@ impl Rows {
         source: Option<Arc<restable_sql::Parsed>>,
     ) -> Rows {
         let schema = headed(&stream.schema(), names);
+        statement.0.ended(Ended::Stopped);
         Rows {
             schema,
             stream,
@@ -126,13 +127,25 @@ impl Rows {
             Some(deadline) => match tokio::time::timeout_at(deadline.into(), next).await {
                 Ok(batch) => batch,
                 Err(_) => {
+                    self.statement.0.ended(Ended::Failed);
                     return Some(Err(Error::Timeout(
                         self.statement.0.timeout.unwrap_or_default(),
                     )));
                 }
             },
             None => next.await,
-        }?;
+        };
+        let Some(batch) = batch else {
+            self.statement.0.ended(Ended::Done);
+            self.statement
+                .0
+                .span()
+                .record("rows", self.count.cast_signed());
+            return None;
+        };
+        if batch.is_err() {
+            self.statement.0.ended(Ended::Failed);
+        }
         let source = self.source.as_deref();
         let told = |problem| {
             source

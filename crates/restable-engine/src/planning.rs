@@ -1,8 +1,6 @@
 //! From a statement of DataFusion's to its plan: values for placeholders, names, the dialect; on a thread whose stack is deep enough for
 //! deep statements. And what is said of a statement that creates or drops something.
 
-use std::collections::HashMap;
-
 use datafusion::logical_expr::{DdlStatement, LogicalPlan};
 use datafusion::sql::sqlparser::ast;
 
@@ -10,19 +8,6 @@ use crate::names::{self, Names};
 use crate::parameters::{self, Given};
 use crate::shared::Shared;
 use crate::{Error, Result, dialect, placeholders};
-
-/// The plan of a statement, with the values of variables in it.
-pub(crate) async fn plan_with(
-    shared: &Shared,
-    variables: &HashMap<String, String>,
-    statement: ast::Statement,
-) -> Result<(LogicalPlan, Names)> {
-    let given = Given {
-        named: variables.clone(),
-        positional: Vec::new(),
-    };
-    plan_given(shared, &given, statement).await
-}
 
 /// The plan of a statement, with the values of placeholders in it.
 pub(crate) async fn plan_given(

@@ -35,12 +35,12 @@ use crate::names::{self, Names};
 use crate::narrowing::{self, Narrowing};
 use crate::outcome::{Outcome, Report, Rows, headed};
 use crate::parameters::{self, Given, Parameter};
-use crate::pg_catalog::{PgCatalog, Postgres, Variable};
-use crate::planning::{describe_ddl, on_deep_stack, plan_given, plan_with, spaced};
+use crate::pg_catalog::{self, Client, PgCatalog, Postgres, Variable};
+use crate::planning::{describe_ddl, on_deep_stack, plan_given, spaced};
 use crate::prompt::{PromptFilters, may_stop_early};
 use crate::settings::{Origin, Settings};
 use crate::shared::{Shared, keep_names};
-use crate::statement::{Kept, Running, Statement, lock};
+use crate::statement::{Ended, Kept, Running, Statement, lock};
 use crate::{Error, Result, explain, functions, placeholders, show};
 
 /// How a session's client came in, and what it may do.
@@ -107,9 +107,17 @@ impl Prepared {
                 Some(headed(plan.schema().inner(), &self.names))
             }
             Action::Rows(batch) => Some(headed(&batch.schema(), &self.names)),
-            Action::Act(acting) => Some(headed(acting.schema(), &self.names)),
+            Action::Act(acting) => Some(match acting.shown() {
+                Some(shown) => SchemaRef::clone(shown),
+                None => headed(acting.schema(), &self.names),
+            }),
             Action::Use(_) | Action::Set(..) | Action::Reset(_) | Action::Postgres(_) => None,
         }
+    }
+
+    /// Whether running this sends what changes something.
+    pub fn acts(&self) -> bool {
+        matches!(&self.action, Action::Act(acting) if !acting.only_asks() && !acting.previews())
     }
 
     pub(crate) fn open_types(&self) -> Result<Vec<(usize, DataType)>> {
@@ -164,7 +172,10 @@ impl Session {
             .build();
         {
             use datafusion::execution::FunctionRegistry as _;
-            for function in functions::all() {
+            for function in functions::all()
+                .into_iter()
+                .chain(pg_catalog::functions::all())
+            {
                 state.register_udf(function)?;
             }
         }
@@ -176,6 +187,10 @@ impl Session {
             own,
             search: RwLock::default(),
             relations: Arc::clone(&engine.relations),
+            client: door.postgres.as_ref().map(|postgres| Client {
+                user: postgres.user.clone(),
+                database: postgres.database.clone(),
+            }),
             state: RwLock::new(state.clone()),
             this: Weak::clone(this),
         });
@@ -220,8 +235,16 @@ impl Session {
             .insert(name.to_owned(), value.to_owned());
     }
 
-    /// What the session may do to its providers.
+    /// What the session may do to its providers. A client of PostgreSQL may have said that it only reads.
     pub fn access(&self) -> Access {
+        match self.door_access() {
+            Access::Write if self.says_it_only_reads() => Access::ReadOnly,
+            access => access,
+        }
+    }
+
+    /// What the session's door lets it do.
+    pub(crate) fn door_access(&self) -> Access {
         *self
             .access
             .read()
@@ -253,14 +276,6 @@ impl Session {
 
     pub(crate) fn engine(&self) -> &Engine {
         &self.engine
-    }
-
-    /// The values of placeholders.
-    pub(crate) fn variables(&self) -> HashMap<String, String> {
-        self.variables
-            .read()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
-            .clone()
     }
 
     /// The settings as they stand.
@@ -369,7 +384,7 @@ impl Session {
             })
         };
         // They have their tables for as long as the statement may be planned.
-        let tables = Arc::new(acting::tables(self, &parsed.calls).await?);
+        let tables = Arc::new(acting::tables(self, &parsed.calls, given).await?);
         let named;
         let statement = match parsed.calls.is_empty() {
             true => &parsed.statement,
@@ -410,7 +425,7 @@ impl Session {
                 .help("`EXPLAIN` without ANALYZE shows its calls, `PREVIEW` what would be sent")
                 .into()),
                 acts => {
-                    let acting = acting::plan(self, acts, tables).await?;
+                    let acting = acting::plan(self, acts, tables, given).await?;
                     rows(acting::explain(self, &acting, explain.verbose).await?)
                 }
             },
@@ -477,7 +492,7 @@ impl Session {
             | Sql::Delete(_)
             | Sql::Exec(_)
             | Sql::Preview(_) => {
-                let acting = acting::plan(self, statement, tables).await?;
+                let acting = acting::plan(self, statement, tables, given).await?;
                 Ok(Prepared {
                     action: Action::Act(Box::new(acting)),
                     names: Names::default(),
@@ -556,9 +571,10 @@ impl Session {
     /// The plan of a statement that DataFusion plans, and what its names are.
     pub(crate) async fn plan_statement(
         &self,
+        given: &Given,
         statement: ast::Statement,
     ) -> Result<(LogicalPlan, Names)> {
-        plan_with(&self.shared, &self.variables(), statement).await
+        plan_given(&self.shared, given, statement).await
     }
 
     /// The text of a file that a statement names.
@@ -611,7 +627,8 @@ impl Session {
     /// Runs what was prepared.
     pub async fn run(&self, prepared: Prepared) -> Result<Outcome> {
         let started = Instant::now();
-        let mut statement = self.begin_statement();
+        let tag = prepared.source.as_ref().map_or("", |parsed| parsed.tag());
+        let mut statement = self.begin_counted(tag);
         // A set that is acted on is read completely, or nothing is sent.
         if matches!(&prepared.action, Action::Act(acting) if !acting.only_asks()) {
             statement.partial = false;
@@ -626,6 +643,9 @@ impl Session {
             names,
             source,
         } = prepared;
+        if !matches!(action, Action::Plan(_) | Action::Act(_) | Action::Rows(_)) {
+            statement.ended(Ended::Done);
+        }
         let plan = match action {
             Action::Plan(plan) => *plan,
             Action::Explain {
@@ -739,6 +759,7 @@ impl Session {
                 None => done.await,
             };
             done.map_err(|problem| Error::planned(problem, &names))?;
+            statement.ended(Ended::Done);
             let report = Report::of(&statement, 0, started);
             let report = (report.calls > 0).then_some(report);
             return Ok(Outcome::Done { message, report });
@@ -783,7 +804,17 @@ impl Session {
         explain::forecast(&self.begin_statement(), &physical).map(Some)
     }
 
+    /// A statement that nobody is told of.
     pub(crate) fn begin_statement(&self) -> Statement {
+        self.begin(None)
+    }
+
+    /// A statement that is counted, under this tag.
+    pub(crate) fn begin_counted(&self, tag: &'static str) -> Statement {
+        self.begin(Some(tag))
+    }
+
+    fn begin(&self, tag: Option<&'static str>) -> Statement {
         Statement::new(
             Arc::clone(&self.engine.registry),
             Arc::clone(&self.engine.clients),
@@ -793,7 +824,9 @@ impl Session {
                 memory: Arc::clone(&self.engine.memory),
                 cache: Arc::clone(&self.engine.cache),
                 hourly: Arc::clone(&self.hourly),
+                counters: Arc::clone(self.engine.counters()),
             },
+            tag,
         )
     }
 

@@ -32,6 +32,8 @@ pub struct Shared {
     /// The services in which a client of PostgreSQL looks for bare names.
     pub(crate) search: RwLock<Vec<String>>,
     pub(crate) relations: Arc<crate::pg_catalog::Relations>,
+    /// Who asks, if it is a client of PostgreSQL.
+    pub(crate) client: Option<crate::pg_catalog::Client>,
     pub(crate) state: RwLock<SessionState>,
     pub(crate) this: Weak<Shared>,
 }
@@ -106,11 +108,10 @@ impl Resolver for Shared {
                 "information_schema".to_owned(),
                 name.clone(),
             ];
-            if crate::information_schema::TABLES.contains(&name.as_str()) {
+            if crate::information_schema::has(&name) {
                 return Ok(Some(plain(full)));
             }
-            let known: Vec<String> = crate::information_schema::TABLES
-                .iter()
+            let known: Vec<String> = crate::information_schema::names()
                 .map(|name| format!("information_schema.{name}"))
                 .collect();
             return Err(Error::unknown(
@@ -127,12 +128,9 @@ impl Resolver for Shared {
         };
         if is_catalog {
             let name = parts[parts.len() - 1].to_ascii_lowercase();
-            if crate::pg_catalog::has(&name) {
-                return Ok(Some(plain([
-                    OWN_CATALOG.to_owned(),
-                    "pg_catalog".to_owned(),
-                    name,
-                ])));
+            let full = [OWN_CATALOG.to_owned(), "pg_catalog".to_owned(), name];
+            if let Some(known) = crate::pg_catalog::known(full) {
+                return Ok(Some(known));
             }
         }
         let is_own = match folded.as_slice() {

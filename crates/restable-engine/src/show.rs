@@ -379,7 +379,7 @@ async fn describe_table(
         && table.full[0] == crate::catalog::OWN_CATALOG
     {
         let shared = Arc::clone(session.shared());
-        let columns = information_schema::columns_of(&shared, &table.full).await?;
+        let columns = information_schema::columns_of(&shared, &table.full, type_name).await?;
         let rows = columns.into_iter().map(|(name, kind)| {
             if extended {
                 vec![some(name), some(kind), some("field"), None]
@@ -396,7 +396,7 @@ async fn describe_table(
             resource.service.clone(),
             resource.name.clone(),
         ];
-        let columns = information_schema::columns_of(session.shared(), &full).await?;
+        let columns = information_schema::columns_of(session.shared(), &full, type_name).await?;
         let rows = columns.into_iter().map(|(name, kind)| {
             if extended {
                 vec![some(name), some(kind), some("field"), None]

@@ -3,11 +3,11 @@
 //! calls end with it.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use restable_http::{Allowance, CallContext, Client, Hourly, Lane, Meter};
+use restable_http::{Allowance, CallContext, Client, Counters, Hourly, Lane, Meter};
 use restable_spec::{BoundCall, Registry};
 
 use crate::acting::ActionTotals;
@@ -34,6 +34,8 @@ pub(crate) struct Kept {
     pub cache: Arc<Cache>,
     /// What the statements of its session may call within an hour.
     pub hourly: Arc<Hourly>,
+    /// What the process counts.
+    pub counters: Arc<Counters>,
 }
 
 /// What a statement's scans share.
@@ -85,6 +87,23 @@ pub struct Statement {
     seen: Mutex<HashMap<String, Vec<(String, Seen)>>>,
     /// What was predicted of its calls, in words.
     prediction: OnceLock<String>,
+    /// Its tag, and how it ended; `None` for one that reads for another.
+    told: Option<(&'static str, AtomicU8)>,
+    counters: Arc<Counters>,
+}
+
+/// It was told how the statement ended.
+const TOLD: u8 = u8::MAX;
+
+/// How a statement ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// Before it had an answer.
+    Failed = 0,
+    /// Its rows were not taken to their end.
+    Stopped = 1,
+    /// Whole.
+    Done = 2,
 }
 
 impl Statement {
@@ -94,9 +113,28 @@ impl Statement {
         spellings: Arc<Spellings>,
         settings: &crate::Settings,
         shared: Kept,
+        tag: Option<&'static str>,
     ) -> Statement {
+        let meter = match tag {
+            None => Meter::default(),
+            Some(tag) => {
+                let span = tracing::info_span!(
+                    target: "span",
+                    "statement",
+                    db.operation.name = tag,
+                    rows = tracing::field::Empty,
+                    calls = tracing::field::Empty,
+                    outcome = tracing::field::Empty,
+                    otel.status_code = tracing::field::Empty,
+                );
+                shared.counters.begin_statement();
+                Meter::of_process(Arc::clone(&shared.counters), span)
+            }
+        };
         Statement {
-            meter: Arc::new(Meter::default()),
+            meter: Arc::new(meter),
+            told: tag.map(|tag| (tag, AtomicU8::new(Ended::Failed as u8))),
+            counters: shared.counters,
             deadline: settings
                 .statement_timeout
                 .map(|limit| Instant::now() + limit),
@@ -132,6 +170,8 @@ impl Statement {
     /// A statement that reads anew what this one has read, and counts with it.
     pub(crate) fn again(&self) -> Statement {
         Statement {
+            told: None,
+            counters: Arc::clone(&self.counters),
             meter: Arc::clone(&self.meter),
             deadline: self.deadline,
             timeout: self.timeout,
@@ -160,6 +200,41 @@ impl Statement {
             parts: Mutex::default(),
             seen: Mutex::default(),
             prediction: OnceLock::new(),
+        }
+    }
+
+    /// The span that everything of the statement is a part of.
+    pub(crate) fn span(&self) -> tracing::Span {
+        self.meter.span()
+    }
+
+    /// Counts it as ended, once.
+    fn tell(&self) {
+        let Some((tag, how)) = &self.told else {
+            return;
+        };
+        let how = match how.swap(TOLD, Ordering::Relaxed) {
+            TOLD => return,
+            how if how == Ended::Done as u8 => "done",
+            how if how == Ended::Stopped as u8 => "stopped",
+            _ => "failed",
+        };
+        let span = self.span();
+        // Collectors know signed numbers only.
+        span.record("calls", self.meter.totals().calls.cast_signed());
+        span.record("outcome", how);
+        if how == "failed" {
+            span.record("otel.status_code", "ERROR");
+        }
+        self.meter.close();
+        let time = self.meter.started().elapsed();
+        self.counters.end_statement(tag, how, time);
+    }
+
+    /// Notes how it ends, as far as it has come.
+    pub(crate) fn ended(&self, how: Ended) {
+        if let Some((_, told)) = &self.told {
+            told.store(how as u8, Ordering::Relaxed);
         }
     }
 
@@ -360,6 +435,12 @@ impl Statement {
     }
 }
 
+impl Drop for Statement {
+    fn drop(&mut self) {
+        self.tell();
+    }
+}
+
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -371,5 +452,6 @@ pub(crate) struct Running(pub(crate) Arc<Statement>);
 impl Drop for Running {
     fn drop(&mut self) {
         self.0.end();
+        self.0.tell();
     }
 }

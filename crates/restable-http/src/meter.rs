@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::counters::Counters;
+
 /// Records kept of one statement. Later ones are counted in [`Totals::records_dropped`] only; the counters go on.
 pub const RECORDS: usize = 10_000;
 
@@ -29,6 +31,8 @@ pub struct Meter {
     // Milliseconds, plus one; zero if nothing came from the cache.
     oldest: AtomicU64,
     records: Mutex<Vec<CallRecord>>,
+    process: Option<Arc<Counters>>,
+    span: Mutex<tracing::Span>,
 }
 
 /// One call that was sent: a page asked for, with all of its attempts.
@@ -124,6 +128,8 @@ impl Meter {
             oldest: AtomicU64::new(0),
             dropped: AtomicU64::new(0),
             records: Mutex::default(),
+            process: None,
+            span: Mutex::new(tracing::Span::none()),
         }
     }
 
@@ -133,6 +139,35 @@ impl Meter {
             whole: Some(Arc::clone(whole)),
             ..Self::starting_at(whole.started)
         }
+    }
+
+    /// A meter that starts now, whose counts are the process's, too, and whose calls are parts of a span.
+    pub fn of_process(process: Arc<Counters>, span: tracing::Span) -> Self {
+        Self {
+            process: Some(process),
+            span: Mutex::new(span),
+            ..Self::default()
+        }
+    }
+
+    /// The span that the calls are parts of.
+    pub fn span(&self) -> tracing::Span {
+        if let Some(whole) = &self.whole {
+            return whole.span();
+        }
+        let span = self.span.lock();
+        span.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Ends the span, as far as the meter holds it.
+    pub fn close(&self) {
+        let span = self.span.lock();
+        *span.unwrap_or_else(PoisonError::into_inner) = tracing::Span::none();
+    }
+
+    /// When it started.
+    pub fn started(&self) -> Instant {
+        self.started
     }
 
     /// The counters as they stand.
@@ -194,6 +229,7 @@ impl Meter {
     pub(crate) fn count_retry(&self, throttled: Option<Duration>) {
         self.each(|meter| {
             meter.retries.fetch_add(1, Relaxed);
+            meter.process.iter().for_each(|process| process.retry());
         });
         self.count_throttle(throttled.unwrap_or_default());
     }
@@ -201,6 +237,10 @@ impl Meter {
     pub(crate) fn count_throttle(&self, wait: Duration) {
         self.each(|meter| {
             meter.throttle_nanos.fetch_add(nanos(wait), Relaxed);
+            meter
+                .process
+                .iter()
+                .for_each(|process| process.throttle(wait));
         });
     }
 
@@ -208,6 +248,8 @@ impl Meter {
         self.each(|meter| {
             meter.bytes.fetch_add(bytes, Relaxed);
             meter.wire_bytes.fetch_add(wire_bytes, Relaxed);
+            let process = meter.process.iter();
+            process.for_each(|process| process.received(bytes, wire_bytes));
         });
     }
 
@@ -247,6 +289,11 @@ impl Meter {
     pub(crate) fn record(&self, record: CallRecord) -> Option<usize> {
         if let Some(whole) = &self.whole {
             return whole.record(record);
+        }
+        // What came from the cache is no call.
+        if let Some(process) = self.process.as_ref().filter(|_| record.age.is_none()) {
+            let time = Duration::from_millis(record.milliseconds);
+            process.call(record.method, record.status, time);
         }
         let mut records = self.records.lock().unwrap_or_else(PoisonError::into_inner);
         if records.len() == RECORDS {

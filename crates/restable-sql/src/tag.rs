@@ -11,6 +11,19 @@ impl Parsed {
     pub fn tag(&self) -> &'static str {
         tag(&self.statement)
     }
+
+    /// Whether a client is told how many targets there were, and no rows: what changes something without RETURNING.
+    #[must_use]
+    pub fn is_counted(&self) -> bool {
+        match &self.statement {
+            Statement::Insert(insert) => insert.returning.is_none(),
+            Statement::Replace(Replace::Rows(insert)) => insert.returning.is_none(),
+            Statement::Update(update) => update.returning.is_none(),
+            Statement::Replace(Replace::Set(update)) => update.returning.is_none(),
+            Statement::Delete(delete) => delete.returning.is_none(),
+            _ => false,
+        }
+    }
 }
 
 fn tag(statement: &Statement) -> &'static str {

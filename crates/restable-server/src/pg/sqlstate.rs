@@ -26,7 +26,7 @@ pub fn sqlstate(error: &Error) -> &'static str {
         // object_not_in_prerequisite_state: nobody can be asked.
         Error::Unconfirmed { .. } => "55000",
         // io_error
-        Error::Journal(_) => "58030",
+        Error::Journal(_) | Error::Audit(_) => "58030",
         Error::Timeout(_) => "57014",
         Error::Internal(_) => "XX000",
     }
