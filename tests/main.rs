@@ -23,6 +23,8 @@ mod faults;
 mod forecast;
 mod hostile;
 mod house;
+mod kept;
+mod kept_commands;
 mod kill;
 mod narrowing;
 mod postgres;

@@ -33,6 +33,8 @@ pub enum Command {
     Exec(ExecArguments),
     /// The engine behind Postgres wire, until Ctrl-C.
     Serve(ServeArguments),
+    /// Read materialized views anew, for a scheduler. Each is refreshed whole or stays as it was.
+    Refresh(RefreshArguments),
     /// A local Azure Resource Manager, until Ctrl-C.
     Emulator(EmulatorArguments),
     /// Actions that were started from here, across runs.
@@ -107,6 +109,19 @@ pub struct ServeArguments {
     pub partial: bool,
     #[command(flatten)]
     pub connection: ConnectionArguments,
+}
+
+/// `restable refresh`.
+#[derive(Debug, Args)]
+pub struct RefreshArguments {
+    /// The materialized views, in this order.
+    #[arg(value_name = "NAME", required_unless_present = "all")]
+    pub names: Vec<String>,
+    /// All materialized views, in the order in which they were made.
+    #[arg(long, conflicts_with = "names")]
+    pub all: bool,
+    #[command(flatten)]
+    pub session: SessionArguments,
 }
 
 /// `restable operations`.
@@ -199,6 +214,10 @@ pub struct ConnectionArguments {
     /// A registry's `src` tree whose services replace built-in services of the same name.
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub provider_specs: Option<String>,
+    /// The directory that snapshots are kept in [default: restable/ in the user's data directory; with --emulator one that ends
+    /// with the run]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub data_dir: Option<String>,
     /// Log to stderr.
     #[arg(long, value_enum, value_name = "LEVEL")]
     pub log: Option<Level>,
@@ -332,6 +351,7 @@ impl ConnectionArguments {
             ("--cloud", "cloud", &self.cloud),
             ("--tenant", "tenant", &self.tenant),
             ("--provider-specs", "provider_specs", &self.provider_specs),
+            ("--data-dir", "data_dir", &self.data_dir),
         ];
         let given = flags
             .into_iter()

@@ -40,6 +40,12 @@ pub const THROTTLE: &str = "RESTABLE_THROTTLE";
 pub const MEMORY_LIMIT: &str = "RESTABLE_MEMORY_LIMIT";
 /// The file that actions are journaled in; `--emulator` journals in memory.
 pub const JOURNAL: &str = "RESTABLE_JOURNAL";
+/// The directory that snapshots are kept in, as `--data-dir`; `--emulator` keeps them for as long as it runs.
+pub const DATA_DIR: &str = "RESTABLE_DATA_DIR";
+/// Whether a refresh is kept although scopes could not be read.
+pub const PARTIAL_REFRESH: &str = "RESTABLE_PARTIAL_REFRESH";
+/// How long, or how many, refreshes of a snapshot are kept.
+pub const KEEP_REFRESHES: &str = "RESTABLE_KEEP_REFRESHES";
 /// When to ask before calls that change something: `auto`, `always` or `never`.
 pub const CONFIRM: &str = "RESTABLE_CONFIRM";
 /// Whether long-running operations are waited for.
@@ -56,6 +62,8 @@ pub const RECHECK_AFTER: &str = "RESTABLE_RECHECK_AFTER";
 pub const XDG_CONFIG_HOME: &str = "XDG_CONFIG_HOME";
 /// Where `restable/journal.db`, `restable/history` and `restable/walks` are kept, an absolute path; `~/.local/state` if it is not set.
 pub const XDG_STATE_HOME: &str = "XDG_STATE_HOME";
+/// Where `restable/snapshots/` is kept, an absolute path; `~/.local/share` if it is not set.
+pub const XDG_DATA_HOME: &str = "XDG_DATA_HOME";
 /// The user's home directory; the one of the user database if it is not set.
 pub const HOME: &str = "HOME";
 /// The default subscription of Azure's own tools; [`DEFAULT_SUBSCRIPTION`] wins over it.
@@ -88,6 +96,9 @@ pub const SETTINGS: &[(&str, &str)] = &[
     (SUBSCRIPTIONS, "subscriptions"),
     (MEMORY_LIMIT, "memory_limit"),
     (JOURNAL, "journal"),
+    (DATA_DIR, "data_dir"),
+    (PARTIAL_REFRESH, "partial_refresh"),
+    (KEEP_REFRESHES, "keep_refreshes"),
     (CONFIRM, "confirm"),
     (WAIT, "wait"),
     (POLL_INTERVAL, "poll_interval"),

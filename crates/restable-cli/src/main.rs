@@ -71,6 +71,9 @@ fn run(arguments: Arguments, environment: &Environment) -> Result<Exit> {
             Some(Command::Shell(arguments)) => commands::shell::run(&arguments, environment).await,
             Some(Command::Exec(arguments)) => commands::exec::run(&arguments, environment).await,
             Some(Command::Serve(arguments)) => commands::serve::run(&arguments, environment).await,
+            Some(Command::Refresh(arguments)) => {
+                commands::refresh::run(&arguments, environment).await
+            }
             Some(Command::Emulator(arguments)) => {
                 commands::emulator::run(arguments, environment).await
             }

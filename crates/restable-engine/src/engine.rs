@@ -14,6 +14,7 @@ use crate::memory::{Memory, MemoryPlace};
 use crate::pg_catalog::Relations;
 use crate::session::{Door, Session};
 use crate::settings::Settings;
+use crate::snapshots::{DataPlace, Store};
 use crate::{Error, Result};
 
 /// What all sessions of a process share: the documents and one client a provider.
@@ -22,6 +23,7 @@ pub struct Engine {
     pub(crate) registry: Arc<Registry>,
     pub(crate) clients: Arc<HashMap<String, Client>>,
     pub(crate) relations: Arc<Relations>,
+    pub(crate) snapshots: Option<Arc<Store>>,
     actions: Arc<Actions>,
     pub(crate) memory: Arc<Memory>,
     pub(crate) cache: Arc<Cache>,
@@ -46,6 +48,17 @@ impl Engine {
             relations: Arc::default(),
             memory: Arc::default(),
             cache: Arc::default(),
+            snapshots: None,
+        }
+    }
+
+    /// The same, with a directory in which snapshots are kept. Without this there are none, and tables that are created stay
+    /// in the session.
+    #[must_use]
+    pub fn with_data(self, place: DataPlace) -> Engine {
+        Engine {
+            snapshots: Some(Arc::new(Store::new(place))),
+            ..self
         }
     }
 

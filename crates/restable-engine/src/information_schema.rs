@@ -12,6 +12,7 @@ use crate::catalog::{OWN_CATALOG, OWN_SCHEMA};
 use crate::functions::NAME_METADATA;
 use crate::shared::Shared;
 use crate::show::{kind_name, texts, type_name};
+use crate::snapshots::{self, Kind};
 use crate::table::{Role, at_hand, columns};
 use crate::{Error, Result};
 
@@ -23,6 +24,8 @@ pub const TABLES: &[&str] = &[
     "views",
     "restable_parameters",
     "restable_methods",
+    "restable_snapshots",
+    "restable_refreshes",
 ];
 
 /// One of the tables.
@@ -34,6 +37,7 @@ pub async fn table(shared: &Arc<Shared>, name: &str) -> Result<Option<Arc<dyn Ta
         "views" => views(shared)?,
         "restable_parameters" => parameters(shared)?,
         "restable_methods" => methods(shared)?,
+        name if snapshots::TABLES.contains(&name) => snapshots::information(shared, name)?,
         _ => return Ok(None),
     };
     Ok(Some(at_hand(batch.schema(), batch)?))
@@ -110,7 +114,12 @@ fn tables(shared: &Shared) -> Result<RecordBatch> {
         ]));
     }
     for name in shared.own.table_names() {
-        rows.push(row([OWN_CATALOG, OWN_SCHEMA, &name, "LOCAL TABLE"]));
+        let kind = match snapshots::kind(shared, &name) {
+            Some(Kind::MaterializedView) => "MATERIALIZED VIEW",
+            Some(Kind::Table) => "BASE TABLE",
+            None => "LOCAL TABLE",
+        };
+        rows.push(row([OWN_CATALOG, OWN_SCHEMA, &name, kind]));
     }
     texts(
         &["table_catalog", "table_schema", "table_name", "table_type"],
@@ -153,7 +162,10 @@ pub async fn columns_of(shared: &Arc<Shared>, full: &[String; 3]) -> Result<Vec<
         .await?
         .ok_or_else(|| Error::internal(format!("the table `{}` is gone", full.join("."))))?;
     let schema = provider.schema();
-    let columns = schema.fields().iter().map(|field| {
+    let hidden = snapshots::hidden(&*provider);
+    let shown = schema.fields().iter();
+    let shown = shown.filter(|field| hidden != Some(field.name().as_str()));
+    let columns = shown.map(|field| {
         let name = field
             .metadata()
             .get(NAME_METADATA)
@@ -192,8 +204,13 @@ async fn all_columns(shared: &Arc<Shared>) -> Result<RecordBatch> {
         );
     }
     for name in shared.own.table_names() {
+        let is_kept = !shared.own.is_of_session(&name);
         let full = [OWN_CATALOG.to_owned(), OWN_SCHEMA.to_owned(), name];
-        let listed = columns_of(shared, &full).await?;
+        let listed = match columns_of(shared, &full).await {
+            // One damaged file must not hide all other tables; reading the table tells what is wrong.
+            Err(_) if is_kept => continue,
+            listed => listed?,
+        };
         rows.extend(
             listed
                 .into_iter()

@@ -44,6 +44,7 @@ pub mod settings;
 mod shared;
 mod show;
 mod show_calls;
+pub mod snapshots;
 pub mod statement;
 pub mod table;
 mod templates;

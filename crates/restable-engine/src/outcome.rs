@@ -13,6 +13,7 @@ use futures::StreamExt;
 use crate::acting::{ActionTotals, Stopper};
 use crate::functions::NAME_METADATA;
 use crate::names::{Heading, Names};
+use crate::snapshots::Reading;
 use crate::statement::{Missing, Running, Statement, lock};
 use crate::{Error, Result};
 
@@ -77,6 +78,8 @@ pub struct Report {
     pub missing: Vec<Missing>,
     /// What the user should know although nothing failed.
     pub notices: Vec<String>,
+    /// What was read of snapshots.
+    pub snapshots: Vec<Reading>,
     /// What the targets came to, if the statement acts.
     pub actions: Option<Box<ActionTotals>>,
 }
@@ -172,6 +175,7 @@ impl Report {
             absent: statement.absent(),
             missing: statement.missing(),
             notices: statement.notices(),
+            snapshots: statement.snapshots(),
             actions: lock(&statement.actions).clone().map(Box::new),
         }
     }
@@ -209,6 +213,7 @@ impl Report {
             (false, None) => parts.push(others.join(", ")),
             (true, None) => {}
         }
+        parts.extend(self.snapshots.iter().map(Reading::words));
         if self.absent > 0 {
             parts.push(format!("{} absent", grouped(self.absent)));
         }

@@ -7,9 +7,7 @@ use std::time::Instant;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, SchemaRef};
-use datafusion::catalog::{
-    CatalogProvider, MemoryCatalogProvider, MemorySchemaProvider, SchemaProvider as _,
-};
+use datafusion::catalog::{CatalogProvider, MemoryCatalogProvider, SchemaProvider as _};
 use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::{SessionStateBuilder, SessionStateDefaults};
@@ -40,6 +38,7 @@ use crate::planning::{describe_ddl, on_deep_stack, plan_given, plan_with, spaced
 use crate::prompt::{PromptFilters, may_stop_early};
 use crate::settings::{Origin, Settings};
 use crate::shared::{Shared, keep_names};
+use crate::snapshots::{Keeping, OwnSchema};
 use crate::statement::{Kept, Running, Statement, lock};
 use crate::{Error, Result, explain, functions, placeholders, show};
 
@@ -92,6 +91,7 @@ enum Action {
     Set(String, String),
     Reset(Option<String>),
     Postgres(Vec<Variable>),
+    Keep(Box<Keeping>),
 }
 
 impl Prepared {
@@ -108,7 +108,26 @@ impl Prepared {
             }
             Action::Rows(batch) => Some(headed(&batch.schema(), &self.names)),
             Action::Act(acting) => Some(headed(acting.schema(), &self.names)),
-            Action::Use(_) | Action::Set(..) | Action::Reset(_) | Action::Postgres(_) => None,
+            Action::Use(_)
+            | Action::Set(..)
+            | Action::Reset(_)
+            | Action::Postgres(_)
+            | Action::Keep(_) => None,
+        }
+    }
+
+    pub(crate) fn of_plan(plan: LogicalPlan) -> Prepared {
+        Prepared {
+            action: Action::Plan(Box::new(plan)),
+            names: Names::default(),
+            source: None,
+        }
+    }
+
+    pub(crate) fn into_plan(self) -> Result<LogicalPlan> {
+        match self.action {
+            Action::Plan(plan) => Ok(*plan),
+            _ => Err(Error::internal("a plan was expected")),
         }
     }
 
@@ -152,7 +171,7 @@ impl Session {
             .insert(chosen.map_or(0, |at| at + 1), narrowing);
         optimizer.rules.push(Arc::new(PromptFilters));
         let own_catalog = Arc::new(MemoryCatalogProvider::new());
-        let own = Arc::new(MemorySchemaProvider::new());
+        let own = Arc::new(OwnSchema::new(engine.snapshots.clone()));
         let mut state = SessionStateBuilder::new()
             .with_config(config)
             .with_runtime_env(runtime(&settings)?)
@@ -378,6 +397,9 @@ impl Session {
                 &named
             }
         };
+        if let Some(keeping) = self.keeping(parsed, statement, given).await? {
+            return quiet(Action::Keep(Box::new(keeping)));
+        }
         match statement {
             Sql::Query(statement) => self.plan((**statement).clone(), given).await,
             Sql::Explain(explain) => match &*explain.statement {
@@ -484,6 +506,7 @@ impl Session {
                     source: None,
                 })
             }
+            Sql::Refresh(_) => Err(Error::internal("a refresh was not understood")),
             Sql::Connection(_) => Err(Error::from(
                 Diagnostic::new("R0309", "transactions and cursors belong to connections of `restable serve`")
                     .at(parsed.span)
@@ -502,7 +525,7 @@ impl Session {
 
     /// Drops the tables and views that the session created.
     pub fn discard_tables(&self) -> Result<()> {
-        for name in self.shared.own.table_names() {
+        for name in self.shared.own.session_names() {
             self.shared.own.deregister_table(&name)?;
         }
         Ok(())
@@ -579,7 +602,15 @@ impl Session {
         })
     }
 
-    async fn plan(&self, mut statement: ast::Statement, given: &Given) -> Result<Prepared> {
+    pub(crate) async fn plan(
+        &self,
+        mut statement: ast::Statement,
+        given: &Given,
+    ) -> Result<Prepared> {
+        // What a session creates ends with it: it is temporary, whether the statement says so or not.
+        if let ast::Statement::CreateTable(table) = &mut statement {
+            table.temporary = false;
+        }
         placeholders::bind(&mut statement, given)?;
         self.rewrite_postgres(&mut statement).await?;
         let (plan, names) = plan_given(&self.shared, given, statement).await?;
@@ -610,8 +641,17 @@ impl Session {
 
     /// Runs what was prepared.
     pub async fn run(&self, prepared: Prepared) -> Result<Outcome> {
+        let statement = self.begin_statement();
+        self.run_as(prepared, statement).await
+    }
+
+    /// As [`Session::run`], for a statement that was begun already.
+    pub(crate) async fn run_as(
+        &self,
+        prepared: Prepared,
+        mut statement: Statement,
+    ) -> Result<Outcome> {
         let started = Instant::now();
-        let mut statement = self.begin_statement();
         // A set that is acted on is read completely, or nothing is sent.
         if matches!(&prepared.action, Action::Act(acting) if !acting.only_asks()) {
             statement.partial = false;
@@ -702,6 +742,14 @@ impl Session {
                 return Ok(Outcome::Done {
                     message: format!("{key} = {value}"),
                     report: None,
+                });
+            }
+            Action::Keep(keeping) => {
+                let told = source.clone();
+                let outcome = self.run_keeping(*keeping, started).await;
+                return outcome.map_err(|problem| {
+                    told.iter()
+                        .fold(problem, |problem, parsed| located(problem, parsed))
                 });
             }
             Action::Postgres(variables) => {

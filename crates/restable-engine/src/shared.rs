@@ -3,11 +3,12 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, RwLock, Weak};
 
-use datafusion::catalog::{MemorySchemaProvider, TableProvider};
+use datafusion::catalog::TableProvider;
 use datafusion::common::Column;
 use datafusion::common::metadata::FieldMetadata;
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::{DdlStatement, Expr, LogicalPlan, LogicalPlanBuilder};
+use datafusion::sql::sqlparser::ast::TableVersion;
 use futures::FutureExt as _;
 use restable_spec::Registry;
 use restable_spec::names::fold;
@@ -17,6 +18,7 @@ use crate::catalog::{self, Current, Directory, OWN_CATALOG, OWN_SCHEMA};
 use crate::functions::NAME_METADATA;
 use crate::names::{KnownTable, Names, Resolver};
 use crate::outcome::headed;
+use crate::snapshots::{self, OwnSchema};
 use crate::{Error, Result};
 
 /// So many services of a provider are read to find out what a name without its service may mean.
@@ -28,7 +30,7 @@ pub struct Shared {
     pub(crate) registry: Arc<Registry>,
     pub(crate) current: RwLock<Current>,
     pub(crate) tables: Mutex<HashMap<String, Arc<dyn TableProvider>>>,
-    pub(crate) own: Arc<MemorySchemaProvider>,
+    pub(crate) own: Arc<OwnSchema>,
     /// The services in which a client of PostgreSQL looks for bare names.
     pub(crate) search: RwLock<Vec<String>>,
     pub(crate) relations: Arc<crate::pg_catalog::Relations>,
@@ -80,6 +82,10 @@ impl Shared {
 }
 
 impl Resolver for Shared {
+    fn at(&self, parts: &[String], version: &TableVersion) -> Result<KnownTable> {
+        snapshots::resolve(self, parts, version)
+    }
+
     fn resolve(&self, parts: &[String]) -> Result<Option<KnownTable>> {
         use datafusion::catalog::SchemaProvider as _;
         let folded: Vec<String> = parts
@@ -207,12 +213,13 @@ impl Resolver for Shared {
 
 impl Shared {
     /// What a user made, with the columns that it has.
-    fn own_table(&self, full: [String; 3]) -> Result<KnownTable> {
+    pub(crate) fn own_table(&self, full: [String; 3]) -> Result<KnownTable> {
         use datafusion::catalog::SchemaProvider as _;
         // A schema in memory answers at once.
         let found = self.own.table(&full[2]).now_or_never();
         let table = found.transpose()?.flatten();
-        let schema = table.map(|table| table.schema());
+        let hidden = table.as_deref().and_then(snapshots::hidden);
+        let schema = table.as_ref().map(|table| table.schema());
         let fields = schema.iter().flat_map(|schema| schema.fields());
         let mut known = KnownTable {
             full,
@@ -224,7 +231,10 @@ impl Shared {
             let display = field.metadata().get(NAME_METADATA);
             let display = display.unwrap_or(field.name()).clone();
             known.displays.insert(field.name().clone(), display);
-            known.visible.push(field.name().clone());
+            match hidden == Some(field.name().as_str()) {
+                true => known.hidden.push(field.name().clone()),
+                false => known.visible.push(field.name().clone()),
+            }
         }
         Ok(known)
     }

@@ -15,6 +15,7 @@ use crate::cache::Cache;
 use crate::identity::Spellings;
 use crate::listing::Listing;
 use crate::memory::{Memory, Seen};
+use crate::snapshots::Reading;
 
 /// A scope that could not be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,6 +66,8 @@ pub struct Statement {
     notices: Mutex<Vec<String>>,
     absent: AtomicU64,
     read: Mutex<BTreeMap<String, HashSet<String>>>,
+    /// What was read of snapshots.
+    snapshots: Mutex<Vec<Reading>>,
     /// What the targets of a statement that acts came to.
     pub(crate) actions: Mutex<Option<ActionTotals>>,
     /// How many calls it may make.
@@ -115,6 +118,7 @@ impl Statement {
             notices: Mutex::default(),
             absent: AtomicU64::new(0),
             read: Mutex::default(),
+            snapshots: Mutex::default(),
             actions: Mutex::default(),
             allowance: Arc::new(Allowance::new(settings.max_calls, Some(shared.hourly))),
             memory: shared.memory,
@@ -149,6 +153,7 @@ impl Statement {
             notices: Mutex::default(),
             absent: AtomicU64::new(0),
             read: Mutex::default(),
+            snapshots: Mutex::default(),
             actions: Mutex::default(),
             allowance: Arc::clone(&self.allowance),
             memory: Arc::clone(&self.memory),
@@ -334,6 +339,20 @@ impl Statement {
         {
             known.push(missing);
         }
+    }
+
+    /// Notes what is read of a snapshot, once.
+    pub(crate) fn note_snapshot(&self, reading: Reading) {
+        let mut known = lock(&self.snapshots);
+        let same = |one: &Reading| (&one.name, &one.time) == (&reading.name, &reading.time);
+        if !known.iter().any(same) {
+            known.push(reading);
+        }
+    }
+
+    /// What was read of snapshots.
+    pub fn snapshots(&self) -> Vec<Reading> {
+        lock(&self.snapshots).clone()
     }
 
     /// The scopes that could not be read.

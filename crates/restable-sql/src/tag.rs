@@ -22,6 +22,7 @@ fn tag(statement: &Statement) -> &'static str {
             ast::Statement::CreateSchema { .. } => "CREATE SCHEMA",
             ast::Statement::Drop { object_type, .. } => match object_type {
                 ObjectType::View => "DROP VIEW",
+                ObjectType::MaterializedView => "DROP MATERIALIZED VIEW",
                 ObjectType::Schema => "DROP SCHEMA",
                 _ => "DROP TABLE",
             },
@@ -40,6 +41,7 @@ fn tag(statement: &Statement) -> &'static str {
         Statement::Use(_) => "USE",
         Statement::Set(_) => "SET",
         Statement::Reset(_) => "RESET",
+        Statement::Refresh(_) => "REFRESH MATERIALIZED VIEW",
         Statement::Connection(connection) => match connection {
             Connection::Begin(_) => "BEGIN",
             Connection::Commit => "COMMIT",

@@ -17,6 +17,7 @@ use crate::catalog::{OWN_CATALOG, OWN_SCHEMA};
 use crate::functions::NAME_METADATA;
 use crate::information_schema::is_readable;
 use crate::shared::Shared;
+use crate::snapshots;
 use crate::statement::lock;
 use crate::table::{Role, at_hand, columns};
 use crate::{Error, Result};
@@ -63,9 +64,22 @@ pub struct Relation {
     pub schema: String,
     /// Whether it is a view.
     pub view: bool,
+    /// Whether it is a materialized view.
+    pub materialized: bool,
     /// What a view is made of.
     pub definition: Option<String>,
     columns: Vec<(String, u32)>,
+}
+
+impl Relation {
+    /// PostgreSQL's letter for what it is.
+    pub fn kind(&self) -> &'static str {
+        match (self.view, self.materialized) {
+            (true, _) => "v",
+            (_, true) => "m",
+            _ => "r",
+        }
+    }
 }
 
 /// An OID out of a name: the same in every session and process.
@@ -119,12 +133,19 @@ pub async fn relations(shared: &Arc<Shared>) -> Result<Vec<Relation>> {
     }
     for name in shared.own.table_names() {
         let full = [OWN_CATALOG.to_owned(), OWN_SCHEMA.to_owned(), name.clone()];
+        let kept = snapshots::kind(shared, &name);
+        let columns = match fields(shared, &full).await {
+            // One damaged file must not hide all other tables; reading the table tells what is wrong.
+            Err(_) if kept.is_some() => Vec::new(),
+            columns => columns?,
+        };
         all.push(Relation {
             oid: oid_of(&full.join(".")),
-            columns: fields(shared, &full).await?,
+            columns,
             schema: OWN_SCHEMA.to_owned(),
             view: false,
-            definition: None,
+            materialized: kept == Some(snapshots::Kind::MaterializedView),
+            definition: snapshots::definition(shared, &name),
             name,
         });
     }
@@ -174,6 +195,7 @@ async fn of_provider(
                     name: resource.name.clone(),
                     schema: resource.service.clone(),
                     view: resource.view.is_some(),
+                    materialized: false,
                     definition: resource.view.as_ref().map(|view| view.ddl.clone()),
                     columns: listed,
                 });
@@ -216,7 +238,10 @@ async fn fields(shared: &Arc<Shared>, full: &[String; 3]) -> Result<Vec<(String,
         let name = name.filter(|name| restable_spec::names::fold(name) == *field.name());
         (name.unwrap_or(field.name()).clone(), kinds::of_field(field))
     };
-    Ok(schema.fields().iter().map(one).collect())
+    let hidden = snapshots::hidden(&*table);
+    let shown = schema.fields().iter();
+    let shown = shown.filter(|field| hidden != Some(field.name().as_str()));
+    Ok(shown.map(one).collect())
 }
 
 /// A table of `pg_catalog`.
@@ -312,7 +337,7 @@ async fn rows(shared: &Arc<Shared>, name: &str) -> Result<Vec<Row>> {
             let all = relations(shared)
                 .await?
                 .into_iter()
-                .filter(|relation| relation.view == views);
+                .filter(|relation| relation.view == views && !relation.materialized);
             let one = |relation: Relation| {
                 let definition = relation.definition.map_or(Cell::Null, Cell::Text);
                 let mut row = vec![("schemaname", text(relation.schema))];
@@ -335,6 +360,25 @@ async fn rows(shared: &Arc<Shared>, name: &str) -> Result<Vec<Row>> {
                 row
             };
             all.map(one).collect()
+        }
+        "pg_matviews" => {
+            let all = relations(shared).await?.into_iter();
+            let one = |relation: Relation| {
+                vec![
+                    ("schemaname", text(relation.schema)),
+                    ("matviewname", text(relation.name)),
+                    ("matviewowner", text("restable")),
+                    ("hasindexes", Cell::Is(false)),
+                    ("ispopulated", Cell::Is(true)),
+                    (
+                        "definition",
+                        relation.definition.map_or(Cell::Null, Cell::Text),
+                    ),
+                ]
+            };
+            all.filter(|relation| relation.materialized)
+                .map(one)
+                .collect()
         }
         _ => Vec::new(),
     })
@@ -369,7 +413,7 @@ fn class(relation: &Relation) -> Row {
         ("reltuples", Cell::Real(-1.0)),
         ("relallvisible", Cell::Number(0)),
         ("relpersistence", text("p")),
-        ("relkind", text(if relation.view { "v" } else { "r" })),
+        ("relkind", text(relation.kind())),
         ("relnatts", Cell::Number(relation.columns.len() as i64)),
         ("relchecks", Cell::Number(0)),
         ("relhasrules", Cell::Is(relation.view)),

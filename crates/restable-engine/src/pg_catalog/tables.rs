@@ -92,6 +92,10 @@ pub const FILLED: &[Layout] = &[
         "schemaname text, viewname text, viewowner text, definition text",
     ),
     table(
+        "pg_matviews",
+        "schemaname text, matviewname text, matviewowner text, tablespace text, hasindexes bool, ispopulated bool, definition text",
+    ),
+    table(
         "pg_range",
         "rngtypid oid, rngsubtype oid, rngmultitypid oid, rngcollation oid, rngsubopc oid, rngcanonical oid, rngsubdiff oid",
     ),
@@ -180,10 +184,6 @@ pub const EMPTY: &[Layout] = &[
     table(
         "pg_locks",
         "locktype text, database oid, relation oid, pid int4, mode text, granted bool",
-    ),
-    table(
-        "pg_matviews",
-        "schemaname text, matviewname text, matviewowner text, tablespace text, hasindexes bool, ispopulated bool, definition text",
     ),
     table(
         "pg_opclass",
