@@ -832,11 +832,16 @@ impl Session {
     }
 
     pub(crate) fn begin_statement(&self) -> Statement {
+        self.begin_with(&self.settings())
+    }
+
+    /// A statement with other settings than the session's, which counts as one of it.
+    pub(crate) fn begin_with(&self, settings: &Settings) -> Statement {
         Statement::new(
             Arc::clone(&self.engine.registry),
             Arc::clone(&self.engine.clients),
             Arc::clone(&self.spellings),
-            &self.settings(),
+            settings,
             Kept {
                 memory: Arc::clone(&self.engine.memory),
                 cache: Arc::clone(&self.engine.cache),

@@ -17,7 +17,7 @@ use super::store::Writer;
 use crate::functions::{FOLD_METADATA, INPUT_METADATA};
 use crate::outcome::Report;
 use crate::session::{Prepared, Session};
-use crate::statement::Missing;
+use crate::statement::{Missing, Statement};
 use crate::{Error, Outcome, Result};
 
 /// Missing scopes that an error names.
@@ -29,8 +29,8 @@ pub struct Source<'s> {
     pub session: &'s Session,
     /// The query.
     pub plan: LogicalPlan,
-    /// Whether scopes that cannot be read may be left out and told at the end.
-    pub tells_all: bool,
+    /// The statement that its calls count for. If it may leave out scopes, all that cannot be read are told at the end.
+    pub running: Statement,
     /// Whether rows with scopes missing are kept.
     pub keeps_partial: bool,
 }
@@ -47,8 +47,8 @@ pub async fn fill(
     let store = Arc::clone(writer.store());
     let started = store.now();
     let part = writer.begin()?;
-    let mut running = source.session.begin_statement();
-    running.partial = source.tells_all || source.keeps_partial;
+    let mut running = source.running;
+    running.partial |= source.keeps_partial;
     let prepared = Prepared::of_plan(source.plan);
     // A statement that keeps rows runs one that reads them.
     let outcome = Box::pin(source.session.run_as(prepared, running)).await?;

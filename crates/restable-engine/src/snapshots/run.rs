@@ -362,10 +362,11 @@ impl Session {
             }
         }
         let settings = self.settings();
+        let reading = create.apart.as_deref().unwrap_or(self);
         let source = Source {
-            session: create.apart.as_deref().unwrap_or(self),
+            session: reading,
             plan: create.plan,
-            tells_all: settings.partial_results,
+            running: self.begin_with(&reading.settings()),
             keeps_partial: settings.partial_refresh,
         };
         let filled = fill(&writer, source, &create.statement, None).await;
@@ -418,7 +419,7 @@ impl Session {
             let source = Source {
                 session: &apart,
                 plan,
-                tells_all: settings.partial_results,
+                running: self.begin_with(&apart.settings()),
                 keeps_partial: settings.partial_refresh,
             };
             fill(&writer, source, &manifest.statement, known.newest()).await
@@ -492,6 +493,8 @@ fn apart(session: &Session, context: &Context) -> Result<Session> {
             context.default_subscription.clone().unwrap_or_default(),
         ),
         ("subscriptions", context.subscriptions.join(",")),
+        // A refresh is of what is there now.
+        ("cache_ttl", "0".to_owned()),
     ];
     for (name, value) in texts {
         settings.set(name, &value, Origin::Statement)?;
