@@ -68,7 +68,7 @@ mod tests {
 
     #[test]
     fn no_name_is_a_path() {
-        for name in ["a", "_", "estate_2026", "lost+found"].iter().take(3) {
+        for name in ["a", "_", "estate_2026"] {
             assert!(is_allowed(name), "{name}");
         }
         let longest = "a".repeat(63);
