@@ -5,7 +5,7 @@
 USE azure.data_protection;
 
 -- One row: what is restored, and to what. Later statements use the row, so all of them speak of the same recovery point.
-CREATE TABLE drill AS
+CREATE TEMP TABLE drill AS
 SELECT i.subscription_id, i.resource_group_name, i.vault_name, i.backup_instance_name, i.friendly_name, i.location,
        r.recovery_point_id, r.recovery_point_time, json_extract(r.data_stores, '$[0]') AS data_store,
        i.friendly_name || '-drill' AS target_name,

@@ -153,6 +153,7 @@ const WRITTEN: &[(&str, &str)] = &[
         "restore-drill",
         "1 BackupInstances_TriggerRestore, 1 BackupInstances_ValidateForRestore",
     ),
+    ("snapshots", "1 BackupInstances_StopProtection"),
     (
         "undelete",
         "1 BackupInstances_ResumeProtection, 1 DeletedBackupInstances_Undelete",
@@ -372,6 +373,23 @@ fn decommission() {
         let refused = script.without("--yes").run(&emulator, &[]).await.ended(1);
         assert_eq!(refused.written(), "");
         assert!(refused.output.stderr.contains("--yes"));
+    });
+}
+
+/// One disk is not as it was at the first refresh, and nothing else is told.
+#[test]
+fn snapshots() {
+    run(async {
+        let emulator = emulator().await;
+        let ran = Script::read("snapshots").run(&emulator, &[]).await.ended(0);
+        assert_eq!(ran.column(1, "item"), ["disk-dc01-os"]);
+        assert_eq!(ran.column(1, "before"), ["ProtectionConfigured"]);
+        assert_eq!(ran.column(1, "after"), ["ProtectionStopped"]);
+        assert_eq!(ran.column(2, "refreshes"), ["2"]);
+        assert!(
+            ran.output.stderr.contains("2 refreshes of `estate`")
+                || ran.output.stderr.contains("snapshot `estate` of")
+        );
     });
 }
 

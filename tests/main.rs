@@ -24,6 +24,8 @@ mod forecast;
 mod hostile;
 mod house;
 mod json_columns;
+mod kept;
+mod kept_commands;
 mod kill;
 mod memory;
 mod narrowing;

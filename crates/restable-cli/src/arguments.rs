@@ -33,6 +33,8 @@ pub enum Command {
     Exec(ExecArguments),
     /// The engine behind Postgres wire, until Ctrl-C.
     Serve(ServeArguments),
+    /// Read materialized views anew, for a scheduler. Each is refreshed whole or stays as it was.
+    Refresh(RefreshArguments),
     /// A local Azure Resource Manager, until Ctrl-C.
     Emulator(EmulatorArguments),
     /// Actions that were started from here, across runs.
@@ -87,6 +89,9 @@ pub struct ServeArguments {
     /// Where clients of PostgreSQL connect; loopback only. Port 0 takes a free one.
     #[arg(long, value_name = "ADDR")]
     pub pg: Option<SocketAddr>,
+    /// Let sessions send what changes something. There is nobody to ask: `SET confirm = never` is a session's way to say yes.
+    #[arg(long)]
+    pub allow_writes: bool,
     /// So many clients at once.
     #[arg(long, value_name = "N", default_value_t = 1000)]
     pub max_connections: usize,
@@ -106,7 +111,38 @@ pub struct ServeArguments {
     #[arg(long)]
     pub partial: bool,
     #[command(flatten)]
+    pub observation: ObservationArguments,
+    #[command(flatten)]
     pub connection: ConnectionArguments,
+}
+
+/// What a server tells of itself.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Observation")]
+pub struct ObservationArguments {
+    /// Answer Prometheus at `http://ADDR/metrics`; loopback only. Port 0 takes a free one.
+    #[arg(long, value_name = "ADDR")]
+    pub metrics: Option<SocketAddr>,
+    /// Write a line of JSON before a statement changes anything, and one when its targets have ended. Nothing is sent where that
+    /// cannot be written.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub audit_log: Option<PathBuf>,
+    /// Send spans of statements, scans and calls to an OpenTelemetry collector over gRPC; `OTEL_EXPORTER_OTLP_ENDPOINT` does so, too.
+    #[arg(long, value_name = "URL")]
+    pub otlp: Option<Url>,
+}
+
+/// `restable refresh`.
+#[derive(Debug, Args)]
+pub struct RefreshArguments {
+    /// The materialized views, in this order.
+    #[arg(value_name = "NAME", required_unless_present = "all")]
+    pub names: Vec<String>,
+    /// All materialized views, in the order in which they were made.
+    #[arg(long, conflicts_with = "names")]
+    pub all: bool,
+    #[command(flatten)]
+    pub session: SessionArguments,
 }
 
 /// `restable operations`.
@@ -199,6 +235,10 @@ pub struct ConnectionArguments {
     /// A registry's `src` tree whose services replace built-in services of the same name.
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub provider_specs: Option<String>,
+    /// The directory that snapshots are kept in [default: restable/ in the user's data directory; with --emulator one that ends
+    /// with the run]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub data_dir: Option<String>,
     /// Log to stderr.
     #[arg(long, value_enum, value_name = "LEVEL")]
     pub log: Option<Level>,
@@ -332,6 +372,7 @@ impl ConnectionArguments {
             ("--cloud", "cloud", &self.cloud),
             ("--tenant", "tenant", &self.tenant),
             ("--provider-specs", "provider_specs", &self.provider_specs),
+            ("--data-dir", "data_dir", &self.data_dir),
         ];
         let given = flags
             .into_iter()

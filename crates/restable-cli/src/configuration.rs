@@ -47,6 +47,8 @@ pub struct Configuration {
     pub history: History,
     /// The file that actions are journaled in, if anybody named one.
     pub journal: Option<PathBuf>,
+    /// The directory that snapshots are kept in, if anybody named one.
+    pub data_dir: Option<PathBuf>,
 }
 
 /// A configuration file that was read.
@@ -142,6 +144,7 @@ impl Configuration {
                 }
             }
             "journal" => self.journal = (!value.is_empty()).then(|| directory.join(value)),
+            "datadir" => self.data_dir = (!value.is_empty()).then(|| directory.join(value)),
             _ if key.starts_with("datafusion.") => {
                 self.engine_options.push((key.to_owned(), value.to_owned()))
             }

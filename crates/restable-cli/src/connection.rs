@@ -2,10 +2,12 @@
 //! command line; restable-http holds them once more for every single call.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use arm_emulator::{ClockKind, Emulator, Options};
 use restable_engine::acting::JournalPlace;
+use restable_engine::snapshots::DataPlace;
 use restable_engine::{Engine, MemoryPlace, Origin, Session};
 use restable_http::{
     AzureCredential, Client, ClientConfig, Cloud, Credential, Environment, Scheduler, Secret,
@@ -38,6 +40,9 @@ pub struct Connection {
     pub clients: HashMap<String, Client>,
     /// The subscription that the Azure CLI's profile names, where calls go to Azure as one of its identities.
     profile: Option<String>,
+    /// What is kept of an emulator's estate, for as long as that lives.
+    #[expect(dead_code, reason = "held for as long as its engine")]
+    passing: Option<tempfile::TempDir>,
     /// The emulator of this process; it ends with the value.
     #[expect(dead_code, reason = "held for as long as its calls")]
     emulator: Option<Emulator>,
@@ -151,9 +156,13 @@ pub async fn open_by(
         .map(|route| (route.provider.clone(), configuration.cloud.to_string()));
     let journal = journal(arguments, configuration, environment)?;
     let memory = memory(&routes, arguments, configuration, environment);
-    let engine = Engine::new(registry, clients.clone())
+    let mut engine = Engine::new(registry, clients.clone())
         .with_journal(journal, clouds.collect())
         .with_memory(memory);
+    let (data, passing) = data(arguments, configuration, environment)?;
+    if let Some(place) = data {
+        engine = engine.with_data(DataPlace::at(place));
+    }
     let asks_azure = routes.iter().any(|route| {
         same(&route.provider, AZURE) && route.auth == Some(Auth::Azure) && !route.trusted
     });
@@ -165,8 +174,28 @@ pub async fn open_by(
         routes,
         clients,
         profile,
+        passing,
         emulator,
     })
+}
+
+/// Where snapshots are kept: what is emulated in this process must not be found among what was real.
+fn data(
+    arguments: &ConnectionArguments,
+    configuration: &Configuration,
+    environment: &Environment,
+) -> Result<(Option<PathBuf>, Option<tempfile::TempDir>)> {
+    if let Some(named) = &configuration.data_dir {
+        return Ok((Some(named.clone()), None));
+    }
+    if arguments.emulator.is_none() {
+        return Ok((places::data(environment), None));
+    }
+    let passing = tempfile::tempdir().map_err(|source| Error::Write {
+        path: std::env::temp_dir(),
+        source,
+    })?;
+    Ok((Some(passing.path().to_owned()), Some(passing)))
 }
 
 /// Where actions are journaled: what is emulated in this process ends with it, and so does its journal.

@@ -40,6 +40,12 @@ pub const THROTTLE: &str = "RESTABLE_THROTTLE";
 pub const MEMORY_LIMIT: &str = "RESTABLE_MEMORY_LIMIT";
 /// The file that actions are journaled in; `--emulator` journals in memory.
 pub const JOURNAL: &str = "RESTABLE_JOURNAL";
+/// The directory that snapshots are kept in, as `--data-dir`; `--emulator` keeps them for as long as it runs.
+pub const DATA_DIR: &str = "RESTABLE_DATA_DIR";
+/// Whether a refresh is kept although scopes could not be read.
+pub const PARTIAL_REFRESH: &str = "RESTABLE_PARTIAL_REFRESH";
+/// How long, or how many, refreshes of a snapshot are kept.
+pub const KEEP_REFRESHES: &str = "RESTABLE_KEEP_REFRESHES";
 /// When to ask before calls that change something: `auto`, `always` or `never`.
 pub const CONFIRM: &str = "RESTABLE_CONFIRM";
 /// Whether long-running operations are waited for.
@@ -56,12 +62,18 @@ pub const RECHECK_AFTER: &str = "RESTABLE_RECHECK_AFTER";
 pub const XDG_CONFIG_HOME: &str = "XDG_CONFIG_HOME";
 /// Where `restable/journal.db`, `restable/history` and `restable/walks` are kept, an absolute path; `~/.local/state` if it is not set.
 pub const XDG_STATE_HOME: &str = "XDG_STATE_HOME";
+/// Where `restable/snapshots/` is kept, an absolute path; `~/.local/share` if it is not set.
+pub const XDG_DATA_HOME: &str = "XDG_DATA_HOME";
 /// The user's home directory; the one of the user database if it is not set.
 pub const HOME: &str = "HOME";
 /// The default subscription of Azure's own tools; [`DEFAULT_SUBSCRIPTION`] wins over it.
 pub const AZURE_SUBSCRIPTION_ID: &str = "AZURE_SUBSCRIPTION_ID";
 /// Where the Azure CLI keeps its profile; `~/.azure` if it is not set. The subscription chosen there is the last choice.
 pub const AZURE_CONFIG_DIR: &str = "AZURE_CONFIG_DIR";
+/// The OpenTelemetry collector of a server's spans, as `--otlp`: a variable of its specification.
+pub const OTEL_ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
+/// The same for spans alone; it wins.
+pub const OTEL_TRACES_ENDPOINT: &str = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT";
 /// Set to anything: no bold or dim text on terminals (<https://no-color.org>).
 pub const NO_COLOR: &str = "NO_COLOR";
 /// `dumb`: a terminal that knows no lines and no colours.
@@ -88,6 +100,9 @@ pub const SETTINGS: &[(&str, &str)] = &[
     (SUBSCRIPTIONS, "subscriptions"),
     (MEMORY_LIMIT, "memory_limit"),
     (JOURNAL, "journal"),
+    (DATA_DIR, "data_dir"),
+    (PARTIAL_REFRESH, "partial_refresh"),
+    (KEEP_REFRESHES, "keep_refreshes"),
     (CONFIRM, "confirm"),
     (WAIT, "wait"),
     (POLL_INTERVAL, "poll_interval"),

@@ -3,6 +3,7 @@
 
 use std::io;
 
+use opentelemetry_sdk::trace::SdkTracer;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
@@ -13,10 +14,18 @@ use crate::arguments::Level;
 /// The beginnings of the names of our crates.
 const OURS: [&str; 2] = ["restable", "arm_emulator"];
 
+/// The name under which all crates make spans. The log shows none of them.
+const SPANS: &str = "span";
+
 /// Begins to log, if there is to be a log.
 pub fn start(level: Option<Level>) {
+    start_with(level, None);
+}
+
+/// The same, with spans for a collector.
+pub fn start_with(level: Option<Level>, tracer: Option<SdkTracer>) {
     let level = match level {
-        None | Some(Level::Off) => return,
+        None | Some(Level::Off) => LevelFilter::OFF,
         Some(Level::Error) => LevelFilter::ERROR,
         Some(Level::Warn) => LevelFilter::WARN,
         Some(Level::Info) => LevelFilter::INFO,
@@ -29,5 +38,17 @@ pub fn start(level: Option<Level>) {
         .with_ansi(false)
         .with_filter(targets);
     // A second call finds the first one's log, which is the same.
-    let _ = tracing_subscriber::registry().with(layer).try_init();
+    let spans = tracer.map(|tracer| {
+        let only = Targets::new().with_target(SPANS, LevelFilter::INFO);
+        tracing_opentelemetry::layer()
+            .with_tracer(tracer)
+            .with_filter(only)
+    });
+    if level == LevelFilter::OFF && spans.is_none() {
+        return;
+    }
+    let _ = tracing_subscriber::registry()
+        .with(layer)
+        .with(spans)
+        .try_init();
 }

@@ -13,6 +13,7 @@ mod environment;
 mod error;
 mod interrupt;
 mod log;
+mod observation;
 mod output;
 mod places;
 mod question;
@@ -75,6 +76,9 @@ fn run(arguments: Arguments, environment: &Environment) -> Result<Exit> {
             Some(Command::Shell(arguments)) => commands::shell::run(&arguments, environment).await,
             Some(Command::Exec(arguments)) => commands::exec::run(&arguments, environment).await,
             Some(Command::Serve(arguments)) => commands::serve::run(&arguments, environment).await,
+            Some(Command::Refresh(arguments)) => {
+                commands::refresh::run(&arguments, environment).await
+            }
             Some(Command::Emulator(arguments)) => {
                 commands::emulator::run(arguments, environment).await
             }

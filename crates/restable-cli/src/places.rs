@@ -1,4 +1,4 @@
-//! Directories of the user: where the configuration is looked for, where history and journal are kept. Nothing is made here.
+//! Directories of the user: where the configuration is looked for, where history, journal and snapshots are kept. Nothing is made here.
 
 use std::path::{Path, PathBuf};
 
@@ -17,6 +17,11 @@ pub fn configuration(environment: &Environment) -> Option<PathBuf> {
 /// Where history and journal are kept; `None` if the user has no home.
 pub fn state(environment: &Environment) -> Option<PathBuf> {
     named(environment, environment::XDG_STATE_HOME).or_else(|| usual(environment, ".local/state"))
+}
+
+/// Where snapshots are kept; `None` if the user has no home.
+pub fn data(environment: &Environment) -> Option<PathBuf> {
+    named(environment, environment::XDG_DATA_HOME).or_else(|| usual(environment, ".local/share"))
 }
 
 /// By the rule of these variables a relative path counts as not set.
@@ -50,11 +55,16 @@ mod tests {
     fn where_things_are_kept() {
         let places = |variables: &[(&str, &str)]| {
             let environment = Environment::of(variables.iter().copied());
-            [configuration(&environment), state(&environment)]
+            [configuration, state, data]
+                .map(|place| place(&environment))
                 .map(|path| path.unwrap_or_default().display().to_string())
         };
         let home = ("HOME", "/home/a");
-        let usual = ["/home/a/.config/restable", "/home/a/.local/state/restable"];
+        let usual = [
+            "/home/a/.config/restable",
+            "/home/a/.local/state/restable",
+            "/home/a/.local/share/restable",
+        ];
         assert_eq!(places(&[home]), usual);
         assert_eq!(
             places(&[
@@ -65,8 +75,13 @@ mod tests {
             usual
         );
         assert_eq!(
-            places(&[home, ("XDG_STATE_HOME", "/s"), ("XDG_CONFIG_HOME", "/c")]),
-            ["/c/restable", "/s/restable"]
+            places(&[
+                home,
+                ("XDG_STATE_HOME", "/s"),
+                ("XDG_CONFIG_HOME", "/c"),
+                ("XDG_DATA_HOME", "/d")
+            ]),
+            ["/c/restable", "/s/restable", "/d/restable"]
         );
     }
 }

@@ -22,8 +22,7 @@ pub(crate) fn refused(calls: Count, most: u64, prediction: &str) -> Error {
         false => format!("at least {} calls", calls.least),
     };
     let message = format!("the statement needs {needed}, and `max_calls` allows {most}");
-    let mut diagnostic =
-        Diagnostic::new(TOO_MANY, message).help(raised(calls.most.unwrap_or(calls.least)));
+    let mut diagnostic = Diagnostic::new(TOO_MANY, message).help(raised(calls.most));
     diagnostic.notes.push(prediction.to_owned());
     diagnostic.notes.push("nothing was sent".to_owned());
     diagnostic.into()
@@ -58,7 +57,7 @@ pub(crate) fn over(
                     "the statement needs at least {needed} calls, and `max_calls` allows {most}"
                 ),
                 TOO_MANY,
-                raised(needed),
+                raised(None),
             )
         }
     };
@@ -69,6 +68,10 @@ pub(crate) fn over(
     diagnostic.into()
 }
 
-fn raised(needed: u64) -> String {
-    format!("{SMALLER}; `SET max_calls = {needed}` allows more")
+/// How to go on; `enough` calls would do, if that is known.
+fn raised(enough: Option<u64>) -> String {
+    match enough {
+        Some(enough) => format!("{SMALLER}; `SET max_calls = {enough}` allows it"),
+        None => format!("{SMALLER}; `SET max_calls = 0` allows any number"),
+    }
 }

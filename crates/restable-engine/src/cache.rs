@@ -121,15 +121,15 @@ impl Cache {
     }
 }
 
-/// The pages of a call, as it was read before if that may be, else live; `peek` finds the link of a page that is not read yet.
+/// The pages of a call, as it was read before if that may be, else live.
 pub(crate) fn pages(
     statement: &Arc<Statement>,
     provider: &str,
     client: &Client,
     call: BoundCall,
     context: CallContext,
-    decoder: Decoder,
     peek: impl FnMut(&Bytes) -> Option<String> + Send + 'static,
+    decoder: Decoder,
 ) -> BoxStream<'static, Result<RecordBatch, Error>> {
     let Some(ttl) = statement.cache_ttl() else {
         return client
@@ -138,7 +138,7 @@ pub(crate) fn pages(
     };
     if call.class != CallClass::Read || call.http != HttpMethod::Get {
         return client
-            .pages(call, context, move |body| decoder.read(&body))
+            .pages_ahead(call, context, peek, move |body| decoder.read(&body))
             .boxed();
     }
     let (cache, client, provider) = (
@@ -165,7 +165,15 @@ pub(crate) fn pages(
         let now = client.now();
         match cache.find(&key, ttl, now) {
             Some((pages, age)) => again(pages, age, &call, shown, context, decoder, client).boxed(),
-            None => live(cache, key, now, client, call, context, decoder),
+            None => {
+                let place = Place {
+                    emptied: cache.emptied(&key.provider),
+                    cache,
+                    key,
+                    asked: now,
+                };
+                live(place, &client, call, context, peek, decoder)
+            }
         }
     };
     stream::once(found).flatten().boxed()
@@ -215,20 +223,33 @@ fn again(
     })
 }
 
-/// The pages as the service answers them; kept if all of them come.
-fn live(
+/// Where the pages of a list are kept.
+struct Place {
     cache: Arc<Cache>,
     key: Key,
+    /// When the list was asked for, and how often the cache of the provider had been emptied then.
     asked: Instant,
-    client: Client,
+    emptied: u64,
+}
+
+/// The pages as the service answers them; kept if all of them come.
+fn live(
+    place: Place,
+    client: &Client,
     call: BoundCall,
     context: CallContext,
+    peek: impl FnMut(&Bytes) -> Option<String> + Send + 'static,
     decoder: Decoder,
 ) -> BoxStream<'static, Result<RecordBatch, Error>> {
-    let emptied = cache.emptied(&key.provider);
+    let Place {
+        cache,
+        key,
+        asked,
+        emptied,
+    } = place;
     let bodies = Arc::new(Mutex::new((Some(Vec::new()), 0_usize)));
     let taken = Arc::clone(&bodies);
-    let pages = client.pages(call, context, move |body| {
+    let pages = client.pages_ahead(call, context, peek, move |body| {
         let mut taken = lock(&taken);
         taken.1 += body.len();
         if taken.1 > CACHE_BYTES / 4 {

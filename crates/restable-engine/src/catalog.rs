@@ -10,6 +10,7 @@ use datafusion::common::Result as PlanResult;
 use datafusion::logical_expr::TableType;
 use restable_spec::names::{fold, same};
 use restable_spec::{Provider, Registry, Resource, Service};
+use restable_sql::Diagnostic;
 
 use crate::names::KnownTable;
 use crate::shared::Shared;
@@ -30,6 +31,9 @@ pub struct Current {
     /// The service.
     pub service: Option<String>,
 }
+
+/// So many services of a provider are read to find out what a name without its service may mean.
+const FEW_SERVICES: usize = 8;
 
 /// Finds providers, services and resources by the parts of a name.
 #[derive(Debug, Clone)]
@@ -95,6 +99,14 @@ impl Directory {
         let Some((name, scope)) = parts.split_last() else {
             return Err(Error::internal("a name without parts"));
         };
+        let unplaced = match scope {
+            [] => self.current.service.is_none(),
+            [_] => self.current.provider.is_none(),
+            _ => false,
+        };
+        if unplaced {
+            return Err(self.unknown_bare(&parts.join(".")));
+        }
         let service = self.service(scope)?;
         match service.resource(name) {
             Some(resource) => Ok((Arc::clone(&service), Arc::clone(resource))),
@@ -117,7 +129,11 @@ impl Directory {
         table: &[String],
         method: &str,
     ) -> Result<(Arc<Service>, Arc<Resource>, Arc<restable_spec::Method>)> {
-        let (service, resource) = self.resource(table)?;
+        let (service, resource) = self.resource(table).map_err(|problem| {
+            let whole: Vec<String> = table.iter().cloned().chain([method.to_owned()]).collect();
+            self.resource(&whole)
+                .map_or(problem, |(_, resource)| without_method(&resource))
+        })?;
         match resource.method(method) {
             Some(found) => Ok((service, Arc::clone(&resource), Arc::clone(found))),
             None => {
@@ -132,6 +148,65 @@ impl Directory {
             }
         }
     }
+
+    /// A name without provider or service: the error names the tables that end in it.
+    pub(crate) fn unknown_bare(&self, name: &str) -> Error {
+        let mut known = Vec::new();
+        for provider in self.registry.providers() {
+            // A misspelled name must not read a whole registry.
+            let names: Vec<&str> = provider
+                .services()
+                .map(|entry| entry.name.as_str())
+                .take(FEW_SERVICES)
+                .collect();
+            for service in names
+                .iter()
+                .filter_map(|name| provider.service(name).ok().flatten())
+            {
+                known.extend(
+                    service
+                        .resources
+                        .keys()
+                        .map(|resource| format!("{}.{}.{resource}", provider.name, service.name)),
+                );
+            }
+        }
+        let same: Vec<&String> = known
+            .iter()
+            .filter(|full| {
+                full.rsplit('.')
+                    .next()
+                    .is_some_and(|last| restable_spec::names::same(last, name))
+                    || full.ends_with(&format!(".{name}"))
+            })
+            .collect();
+        let help = match same.as_slice() {
+            [only] => format!("its full name is `{only}`; after `USE {};` the short one will do", only.rsplit_once('.').map_or("", |(scope, _)| scope)),
+            _ => "write `provider.service.resource`, or `USE provider.service;` first; `SHOW PROVIDERS` lists providers".to_owned(),
+        };
+        Error::Diagnostic(Arc::new(Diagnostic {
+            code: "R0202",
+            message: format!("there is no table `{name}`"),
+            span: None,
+            notes: Vec::new(),
+            help: Some(help),
+        }))
+    }
+}
+
+/// The error for `EXEC` of a table.
+fn without_method(resource: &Resource) -> Error {
+    let full = resource.full_name();
+    Error::Diagnostic(Arc::new(Diagnostic {
+        code: "R0202",
+        message: format!(
+            "`{}` is a table: a method of it must follow, as `{}.method`",
+            resource.name, resource.name
+        ),
+        span: None,
+        notes: Vec::new(),
+        help: Some(format!("`SHOW METHODS IN {full}` lists them")),
+    }))
 }
 
 fn qualified(prefix: &str, names: &[String]) -> Vec<String> {
@@ -299,10 +374,7 @@ impl InformationSchema {
 #[async_trait]
 impl SchemaProvider for InformationSchema {
     fn table_names(&self) -> Vec<String> {
-        information_schema::TABLES
-            .iter()
-            .map(|name| (*name).to_owned())
-            .collect()
+        information_schema::names().map(str::to_owned).collect()
     }
 
     async fn table(&self, name: &str) -> PlanResult<Option<Arc<dyn TableProvider>>> {
@@ -313,6 +385,6 @@ impl SchemaProvider for InformationSchema {
     }
 
     fn table_exist(&self, name: &str) -> bool {
-        information_schema::TABLES.contains(&name)
+        information_schema::has(name)
     }
 }

@@ -61,13 +61,17 @@ impl Allowed {
                 .collect(),
         )
     }
+
+    /// Whether a name may have a value.
+    pub(crate) fn allows(&self, name: &str, value: &str) -> bool {
+        let allowed = self.0.get(name);
+        allowed.is_none_or(|values| values.contains(&value.to_ascii_lowercase()))
+    }
 }
 
 pub(crate) fn agrees(scope: &Scope, bindings: &Allowed) -> bool {
-    scope.iter().all(|(name, value)| {
-        let allowed = bindings.0.get(name);
-        allowed.is_none_or(|values| values.contains(&value.to_ascii_lowercase()))
-    })
+    let mut values = scope.iter();
+    values.all(|(name, value)| bindings.allows(name, value))
 }
 
 /// The number of values of each name that is bound, for the choice of a method. Of values that belong together it is the number for each
@@ -80,7 +84,7 @@ pub(crate) fn bound(resource: &Resource, bindings: &Bindings, prunes: &Prunes) -
     for relation in prunes.relations() {
         let mut before: Vec<String> = Vec::new();
         let key = resource.key.iter().map(|name| fold(name));
-        for name in key.filter(|name| relation.names().contains(name)) {
+        for name in key.filter(|it| relation.names().contains(it) && bindings.contains_key(it)) {
             let rows = relation.distinct(|other| before.iter().any(|it| it == other));
             let more =
                 relation.distinct(|other| other == name || before.iter().any(|it| it == other));

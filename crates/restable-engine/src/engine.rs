@@ -3,17 +3,20 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
-use restable_http::{Client, Journal, TokioClock};
+use restable_http::{Client, Counters, Journal, TokioClock};
 use restable_spec::Registry;
 use tokio::sync::OnceCell;
 
 use crate::acting::JournalPlace;
+use crate::audit::AuditLog;
 use crate::cache::Cache;
 use crate::memory::{Memory, MemoryPlace};
 use crate::pg_catalog::Relations;
 use crate::session::{Door, Session};
 use crate::settings::Settings;
+use crate::snapshots::{DataPlace, Store};
 use crate::{Error, Result};
 
 /// What all sessions of a process share: the documents and one client a provider.
@@ -22,6 +25,10 @@ pub struct Engine {
     pub(crate) registry: Arc<Registry>,
     pub(crate) clients: Arc<HashMap<String, Client>>,
     pub(crate) relations: Arc<Relations>,
+    started: SystemTime,
+    counters: Arc<Counters>,
+    audit: Option<AuditLog>,
+    pub(crate) snapshots: Option<Arc<Store>>,
     actions: Arc<Actions>,
     pub(crate) memory: Arc<Memory>,
     pub(crate) cache: Arc<Cache>,
@@ -46,6 +53,20 @@ impl Engine {
             relations: Arc::default(),
             memory: Arc::default(),
             cache: Arc::default(),
+            started: SystemTime::now(),
+            counters: Arc::default(),
+            audit: None,
+            snapshots: None,
+        }
+    }
+
+    /// The same, with a directory in which snapshots are kept. Without this there are none, and tables that are created stay
+    /// in the session.
+    #[must_use]
+    pub fn with_data(self, place: DataPlace) -> Engine {
+        Engine {
+            snapshots: Some(Arc::new(Store::new(place))),
+            ..self
         }
     }
 
@@ -94,6 +115,30 @@ impl Engine {
             true => self.journal().await.map(Some),
             false => Ok(None),
         }
+    }
+
+    /// The same, with a log of every statement that changes something.
+    #[must_use]
+    pub fn with_audit(self, audit: AuditLog) -> Engine {
+        Engine {
+            audit: Some(audit),
+            ..self
+        }
+    }
+
+    pub(crate) fn audit(&self) -> Option<&AuditLog> {
+        self.audit.as_ref()
+    }
+
+    /// What the process did until now.
+    pub fn counters(&self) -> &Arc<Counters> {
+        &self.counters
+    }
+
+    /// When the engine was made, in seconds since 1970.
+    pub(crate) fn started(&self) -> u64 {
+        let since = self.started.duration_since(UNIX_EPOCH);
+        since.unwrap_or_default().as_secs()
     }
 
     pub(crate) fn client(&self, provider: &str) -> Option<Client> {

@@ -79,6 +79,9 @@ pub enum Error {
     /// The journal of actions cannot be used.
     #[error("{0}")]
     Journal(Arc<restable_http::JournalError>),
+    /// The audit log cannot be written, so that nothing was sent.
+    #[error("the audit log cannot be written: {0}")]
+    Audit(String),
     /// A broken invariant of ours.
     #[error("{0}")]
     Internal(String),
@@ -112,6 +115,7 @@ impl Error {
             | Error::Plan { .. }
             | Error::Unconfirmed { .. }
             | Error::Journal(_)
+            | Error::Audit(_)
             | Error::Spec(_) => Fault::Statement,
             Error::Http { .. } | Error::Answer(_) | Error::Timeout(_) => Fault::Provider,
             Error::Told { cause, .. } => cause.fault(),
@@ -171,6 +175,11 @@ impl Error {
                 "R0701",
                 problem.to_string(),
                 problem.hint().map(str::to_owned),
+            ),
+            Error::Audit(_) => plain(
+                "R0702",
+                self.to_string(),
+                Some("nothing was sent; the server's `--audit-log` names the file".to_owned()),
             ),
             Error::Internal(message) => plain(
                 "R0901",

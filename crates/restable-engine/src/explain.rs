@@ -523,10 +523,12 @@ fn bounds(count: Count) -> String {
 }
 
 fn told(count: Count, fact: u64) -> String {
-    let verdict = match () {
-        () if count.holds(fact) => "as predicted",
-        () if fact < count.least => "fewer than predicted: the estate is not what it was",
-        () => "more than predicted: the estate is not what it was",
+    let verdict = if count.holds(fact) {
+        "as predicted"
+    } else if fact < count.least {
+        "fewer than predicted: the estate is not what it was"
+    } else {
+        "more than predicted: the estate is not what it was"
     };
     format!("{}, {verdict}", counted(fact, "call"))
 }

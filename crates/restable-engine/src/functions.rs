@@ -33,6 +33,8 @@ pub const FOLD_ONE_SPELLING: &str = "one spelling";
 pub const SCAN_METADATA: &str = "restable.scan";
 /// Metadata key of columns that are inputs of the call: the full name of the resource.
 pub const INPUT_METADATA: &str = "restable.input";
+/// Metadata key of the OID of a column of `pg_catalog` whose type is written unlike others of its kind.
+pub const OID_METADATA: &str = "restable.oid";
 /// Metadata key of a field's name as the document spells it.
 pub const NAME_METADATA: &str = "restable.name";
 

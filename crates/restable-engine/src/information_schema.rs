@@ -1,29 +1,51 @@
 //! `information_schema`, made from the documents and from what the session created. It calls no provider. Parameters
 //! are not columns here; `restable_parameters` lists them.
 
+mod standard;
+
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
-use arrow::datatypes::{DataType, Field, Schema};
+use arrow::array::{ArrayRef, RecordBatch, StringArray};
+use arrow::datatypes::{Field, Schema};
 use datafusion::catalog::{SchemaProvider as _, TableProvider};
 use restable_spec::{Resource, Service};
 
 use crate::catalog::{OWN_CATALOG, OWN_SCHEMA};
 use crate::functions::NAME_METADATA;
+use crate::pg_catalog::kinds;
 use crate::shared::Shared;
-use crate::show::{kind_name, texts, type_name};
+use crate::show::texts;
+use crate::snapshots::{self, Kind};
 use crate::table::{Role, at_hand, columns};
 use crate::{Error, Result};
 
-/// The tables of the schema.
-pub const TABLES: &[&str] = &[
+use self::standard::Described;
+
+pub use self::standard::is_empty;
+
+/// The tables of the schema that say what there is.
+const OWN: &[&str] = &[
     "schemata",
     "tables",
     "columns",
     "views",
     "restable_parameters",
     "restable_methods",
+    "table_privileges",
+    "role_table_grants",
+    "restable_snapshots",
+    "restable_refreshes",
 ];
+
+/// The tables of the schema.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    OWN.iter().copied().chain(standard::names())
+}
+
+/// Whether the schema has a table of this name.
+pub fn has(name: &str) -> bool {
+    names().any(|known| known == name)
+}
 
 /// One of the tables.
 pub async fn table(shared: &Arc<Shared>, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
@@ -34,7 +56,12 @@ pub async fn table(shared: &Arc<Shared>, name: &str) -> Result<Option<Arc<dyn Ta
         "views" => views(shared)?,
         "restable_parameters" => parameters(shared)?,
         "restable_methods" => methods(shared)?,
-        _ => return Ok(None),
+        name if snapshots::TABLES.contains(&name) => snapshots::information(shared, name)?,
+        "table_privileges" | "role_table_grants" => privileges(shared)?,
+        _ => match standard::table(shared, name)? {
+            Some(batch) => batch,
+            None => return Ok(None),
+        },
     };
     Ok(Some(at_hand(batch.schema(), batch)?))
 }
@@ -80,69 +107,153 @@ fn row(values: [&str; 4]) -> Vec<Option<String>> {
 }
 
 fn schemata(shared: &Shared) -> Result<RecordBatch> {
-    let mut rows = vec![vec![
-        Some(OWN_CATALOG.to_owned()),
-        Some(OWN_SCHEMA.to_owned()),
-    ]];
+    let row = |catalog: &str, schema: &str| {
+        let mut row: Vec<Option<String>> = [catalog, schema, "restable"]
+            .map(|value| Some(value.to_owned()))
+            .into();
+        row.resize(7, None);
+        row
+    };
+    let mut rows = vec![row(OWN_CATALOG, OWN_SCHEMA)];
     for provider in shared.registry.providers() {
         rows.extend(
             provider
                 .services()
-                .map(|entry| vec![Some(provider.name.clone()), Some(entry.name.clone())]),
+                .map(|entry| row(&provider.name, &entry.name)),
         );
     }
-    texts(&["catalog_name", "schema_name"], rows)
+    if let Some(client) = &shared.client {
+        rows.extend(["information_schema", "pg_catalog"].map(|own| row(&client.database, own)));
+    }
+    let names = [
+        "catalog_name",
+        "schema_name",
+        "schema_owner",
+        "default_character_set_catalog",
+        "default_character_set_schema",
+        "default_character_set_name",
+        "sql_path",
+    ];
+    texts(&names, rows)
 }
 
-fn tables(shared: &Shared) -> Result<RecordBatch> {
-    let mut rows: Vec<Vec<Option<String>>> = Vec::new();
-    for resource in resources(shared)? {
+/// Catalog, schema, name and kind of each table.
+fn all_tables(shared: &Shared) -> Result<Vec<[String; 4]>> {
+    let resources = resources(shared)?;
+    let own = |name: String| {
+        let kind = match snapshots::kind(shared, &name) {
+            Some(Kind::MaterializedView) => "MATERIALIZED VIEW",
+            Some(Kind::Table) => "BASE TABLE",
+            None => "LOCAL TABLE",
+        };
+        let (catalog, schema) = (OWN_CATALOG.to_owned(), OWN_SCHEMA.to_owned());
+        [catalog, schema, name, kind.to_owned()]
+    };
+    let of_providers = resources.iter().map(|resource| {
         let kind = if resource.view.is_some() {
             "VIEW"
         } else {
             "BASE TABLE"
         };
-        rows.push(row([
-            &resource.provider,
-            &resource.service,
-            &resource.name,
-            kind,
-        ]));
-    }
-    for name in shared.own.table_names() {
-        rows.push(row([OWN_CATALOG, OWN_SCHEMA, &name, "LOCAL TABLE"]));
-    }
-    texts(
-        &["table_catalog", "table_schema", "table_name", "table_type"],
-        rows,
-    )
+        [
+            resource.provider.clone(),
+            resource.service.clone(),
+            resource.name.clone(),
+            kind.to_owned(),
+        ]
+    });
+    Ok(of_providers
+        .chain(shared.own.table_names().into_iter().map(own))
+        .collect())
+}
+
+fn tables(shared: &Shared) -> Result<RecordBatch> {
+    let rows = all_tables(shared)?.into_iter().map(|table| {
+        let mut row: Vec<Option<String>> = table.into_iter().map(Some).collect();
+        row.resize(9, None);
+        row.extend(["NO", "NO"].map(|no| Some(no.to_owned())));
+        row.push(None);
+        row
+    });
+    let names = [
+        "table_catalog",
+        "table_schema",
+        "table_name",
+        "table_type",
+        "self_referencing_column_name",
+        "reference_generation",
+        "user_defined_type_catalog",
+        "user_defined_type_schema",
+        "user_defined_type_name",
+        "is_insertable_into",
+        "is_typed",
+        "commit_action",
+    ];
+    texts(&names, rows.collect())
+}
+
+/// Everybody may read everything that he sees.
+fn privileges(shared: &Shared) -> Result<RecordBatch> {
+    let user = shared
+        .client
+        .as_ref()
+        .map_or("restable", |client| client.user.as_str());
+    let rows = all_tables(shared)?
+        .into_iter()
+        .map(|[catalog, schema, name, _]| {
+            let words = [
+                "restable", user, &catalog, &schema, &name, "SELECT", "NO", "NO",
+            ];
+            words.map(|word| Some(word.to_owned())).into()
+        });
+    let names = [
+        "grantor",
+        "grantee",
+        "table_catalog",
+        "table_schema",
+        "table_name",
+        "privilege_type",
+        "is_grantable",
+        "with_hierarchy",
+    ];
+    texts(&names, rows.collect())
 }
 
 fn views(shared: &Shared) -> Result<RecordBatch> {
     let mut rows = Vec::new();
     for resource in resources(shared)? {
         if let Some(view) = &resource.view {
-            rows.push(row([
+            let mut cells = row([
                 &resource.provider,
                 &resource.service,
                 &resource.name,
                 &view.ddl,
-            ]));
+            ]);
+            cells.extend(["NONE", "NO", "NO", "NO", "NO", "NO"].map(|word| Some(word.to_owned())));
+            rows.push(cells);
         }
     }
-    texts(
-        &[
-            "table_catalog",
-            "table_schema",
-            "table_name",
-            "view_definition",
-        ],
-        rows,
-    )
+    let names = [
+        "table_catalog",
+        "table_schema",
+        "table_name",
+        "view_definition",
+        "check_option",
+        "is_updatable",
+        "is_insertable_into",
+        "is_trigger_updatable",
+        "is_trigger_deletable",
+        "is_trigger_insertable_into",
+    ];
+    texts(&names, rows)
 }
 
-/// Names and types of the columns of a view or of what a user created.
-pub async fn columns_of(shared: &Arc<Shared>, full: &[String; 3]) -> Result<Vec<(String, String)>> {
+/// Names of the columns of a view or of what a user created, and what is wanted of their types.
+pub async fn columns_of<T>(
+    shared: &Arc<Shared>,
+    full: &[String; 3],
+    kind: fn(&Field) -> T,
+) -> Result<Vec<(String, T)>> {
     let state = shared.state();
     let provider = state
         .catalog_list()
@@ -153,18 +264,21 @@ pub async fn columns_of(shared: &Arc<Shared>, full: &[String; 3]) -> Result<Vec<
         .await?
         .ok_or_else(|| Error::internal(format!("the table `{}` is gone", full.join("."))))?;
     let schema = provider.schema();
-    let columns = schema.fields().iter().map(|field| {
+    let hidden = snapshots::hidden(&*provider);
+    let shown = schema.fields().iter();
+    let shown = shown.filter(|field| hidden != Some(field.name().as_str()));
+    let columns = shown.map(|field| {
         let name = field
             .metadata()
             .get(NAME_METADATA)
             .filter(|name| restable_spec::names::fold(name) == *field.name());
-        (name.unwrap_or(field.name()).clone(), type_name(field))
+        (name.unwrap_or(field.name()).clone(), kind(field))
     });
     Ok(columns.collect())
 }
 
 /// Full name of a table, position, name and type of a column.
-type Listed = ([String; 3], i64, String, String);
+type Listed = ([String; 3], i32, String, u32);
 
 async fn all_columns(shared: &Arc<Shared>) -> Result<RecordBatch> {
     let mut rows: Vec<Listed> = Vec::new();
@@ -174,14 +288,14 @@ async fn all_columns(shared: &Arc<Shared>) -> Result<RecordBatch> {
             resource.service.clone(),
             resource.name.clone(),
         ];
-        let listed: Vec<(String, String)> = if resource.view.is_some() {
-            columns_of(shared, &full).await?
+        let listed: Vec<(String, u32)> = if resource.view.is_some() {
+            columns_of(shared, &full, kinds::of_field).await?
         } else {
             let fields = columns(&resource)
                 .into_iter()
                 .filter(|column| column.role == Role::Field);
             fields
-                .map(|column| (column.name, kind_name(column.kind).to_owned()))
+                .map(|column| (column.name, kinds::of_document(column.kind)))
                 .collect()
         };
         rows.extend(
@@ -192,8 +306,13 @@ async fn all_columns(shared: &Arc<Shared>) -> Result<RecordBatch> {
         );
     }
     for name in shared.own.table_names() {
+        let is_kept = !shared.own.is_of_session(&name);
         let full = [OWN_CATALOG.to_owned(), OWN_SCHEMA.to_owned(), name];
-        let listed = columns_of(shared, &full).await?;
+        let listed = match columns_of(shared, &full, kinds::of_field).await {
+            // One damaged file must not hide all other tables; reading the table tells what is wrong.
+            Err(_) if is_kept => continue,
+            listed => listed?,
+        };
         rows.extend(
             listed
                 .into_iter()
@@ -201,46 +320,73 @@ async fn all_columns(shared: &Arc<Shared>) -> Result<RecordBatch> {
                 .map(|((name, kind), at)| (full.clone(), at, name, kind)),
         );
     }
-    let text = |of: &dyn Fn(&Listed) -> String| -> ArrayRef {
+    let described: Vec<Described> = rows.iter().map(|row| standard::described(row.3)).collect();
+    let text = |of: &dyn Fn(&Listed, &Described) -> Option<String>| -> ArrayRef {
+        let both = rows.iter().zip(&described);
         Arc::new(
-            rows.iter()
-                .map(|row| Some(of(row)))
+            both.map(|(row, kind)| of(row, kind))
                 .collect::<StringArray>(),
         )
     };
-    let arrays: Vec<ArrayRef> = vec![
-        text(&|row| row.0[0].clone()),
-        text(&|row| row.0[1].clone()),
-        text(&|row| row.0[2].clone()),
-        text(&|row| row.2.clone()),
-        Arc::new(rows.iter().map(|row| Some(row.1)).collect::<Int64Array>()),
-        text(&|_| "YES".to_owned()),
-        text(&|row| row.3.clone()),
+    let number = |of: &dyn Fn(&Listed, &Described) -> Option<i32>| -> ArrayRef {
+        let both = rows.iter().zip(&described);
+        standard::numbers(both.map(|(row, kind)| of(row, kind)))
+    };
+    let said = |word: &'static str| text(&move |_, _| Some(word.to_owned()));
+    let none = || text(&|_, _| None);
+    let no_number = || number(&|_, _| None);
+    let all: Vec<(&str, ArrayRef)> = vec![
+        ("table_catalog", text(&|row, _| Some(row.0[0].clone()))),
+        ("table_schema", text(&|row, _| Some(row.0[1].clone()))),
+        ("table_name", text(&|row, _| Some(row.0[2].clone()))),
+        ("column_name", text(&|row, _| Some(row.2.clone()))),
+        ("ordinal_position", number(&|row, _| Some(row.1))),
+        ("column_default", none()),
+        ("is_nullable", said("YES")),
+        ("data_type", text(&|_, kind| Some(kind.data_type.clone()))),
+        ("character_maximum_length", no_number()),
+        ("character_octet_length", no_number()),
+        ("numeric_precision", number(&|_, kind| kind.precision)),
+        ("numeric_precision_radix", number(&|_, kind| kind.radix)),
+        ("numeric_scale", number(&|_, kind| kind.scale)),
+        ("datetime_precision", number(&|_, kind| kind.time)),
+        ("interval_type", none()),
+        ("interval_precision", no_number()),
+        ("character_set_catalog", none()),
+        ("character_set_schema", none()),
+        ("character_set_name", none()),
+        ("collation_catalog", none()),
+        ("collation_schema", none()),
+        ("collation_name", none()),
+        ("domain_catalog", none()),
+        ("domain_schema", none()),
+        ("domain_name", none()),
+        ("udt_catalog", text(&|row, _| Some(row.0[0].clone()))),
+        ("udt_schema", said("pg_catalog")),
+        ("udt_name", text(&|_, kind| Some(kind.udt_name.clone()))),
+        ("scope_catalog", none()),
+        ("scope_schema", none()),
+        ("scope_name", none()),
+        ("maximum_cardinality", no_number()),
+        ("dtd_identifier", text(&|row, _| Some(row.1.to_string()))),
+        ("is_self_referencing", said("NO")),
+        ("is_identity", said("NO")),
+        ("identity_generation", none()),
+        ("identity_start", none()),
+        ("identity_increment", none()),
+        ("identity_maximum", none()),
+        ("identity_minimum", none()),
+        ("identity_cycle", said("NO")),
+        ("is_generated", said("NEVER")),
+        ("generation_expression", none()),
+        ("is_updatable", said("NO")),
     ];
-    let names = [
-        "table_catalog",
-        "table_schema",
-        "table_name",
-        "column_name",
-        "ordinal_position",
-        "is_nullable",
-        "data_type",
-    ];
-    let fields = names.iter().map(|name| {
-        Field::new(
-            *name,
-            if *name == "ordinal_position" {
-                DataType::Int64
-            } else {
-                DataType::Utf8
-            },
-            true,
-        )
-    });
-    Ok(RecordBatch::try_new(
-        Arc::new(Schema::new(fields.collect::<Vec<_>>())),
-        arrays,
-    )?)
+    let fields = all
+        .iter()
+        .map(|(name, array)| Field::new(*name, array.data_type().clone(), true));
+    let fields: Vec<Field> = fields.collect();
+    let arrays = all.into_iter().map(|(_, array)| array).collect();
+    Ok(RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays)?)
 }
 
 fn parameters(shared: &Shared) -> Result<RecordBatch> {

@@ -9,6 +9,7 @@
 pub mod acting;
 mod ahead;
 mod allow;
+mod audit;
 mod cache;
 mod calls;
 pub mod catalog;
@@ -45,6 +46,7 @@ pub mod settings;
 mod shared;
 mod show;
 mod show_calls;
+pub mod snapshots;
 pub mod statement;
 pub mod table;
 mod templates;
@@ -52,10 +54,12 @@ mod views;
 pub mod walk;
 
 pub use arrow;
+pub use audit::AuditLog;
 pub use engine::Engine;
 pub use error::{Error, Fault, Result};
 pub use memory::MemoryPlace;
 pub use outcome::{Outcome, Report, Rows};
+pub use restable_http::counters;
 pub use restable_sql as sql;
 pub use session::{Door, Prepared, Session, collect};
 pub use settings::{Origin, Settings};

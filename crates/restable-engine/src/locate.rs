@@ -4,6 +4,9 @@ use restable_sql::{Parsed, Span};
 
 use crate::{Error, Fault};
 
+/// The code of an error about a column that is not there.
+const UNKNOWN_COLUMN: &str = "R0203";
+
 /// Gives a diagnostic without a place the place of the name that it is about.
 pub fn located(problem: Error, parsed: &Parsed) -> Error {
     if problem.fault() != Fault::Statement {
@@ -31,7 +34,17 @@ pub fn located(problem: Error, parsed: &Parsed) -> Error {
     match found {
         Some((at, length)) => {
             let start = parsed.span.start + at;
-            Error::from(diagnostic.at(Span::new(start, start + length)))
+            let mut diagnostic = diagnostic.at(Span::new(start, start + length));
+            let is_quoted =
+                parsed.text[..at].ends_with('"') && parsed.text[at + length..].starts_with('"');
+            // Most people who write a value in double quotes mean text.
+            if is_quoted && diagnostic.code == UNKNOWN_COLUMN {
+                let text = parsed.text[at..at + length].replace('\'', "''");
+                diagnostic.help = Some(format!(
+                    "double quotes are for names; text is written in single ones: `'{text}'`"
+                ));
+            }
+            Error::from(diagnostic)
         }
         None => problem,
     }

@@ -83,7 +83,46 @@ struct Provider {
     written: Option<Instant>,
     /// Its time then: another process may have written since.
     stamp: Option<SystemTime>,
+    path: Option<PathBuf>,
+    /// Whether something was read since the file was written.
+    unwritten: bool,
+    /// Whether it was not what it had been.
     fresh: bool,
+}
+
+impl Provider {
+    fn write(&mut self) {
+        (self.written, self.fresh, self.unwritten) = (Some(Instant::now()), false, false);
+        let lists = Arc::make_mut(&mut self.lists);
+        lists.tidy();
+        let Some(path) = &self.path else { return };
+        // Another process may have read other lists meanwhile.
+        if stamp(path) != self.stamp
+            && let Some(theirs) = read(path, lists)
+        {
+            for (list, seen) in theirs.lists {
+                for seen in seen.into_values() {
+                    lists.put(list.clone(), seen);
+                }
+            }
+        }
+        match write(path, lists) {
+            Ok(()) => self.stamp = stamp(path),
+            Err(problem) => {
+                tracing::debug!(path = %path.display(), %problem, "the memory of walks is not written");
+            }
+        }
+    }
+}
+
+impl Drop for Memory {
+    fn drop(&mut self) {
+        for known in lock(&self.providers).values_mut() {
+            if known.unwritten {
+                known.write();
+            }
+        }
+    }
 }
 
 /// What one list is known by.
@@ -170,12 +209,13 @@ impl Lists {
             Some(known) => {
                 let mut seen = seen;
                 // A read that took no names says nothing against those that are known, as long as there are as many.
-                if seen.names.is_none() && seen.rows == known.rows {
+                let keeps = seen.names.is_none() && seen.rows == known.rows;
+                let changed = (seen.pages, seen.rows) != (known.pages, known.rows)
+                    || !keeps && (&seen.names, &seen.columns) != (&known.names, &known.columns);
+                if keeps {
                     seen.columns = std::mem::take(&mut known.columns);
                     seen.names = known.names.take();
                 }
-                let changed = (seen.pages, seen.rows, &seen.names, &seen.columns)
-                    != (known.pages, known.rows, &known.names, &known.columns);
                 *known = seen;
                 changed
             }
@@ -259,33 +299,19 @@ impl Memory {
         for (list, seen) in seen {
             known.fresh |= lists.put(list, seen);
         }
-        let rested = known
-            .written
-            .is_none_or(|written| written.elapsed() >= PAUSE);
-        if !known.fresh && !rested {
-            return;
-        }
-        lists.tidy();
-        known.written = Some(Instant::now());
-        known.fresh = false;
-        let Some(path) = self.path(provider, client) else {
-            return;
+        known.path = self.path(provider, client);
+        // A large file is not written for each statement: at the end of the process it is.
+        let count: usize = known.lists.lists.values().map(BTreeMap::len).sum();
+        let pause = match known.fresh {
+            true => Duration::from_millis(count as u64),
+            false => PAUSE,
         };
-        // Another process may have read other lists meanwhile.
-        if stamp(&path) != known.stamp
-            && let Some(theirs) = read(&path, lists)
+        known.unwritten = true;
+        if known
+            .written
+            .is_none_or(|written| written.elapsed() >= pause)
         {
-            for (list, seen) in theirs.lists {
-                for seen in seen.into_values() {
-                    lists.put(list.clone(), seen);
-                }
-            }
-        }
-        match write(&path, lists) {
-            Ok(()) => known.stamp = stamp(&path),
-            Err(problem) => {
-                tracing::debug!(path = %path.display(), %problem, "the memory of walks is not written");
-            }
+            known.write();
         }
     }
 

@@ -13,7 +13,8 @@ use futures::StreamExt;
 use crate::acting::{ActionTotals, Stopper};
 use crate::functions::NAME_METADATA;
 use crate::names::{Heading, Names};
-use crate::statement::{Missing, Running, Statement, lock};
+use crate::snapshots::Reading;
+use crate::statement::{Ended, Missing, Running, Statement, lock};
 use crate::{Error, Result};
 
 /// The outcome of a statement.
@@ -77,6 +78,8 @@ pub struct Report {
     pub missing: Vec<Missing>,
     /// What the user should know although nothing failed.
     pub notices: Vec<String>,
+    /// What was read of snapshots.
+    pub snapshots: Vec<Reading>,
     /// What the targets came to, if the statement acts.
     pub actions: Option<Box<ActionTotals>>,
 }
@@ -90,6 +93,7 @@ impl Rows {
         source: Option<Arc<restable_sql::Parsed>>,
     ) -> Rows {
         let schema = headed(&stream.schema(), names);
+        statement.0.ended(Ended::Stopped);
         Rows {
             schema,
             stream,
@@ -126,13 +130,25 @@ impl Rows {
             Some(deadline) => match tokio::time::timeout_at(deadline.into(), next).await {
                 Ok(batch) => batch,
                 Err(_) => {
+                    self.statement.0.ended(Ended::Failed);
                     return Some(Err(Error::Timeout(
                         self.statement.0.timeout.unwrap_or_default(),
                     )));
                 }
             },
             None => next.await,
-        }?;
+        };
+        let Some(batch) = batch else {
+            self.statement.0.ended(Ended::Done);
+            self.statement
+                .0
+                .span()
+                .record("rows", self.count.cast_signed());
+            return None;
+        };
+        if batch.is_err() {
+            self.statement.0.ended(Ended::Failed);
+        }
         let source = self.source.as_deref();
         let told = |problem| {
             source
@@ -172,6 +188,7 @@ impl Report {
             absent: statement.absent(),
             missing: statement.missing(),
             notices: statement.notices(),
+            snapshots: statement.snapshots(),
             actions: lock(&statement.actions).clone().map(Box::new),
         }
     }
@@ -209,6 +226,7 @@ impl Report {
             (false, None) => parts.push(others.join(", ")),
             (true, None) => {}
         }
+        parts.extend(self.snapshots.iter().map(Reading::words));
         if self.absent > 0 {
             parts.push(format!("{} absent", grouped(self.absent)));
         }

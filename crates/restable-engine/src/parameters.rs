@@ -46,12 +46,27 @@ pub struct Described {
 }
 
 /// What placeholders stand for while a statement is planned.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(crate) struct Given {
     /// The values of `:name`.
     pub(crate) named: HashMap<String, String>,
     /// The values of `$1` and on; `None`: left open, to find out its type.
     pub(crate) positional: Vec<Option<Parameter>>,
+}
+
+impl Given {
+    /// The same for a statement that acts, whose values are text where nothing says otherwise.
+    pub(crate) fn closed(&self) -> Given {
+        let text = || Parameter {
+            kind: DataType::Utf8,
+            value: Bound::Null,
+        };
+        let closed = self.positional.iter().cloned();
+        Given {
+            named: self.named.clone(),
+            positional: closed.map(|one| one.or_else(|| Some(text()))).collect(),
+        }
+    }
 }
 
 impl Session {

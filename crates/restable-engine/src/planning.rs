@@ -1,8 +1,6 @@
 //! From a statement of DataFusion's to its plan: values for placeholders, names, the dialect; on a thread whose stack is deep enough for
 //! deep statements. And what is said of a statement that creates or drops something.
 
-use std::collections::HashMap;
-
 use datafusion::logical_expr::{DdlStatement, LogicalPlan};
 use datafusion::sql::sqlparser::ast;
 
@@ -10,19 +8,6 @@ use crate::names::{self, Names};
 use crate::parameters::{self, Given};
 use crate::shared::Shared;
 use crate::{Error, Result, dialect, placeholders};
-
-/// The plan of a statement, with the values of variables in it.
-pub(crate) async fn plan_with(
-    shared: &Shared,
-    variables: &HashMap<String, String>,
-    statement: ast::Statement,
-) -> Result<(LogicalPlan, Names)> {
-    let given = Given {
-        named: variables.clone(),
-        positional: Vec::new(),
-    };
-    plan_given(shared, &given, statement).await
-}
 
 /// The plan of a statement, with the values of placeholders in it.
 pub(crate) async fn plan_given(
@@ -46,6 +31,8 @@ pub(crate) async fn plan_given(
 
 /// Runs a future that does no I/O on a thread with a deep stack.
 pub(crate) async fn on_deep_stack<T: Send>(work: impl Future<Output = T> + Send) -> Result<T> {
+    // The stack that this begins on is no deep one, and each step below would hold the whole of it.
+    let work = Box::pin(work);
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new()
             .name("planner".to_owned())

@@ -18,13 +18,10 @@ struct Ramp<T> {
 }
 
 /// The items of all streams, of which one is read at first, and twice as many when as many have ended as were read at once.
-pub(crate) fn doubling<T: 'static>(
+pub(crate) fn doubling<T: Send + 'static>(
     streams: BoxStream<'static, BoxStream<'static, T>>,
     most: usize,
-) -> BoxStream<'static, T>
-where
-    T: Send,
-{
+) -> BoxStream<'static, T> {
     Ramp {
         waiting: streams.fuse(),
         under_way: SelectAll::new(),

@@ -53,6 +53,16 @@ impl Relation {
         &self.names
     }
 
+    /// The number of rows.
+    pub(crate) fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Whether there is no row.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
     /// The same rows for parameters of other names; those without a name are left out.
     pub(crate) fn renamed(&self, rename: impl Fn(&str) -> Option<String>) -> Option<Relation> {
         let kept = self.names.iter().enumerate();

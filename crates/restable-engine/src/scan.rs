@@ -257,6 +257,13 @@ impl ExecutionPlan for ScanExec {
             return Err(Error::internal("a scan runs outside a statement").into());
         };
         let schema = Arc::clone(&self.scan.schema);
+        let span = tracing::info_span!(
+            target: "span",
+            parent: &statement.span(),
+            "scan",
+            table = self.scan.resource.full_name(),
+            rows = tracing::field::Empty,
+        );
         let batches = match self.waits.is_empty() {
             true => read(statement, self.scan.clone()),
             false => {
@@ -271,7 +278,15 @@ impl ExecutionPlan for ScanExec {
                     .boxed()
             }
         };
-        let batches = batches.map(|batch: Result<_>| batch.map_err(Into::into));
+        // The span ends with the stream.
+        let mut rows = 0_usize;
+        let batches = batches.map(move |batch: Result<RecordBatch>| {
+            if let Ok(batch) = &batch {
+                rows += batch.num_rows();
+                span.record("rows", rows.cast_signed());
+            }
+            batch.map_err(Into::into)
+        });
         let rows = make_cooperative(Box::pin(RecordBatchStreamAdapter::new(schema, batches)));
         Ok(match self.fetch {
             None => rows,

@@ -7,9 +7,7 @@ use std::time::Instant;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, SchemaRef};
-use datafusion::catalog::{
-    CatalogProvider, MemoryCatalogProvider, MemorySchemaProvider, SchemaProvider as _,
-};
+use datafusion::catalog::{CatalogProvider, MemoryCatalogProvider, SchemaProvider as _};
 use datafusion::common::config::ConfigNonZeroUsize;
 use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
@@ -37,12 +35,13 @@ use crate::names::{self, Names};
 use crate::narrowing::{self, Narrowing};
 use crate::outcome::{Outcome, Report, Rows, headed};
 use crate::parameters::{self, Given, Parameter};
-use crate::pg_catalog::{PgCatalog, Postgres, Variable};
-use crate::planning::{describe_ddl, on_deep_stack, plan_given, plan_with, spaced};
+use crate::pg_catalog::{self, Client, PgCatalog, Postgres, Variable};
+use crate::planning::{describe_ddl, on_deep_stack, plan_given, spaced};
 use crate::prompt::{PromptFilters, may_stop_early};
 use crate::settings::{Origin, Settings};
 use crate::shared::{Shared, keep_names};
-use crate::statement::{Kept, Running, Statement, lock};
+use crate::snapshots::{Keeping, OwnSchema};
+use crate::statement::{Ended, Kept, Running, Statement, lock};
 use crate::{Error, Result, explain, functions, placeholders, show};
 
 /// How a session's client came in, and what it may do.
@@ -94,6 +93,7 @@ enum Action {
     Set(String, String),
     Reset(Option<String>),
     Postgres(Vec<Variable>),
+    Keep(Box<Keeping>),
 }
 
 impl Prepared {
@@ -109,9 +109,36 @@ impl Prepared {
                 Some(headed(plan.schema().inner(), &self.names))
             }
             Action::Rows(batch) => Some(headed(&batch.schema(), &self.names)),
-            Action::Act(acting) => Some(headed(acting.schema(), &self.names)),
-            Action::Use(_) | Action::Set(..) | Action::Reset(_) | Action::Postgres(_) => None,
+            Action::Act(acting) => Some(match acting.shown() {
+                Some(shown) => SchemaRef::clone(shown),
+                None => headed(acting.schema(), &self.names),
+            }),
+            Action::Use(_)
+            | Action::Set(..)
+            | Action::Reset(_)
+            | Action::Postgres(_)
+            | Action::Keep(_) => None,
         }
+    }
+
+    pub(crate) fn of_plan(plan: LogicalPlan) -> Prepared {
+        Prepared {
+            action: Action::Plan(Box::new(plan)),
+            names: Names::default(),
+            source: None,
+        }
+    }
+
+    pub(crate) fn into_plan(self) -> Result<LogicalPlan> {
+        match self.action {
+            Action::Plan(plan) => Ok(*plan),
+            _ => Err(Error::internal("a plan was expected")),
+        }
+    }
+
+    /// Whether running this sends what changes something.
+    pub fn acts(&self) -> bool {
+        matches!(&self.action, Action::Act(acting) if !acting.only_asks() && !acting.previews())
     }
 
     pub(crate) fn open_types(&self) -> Result<Vec<(usize, DataType)>> {
@@ -156,7 +183,7 @@ impl Session {
             .insert(chosen.map_or(0, |at| at + 1), narrowing);
         optimizer.rules.push(Arc::new(PromptFilters));
         let own_catalog = Arc::new(MemoryCatalogProvider::new());
-        let own = Arc::new(MemorySchemaProvider::new());
+        let own = Arc::new(OwnSchema::new(engine.snapshots.clone()));
         let mut state = SessionStateBuilder::new()
             .with_config(config)
             .with_runtime_env(runtime(&settings)?)
@@ -169,7 +196,10 @@ impl Session {
             .build();
         {
             use datafusion::execution::FunctionRegistry as _;
-            for function in functions::all() {
+            for function in functions::all()
+                .into_iter()
+                .chain(pg_catalog::functions::all())
+            {
                 state.register_udf(function)?;
             }
         }
@@ -181,6 +211,10 @@ impl Session {
             own,
             search: RwLock::default(),
             relations: Arc::clone(&engine.relations),
+            client: door.postgres.as_ref().map(|postgres| Client {
+                user: postgres.user.clone(),
+                database: postgres.database.clone(),
+            }),
             state: RwLock::new(state.clone()),
             this: Weak::clone(this),
         });
@@ -225,8 +259,16 @@ impl Session {
             .insert(name.to_owned(), value.to_owned());
     }
 
-    /// What the session may do to its providers.
+    /// What the session may do to its providers. A client of PostgreSQL may have said that it only reads.
     pub fn access(&self) -> Access {
+        match self.door_access() {
+            Access::Write if self.says_it_only_reads() => Access::ReadOnly,
+            access => access,
+        }
+    }
+
+    /// What the session's door lets it do.
+    pub(crate) fn door_access(&self) -> Access {
         *self
             .access
             .read()
@@ -258,14 +300,6 @@ impl Session {
 
     pub(crate) fn engine(&self) -> &Engine {
         &self.engine
-    }
-
-    /// The values of placeholders.
-    pub(crate) fn variables(&self) -> HashMap<String, String> {
-        self.variables
-            .read()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
-            .clone()
     }
 
     /// The settings as they stand.
@@ -374,7 +408,7 @@ impl Session {
             })
         };
         // They have their tables for as long as the statement may be planned.
-        let tables = Arc::new(acting::tables(self, &parsed.calls).await?);
+        let tables = Arc::new(acting::tables(self, &parsed.calls, given).await?);
         let named;
         let statement = match parsed.calls.is_empty() {
             true => &parsed.statement,
@@ -383,6 +417,9 @@ impl Session {
                 &named
             }
         };
+        if let Some(keeping) = self.keeping(parsed, statement, given).await? {
+            return quiet(Action::Keep(Box::new(keeping)));
+        }
         match statement {
             Sql::Query(statement) => self.plan((**statement).clone(), given).await,
             Sql::Explain(explain) => match &*explain.statement {
@@ -415,7 +452,7 @@ impl Session {
                 .help("`EXPLAIN` without ANALYZE shows its calls, `PREVIEW` what would be sent")
                 .into()),
                 acts => {
-                    let acting = acting::plan(self, acts, tables).await?;
+                    let acting = acting::plan(self, acts, tables, given).await?;
                     rows(acting::explain(self, &acting, explain.verbose).await?)
                 }
             },
@@ -482,13 +519,14 @@ impl Session {
             | Sql::Delete(_)
             | Sql::Exec(_)
             | Sql::Preview(_) => {
-                let acting = acting::plan(self, statement, tables).await?;
+                let acting = acting::plan(self, statement, tables, given).await?;
                 Ok(Prepared {
                     action: Action::Act(Box::new(acting)),
                     names: Names::default(),
                     source: None,
                 })
             }
+            Sql::Refresh(_) => Err(Error::internal("a refresh was not understood")),
             Sql::Connection(_) => Err(Error::from(
                 Diagnostic::new("R0309", "transactions and cursors belong to connections of `restable serve`")
                     .at(parsed.span)
@@ -507,7 +545,7 @@ impl Session {
 
     /// Drops the tables and views that the session created.
     pub fn discard_tables(&self) -> Result<()> {
-        for name in self.shared.own.table_names() {
+        for name in self.shared.own.session_names() {
             self.shared.own.deregister_table(&name)?;
         }
         Ok(())
@@ -562,9 +600,10 @@ impl Session {
     /// The plan of a statement that DataFusion plans, and what its names are.
     pub(crate) async fn plan_statement(
         &self,
+        given: &Given,
         statement: ast::Statement,
     ) -> Result<(LogicalPlan, Names)> {
-        plan_with(&self.shared, &self.variables(), statement).await
+        plan_given(&self.shared, given, statement).await
     }
 
     /// The text of a file that a statement names.
@@ -585,7 +624,15 @@ impl Session {
         })
     }
 
-    async fn plan(&self, mut statement: ast::Statement, given: &Given) -> Result<Prepared> {
+    pub(crate) async fn plan(
+        &self,
+        mut statement: ast::Statement,
+        given: &Given,
+    ) -> Result<Prepared> {
+        // What a session creates ends with it: it is temporary, whether the statement says so or not.
+        if let ast::Statement::CreateTable(table) = &mut statement {
+            table.temporary = false;
+        }
         placeholders::bind(&mut statement, given)?;
         self.rewrite_postgres(&mut statement).await?;
         let (plan, names) = plan_given(&self.shared, given, statement).await?;
@@ -616,8 +663,18 @@ impl Session {
 
     /// Runs what was prepared.
     pub async fn run(&self, prepared: Prepared) -> Result<Outcome> {
+        let tag = prepared.source.as_ref().map_or("", |parsed| parsed.tag());
+        let statement = self.begin_counted(tag);
+        self.run_as(prepared, statement).await
+    }
+
+    /// As [`Session::run`], for a statement that was begun already.
+    pub(crate) async fn run_as(
+        &self,
+        prepared: Prepared,
+        mut statement: Statement,
+    ) -> Result<Outcome> {
         let started = Instant::now();
-        let mut statement = self.begin_statement();
         // A set that is acted on is read completely, or nothing is sent.
         if matches!(&prepared.action, Action::Act(acting) if !acting.only_asks()) {
             statement.partial = false;
@@ -632,6 +689,12 @@ impl Session {
             names,
             source,
         } = prepared;
+        if !matches!(
+            action,
+            Action::Plan(_) | Action::Explain { .. } | Action::Act(_) | Action::Rows(_)
+        ) {
+            statement.ended(Ended::Done);
+        }
         let plan = match action {
             Action::Plan(plan) => *plan,
             Action::Explain {
@@ -710,6 +773,14 @@ impl Session {
                     report: None,
                 });
             }
+            Action::Keep(keeping) => {
+                let told = source.clone();
+                let outcome = self.run_keeping(*keeping, started).await;
+                return outcome.map_err(|problem| {
+                    told.iter()
+                        .fold(problem, |problem, parsed| located(problem, parsed))
+                });
+            }
             Action::Postgres(variables) => {
                 let message = self.apply_postgres(variables)?;
                 return Ok(Outcome::Done {
@@ -745,6 +816,7 @@ impl Session {
                 None => done.await,
             };
             done.map_err(|problem| Error::planned(problem, &names))?;
+            statement.ended(Ended::Done);
             let report = Report::of(&statement, 0, started);
             let report = (report.calls > 0).then_some(report);
             return Ok(Outcome::Done { message, report });
@@ -789,17 +861,33 @@ impl Session {
         explain::forecast(&self.begin_statement(), &physical).map(Some)
     }
 
+    pub(crate) fn begin_counted(&self, tag: &'static str) -> Statement {
+        self.statement(&self.settings(), Some(tag))
+    }
+
+    /// A statement that is looked at only: it is not counted as one that ran.
     pub(crate) fn begin_statement(&self) -> Statement {
+        self.statement(&self.settings(), None)
+    }
+
+    /// A statement with other settings than the session's, which counts as a part of one of it.
+    pub(crate) fn begin_with(&self, settings: &Settings) -> Statement {
+        self.statement(settings, None)
+    }
+
+    fn statement(&self, settings: &Settings, tag: Option<&'static str>) -> Statement {
         Statement::new(
             Arc::clone(&self.engine.registry),
             Arc::clone(&self.engine.clients),
             Arc::clone(&self.spellings),
-            &self.settings(),
+            settings,
             Kept {
                 memory: Arc::clone(&self.engine.memory),
                 cache: Arc::clone(&self.engine.cache),
                 hourly: Arc::clone(&self.hourly),
             },
+            Arc::clone(self.engine.counters()),
+            tag,
         )
     }
 

@@ -111,10 +111,77 @@ pub const ALL: &[Documented] = &[
         meaning: "seconds after which a row of a set is read again before it is destroyed",
     },
     Documented {
+        name: "partial_refresh",
+        meaning: "on: a refresh is kept although scopes could not be read, and marked with them",
+    },
+    Documented {
+        name: "keep_refreshes",
+        meaning: "how long (`31d`, `12h`) or how many (`100`) refreshes are kept; the newest always; `all`",
+    },
+    Documented {
         name: "memory_limit",
         meaning: "memory for sorting and grouping, like `512MB`; 0: none",
     },
 ];
+
+/// Which refreshes of a snapshot stay when a new one comes. The newest always does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kept {
+    /// Those of so long.
+    For(Duration),
+    /// So many.
+    Newest(usize),
+    /// All.
+    All,
+}
+
+/// How long refreshes are kept if nobody says otherwise: a month, so that a month can be looked back.
+const KEPT: Duration = Duration::from_hours(31 * 24);
+
+impl Kept {
+    fn read(text: &str) -> Option<Kept> {
+        if text.eq_ignore_ascii_case("all") {
+            return Some(Kept::All);
+        }
+        let at = text
+            .find(|letter: char| !letter.is_ascii_digit())
+            .unwrap_or(text.len());
+        let (number, unit) = text.split_at(at);
+        let number: u64 = number.parse().ok()?;
+        let seconds = match unit.trim().to_ascii_lowercase().as_str() {
+            "" => {
+                return usize::try_from(number)
+                    .ok()
+                    .filter(|it| *it > 0)
+                    .map(Kept::Newest);
+            }
+            "s" => 1,
+            "min" => 60,
+            "h" => 3_600,
+            "d" => 86_400,
+            _ => return None,
+        };
+        number
+            .checked_mul(seconds)
+            .map(|time| Kept::For(Duration::from_secs(time)))
+    }
+
+    fn text(self) -> String {
+        match self {
+            Kept::All => "all".to_owned(),
+            Kept::Newest(count) => count.to_string(),
+            Kept::For(time) => {
+                let seconds = time.as_secs();
+                let units = [(86_400, "d"), (3_600, "h"), (60, "min")];
+                let whole = units
+                    .iter()
+                    .find(|(unit, _)| seconds > 0 && seconds.is_multiple_of(*unit));
+                let (unit, word) = whole.copied().unwrap_or((1, "s"));
+                format!("{}{word}", seconds / unit)
+            }
+        }
+    }
+}
 
 /// When a statement that acts asks first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -171,6 +238,10 @@ pub struct Settings {
     pub unknown_grace: Duration,
     /// How long the word of a set's source is good.
     pub recheck_after: Duration,
+    /// Whether a refresh is kept although scopes could not be read.
+    pub partial_refresh: bool,
+    /// Which refreshes stay.
+    pub keep_refreshes: Kept,
     /// Memory for sorting and grouping, in bytes.
     pub memory_limit: Option<usize>,
     origins: Vec<(String, Origin)>,
@@ -195,6 +266,8 @@ impl Default for Settings {
             poll_interval: Duration::from_secs(1),
             unknown_grace: Duration::from_secs(600),
             recheck_after: Duration::from_secs(30),
+            partial_refresh: false,
+            keep_refreshes: Kept::For(KEPT),
             memory_limit: None,
             origins: Vec::new(),
         }
@@ -257,6 +330,14 @@ impl Settings {
             }
             "partial_results" => {
                 self.partial_results = switch(value_text).ok_or_else(|| wrong("`on` or `off`"))?;
+            }
+            "partial_refresh" => {
+                self.partial_refresh = switch(value_text).ok_or_else(|| wrong("`on` or `off`"))?;
+            }
+            "keep_refreshes" => {
+                self.keep_refreshes = Kept::read(value_text).ok_or_else(|| {
+                    wrong("a time like `31d`, `12h` or `90min`, a number of refreshes, or `all`")
+                })?;
             }
             "wait" => self.wait = switch(value_text).ok_or_else(|| wrong("`on` or `off`"))?,
             "confirm" => {
@@ -333,6 +414,8 @@ impl Settings {
                 .statement_timeout
                 .map_or_else(|| "0".to_owned(), |time| time.as_secs_f64().to_string()),
             "partial_results" => on_or_off(self.partial_results),
+            "partial_refresh" => on_or_off(self.partial_refresh),
+            "keep_refreshes" => self.keep_refreshes.text(),
             "wait" => on_or_off(self.wait),
             "confirm" => match self.confirm {
                 Confirm::Auto => "auto",

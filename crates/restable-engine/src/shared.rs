@@ -3,24 +3,22 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, RwLock, Weak};
 
-use datafusion::catalog::{MemorySchemaProvider, TableProvider};
+use datafusion::catalog::TableProvider;
 use datafusion::common::Column;
 use datafusion::common::metadata::FieldMetadata;
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::{DdlStatement, Expr, LogicalPlan, LogicalPlanBuilder};
+use datafusion::sql::sqlparser::ast::TableVersion;
 use futures::FutureExt as _;
 use restable_spec::Registry;
 use restable_spec::names::fold;
-use restable_sql::Diagnostic;
 
 use crate::catalog::{self, Current, Directory, OWN_CATALOG, OWN_SCHEMA};
 use crate::functions::{NAME_METADATA, SCAN_METADATA};
 use crate::names::{KnownTable, Names, Resolver};
 use crate::outcome::headed;
+use crate::snapshots::{self, OwnSchema};
 use crate::{Error, Result};
-
-/// So many services of a provider are read to find out what a name without its service may mean.
-const FEW_SERVICES: usize = 8;
 
 /// What the catalogs of a session share with it.
 #[derive(Debug)]
@@ -28,10 +26,12 @@ pub struct Shared {
     pub(crate) registry: Arc<Registry>,
     pub(crate) current: RwLock<Current>,
     pub(crate) tables: Mutex<HashMap<String, Arc<dyn TableProvider>>>,
-    pub(crate) own: Arc<MemorySchemaProvider>,
+    pub(crate) own: Arc<OwnSchema>,
     /// The services in which a client of PostgreSQL looks for bare names.
     pub(crate) search: RwLock<Vec<String>>,
     pub(crate) relations: Arc<crate::pg_catalog::Relations>,
+    /// Who asks, if it is a client of PostgreSQL.
+    pub(crate) client: Option<crate::pg_catalog::Client>,
     pub(crate) state: RwLock<SessionState>,
     pub(crate) this: Weak<Shared>,
 }
@@ -80,6 +80,10 @@ impl Shared {
 }
 
 impl Resolver for Shared {
+    fn at(&self, parts: &[String], version: &TableVersion) -> Result<KnownTable> {
+        snapshots::resolve(self, parts, version)
+    }
+
     fn resolve(&self, parts: &[String]) -> Result<Option<KnownTable>> {
         use datafusion::catalog::SchemaProvider as _;
         let folded: Vec<String> = parts
@@ -106,11 +110,10 @@ impl Resolver for Shared {
                 "information_schema".to_owned(),
                 name.clone(),
             ];
-            if crate::information_schema::TABLES.contains(&name.as_str()) {
+            if crate::information_schema::has(&name) {
                 return Ok(Some(plain(full)));
             }
-            let known: Vec<String> = crate::information_schema::TABLES
-                .iter()
+            let known: Vec<String> = crate::information_schema::names()
                 .map(|name| format!("information_schema.{name}"))
                 .collect();
             return Err(Error::unknown(
@@ -127,12 +130,9 @@ impl Resolver for Shared {
         };
         if is_catalog {
             let name = parts[parts.len() - 1].to_ascii_lowercase();
-            if crate::pg_catalog::has(&name) {
-                return Ok(Some(plain([
-                    OWN_CATALOG.to_owned(),
-                    "pg_catalog".to_owned(),
-                    name,
-                ])));
+            let full = [OWN_CATALOG.to_owned(), "pg_catalog".to_owned(), name];
+            if let Some(known) = crate::pg_catalog::known(full) {
+                return Ok(Some(known));
             }
         }
         let is_own = match folded.as_slice() {
@@ -180,10 +180,10 @@ impl Resolver for Shared {
             }
         }
         if parts.len() == 1 && directory.current.service.is_none() {
-            return Err(self.unknown_bare(&parts[0]));
+            return Err(directory.unknown_bare(&parts[0]));
         }
         if parts.len() == 2 && directory.current.provider.is_none() {
-            return Err(self.unknown_bare(&parts.join(".")));
+            return Err(directory.unknown_bare(&parts.join(".")));
         }
         let (_, resource) = directory.resource(parts)?;
         let Some(shared) = self.this.upgrade() else {
@@ -207,12 +207,13 @@ impl Resolver for Shared {
 
 impl Shared {
     /// What a user made, with the columns that it has.
-    fn own_table(&self, full: [String; 3]) -> Result<KnownTable> {
+    pub(crate) fn own_table(&self, full: [String; 3]) -> Result<KnownTable> {
         use datafusion::catalog::SchemaProvider as _;
         // A schema in memory answers at once.
         let found = self.own.table(&full[2]).now_or_never();
         let table = found.transpose()?.flatten();
-        let schema = table.map(|table| table.schema());
+        let hidden = table.as_deref().and_then(snapshots::hidden);
+        let schema = table.as_ref().map(|table| table.schema());
         let fields = schema.iter().flat_map(|schema| schema.fields());
         let mut known = KnownTable {
             full,
@@ -224,53 +225,12 @@ impl Shared {
             let display = field.metadata().get(NAME_METADATA);
             let display = display.unwrap_or(field.name()).clone();
             known.displays.insert(field.name().clone(), display);
-            known.visible.push(field.name().clone());
-        }
-        Ok(known)
-    }
-
-    /// A name without provider or service: the error names the tables that end in it.
-    fn unknown_bare(&self, name: &str) -> Error {
-        let mut known = Vec::new();
-        for provider in self.registry.providers() {
-            // A misspelled name must not read a whole registry.
-            let names: Vec<&str> = provider
-                .services()
-                .map(|entry| entry.name.as_str())
-                .take(FEW_SERVICES)
-                .collect();
-            for service in names
-                .iter()
-                .filter_map(|name| provider.service(name).ok().flatten())
-            {
-                known.extend(
-                    service
-                        .resources
-                        .keys()
-                        .map(|resource| format!("{}.{}.{resource}", provider.name, service.name)),
-                );
+            match hidden == Some(field.name().as_str()) {
+                true => known.hidden.push(field.name().clone()),
+                false => known.visible.push(field.name().clone()),
             }
         }
-        let same: Vec<&String> = known
-            .iter()
-            .filter(|full| {
-                full.rsplit('.')
-                    .next()
-                    .is_some_and(|last| restable_spec::names::same(last, name))
-                    || full.ends_with(&format!(".{name}"))
-            })
-            .collect();
-        let help = match same.as_slice() {
-            [only] => format!("its full name is `{only}`; after `USE {};` the short one will do", only.rsplit_once('.').map_or("", |(scope, _)| scope)),
-            _ => "write `provider.service.resource`, or `USE provider.service;` first; `SHOW PROVIDERS` lists providers".to_owned(),
-        };
-        Error::Diagnostic(Arc::new(Diagnostic {
-            code: "R0202",
-            message: format!("there is no table `{name}`"),
-            span: None,
-            notes: Vec::new(),
-            help: Some(help),
-        }))
+        Ok(known)
     }
 }
 

@@ -13,7 +13,7 @@ use crate::names::{Names, Resolver, written};
 use crate::session::Session;
 use crate::settings::ALL;
 use crate::table::{Role, columns};
-use crate::{Error, Result, information_schema};
+use crate::{Error, Result, information_schema, snapshots};
 
 /// Rows of text under these headings.
 pub(crate) fn texts(headings: &[&str], rows: Vec<Vec<Option<String>>>) -> Result<RecordBatch> {
@@ -199,6 +199,7 @@ pub async fn show(session: &Session, request: &Show) -> Result<RecordBatch> {
             }
             texts(&["table_catalog", "table_schema", "table_name"], rows)
         }
+        ShowObject::MaterializedViews => snapshots::listed(session.shared(), &like),
         ShowObject::Columns(name) => describe_table(session, &written(name), extended).await,
         ShowObject::Functions => {
             let state = session.shared().state();
@@ -230,6 +231,15 @@ pub async fn show(session: &Session, request: &Show) -> Result<RecordBatch> {
             )
         }
         ShowObject::Create(name) => {
+            if let Some(known) = session.shared().resolve(&written(name)).ok().flatten()
+                && known.full[0] == crate::catalog::OWN_CATALOG
+                && let Some(statement) = snapshots::statement(session.shared(), &known.full[2])?
+            {
+                return texts(
+                    &["name", "definition"],
+                    vec![vec![some(&known.full[2]), some(statement)]],
+                );
+            }
             let (_, resource) = directory.resource(&written(name))?;
             match &resource.view {
                 Some(view) => texts(
@@ -379,7 +389,7 @@ async fn describe_table(
         && table.full[0] == crate::catalog::OWN_CATALOG
     {
         let shared = Arc::clone(session.shared());
-        let columns = information_schema::columns_of(&shared, &table.full).await?;
+        let columns = information_schema::columns_of(&shared, &table.full, type_name).await?;
         let rows = columns.into_iter().map(|(name, kind)| {
             if extended {
                 vec![some(name), some(kind), some("field"), None]
@@ -387,7 +397,16 @@ async fn describe_table(
                 vec![some(name), some(kind)]
             }
         });
-        return texts(headings, rows.collect());
+        let mut rows: Vec<Vec<Option<String>>> = rows.collect();
+        if extended && !table.hidden.is_empty() {
+            rows.push(vec![
+                some(snapshots::SNAPSHOT_TIME),
+                some("timestamptz"),
+                some("parameter"),
+                some("when these rows became what the snapshot shows"),
+            ]);
+        }
+        return texts(headings, rows);
     }
     let (_, resource) = directory.resource(parts)?;
     if resource.view.is_some() {
@@ -396,7 +415,7 @@ async fn describe_table(
             resource.service.clone(),
             resource.name.clone(),
         ];
-        let columns = information_schema::columns_of(session.shared(), &full).await?;
+        let columns = information_schema::columns_of(session.shared(), &full, type_name).await?;
         let rows = columns.into_iter().map(|(name, kind)| {
             if extended {
                 vec![some(name), some(kind), some("field"), None]

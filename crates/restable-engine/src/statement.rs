@@ -3,11 +3,11 @@
 //! calls end with it.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use restable_http::{Allowance, CallContext, Client, Hourly, Lane, Meter};
+use restable_http::{Allowance, CallContext, Client, Counters, Hourly, Lane, Meter};
 use restable_spec::{BoundCall, Registry};
 
 use crate::acting::ActionTotals;
@@ -15,6 +15,7 @@ use crate::cache::Cache;
 use crate::identity::Spellings;
 use crate::listing::Listing;
 use crate::memory::{Memory, Seen};
+use crate::snapshots::Reading;
 
 /// A scope that could not be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,6 +68,8 @@ pub struct Statement {
     notices: Mutex<Vec<String>>,
     absent: AtomicU64,
     read: Mutex<BTreeMap<String, HashSet<String>>>,
+    /// What was read of snapshots.
+    snapshots: Mutex<Vec<Reading>>,
     /// What the targets of a statement that acts came to.
     pub(crate) actions: Mutex<Option<ActionTotals>>,
     /// How many calls it may make.
@@ -87,6 +90,23 @@ pub struct Statement {
     seen: Mutex<HashMap<String, Vec<(String, Seen)>>>,
     /// What was predicted of its calls, in words.
     prediction: OnceLock<String>,
+    /// Its tag, and how it ended; `None` for one that reads for another.
+    told: Option<(&'static str, AtomicU8)>,
+    counters: Arc<Counters>,
+}
+
+/// It was told how the statement ended.
+const TOLD: u8 = u8::MAX;
+
+/// How a statement ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// Before it had an answer.
+    Failed = 0,
+    /// Its rows were not taken to their end.
+    Stopped = 1,
+    /// Whole.
+    Done = 2,
 }
 
 impl Statement {
@@ -96,9 +116,28 @@ impl Statement {
         spellings: Arc<Spellings>,
         settings: &crate::Settings,
         shared: Kept,
+        counters: Arc<Counters>,
+        tag: Option<&'static str>,
     ) -> Statement {
+        let open = |tag| {
+            tracing::info_span!(
+                target: "span",
+                "statement",
+                db.operation.name = tag,
+                rows = tracing::field::Empty,
+                calls = tracing::field::Empty,
+                outcome = tracing::field::Empty,
+                otel.status_code = tracing::field::Empty,
+            )
+        };
+        let span = tag.map_or_else(tracing::Span::none, open);
+        if tag.is_some() {
+            counters.begin_statement();
+        }
         Statement {
-            meter: Arc::new(Meter::default()),
+            meter: Arc::new(Meter::within(Arc::clone(&counters), span)),
+            told: tag.map(|tag| (tag, AtomicU8::new(Ended::Failed as u8))),
+            counters,
             deadline: settings
                 .statement_timeout
                 .map(|limit| Instant::now() + limit),
@@ -118,6 +157,7 @@ impl Statement {
             notices: Mutex::default(),
             absent: AtomicU64::new(0),
             read: Mutex::default(),
+            snapshots: Mutex::default(),
             actions: Mutex::default(),
             allowance: Arc::new(Allowance::new(settings.max_calls, Some(shared.hourly))),
             memory: shared.memory,
@@ -135,6 +175,8 @@ impl Statement {
     /// A statement that reads anew what this one has read, and counts with it.
     pub(crate) fn again(&self) -> Statement {
         Statement {
+            told: None,
+            counters: Arc::clone(&self.counters),
             meter: Arc::clone(&self.meter),
             deadline: self.deadline,
             timeout: self.timeout,
@@ -153,6 +195,7 @@ impl Statement {
             notices: Mutex::default(),
             absent: AtomicU64::new(0),
             read: Mutex::default(),
+            snapshots: Mutex::default(),
             actions: Mutex::default(),
             allowance: Arc::clone(&self.allowance),
             memory: Arc::clone(&self.memory),
@@ -164,6 +207,41 @@ impl Statement {
             parts: Mutex::default(),
             seen: Mutex::default(),
             prediction: OnceLock::new(),
+        }
+    }
+
+    /// The span that everything of the statement is a part of.
+    pub(crate) fn span(&self) -> tracing::Span {
+        self.meter.span()
+    }
+
+    /// Counts it as ended, once.
+    fn tell(&self) {
+        let Some((tag, how)) = &self.told else {
+            return;
+        };
+        let how = match how.swap(TOLD, Ordering::Relaxed) {
+            TOLD => return,
+            how if how == Ended::Done as u8 => "done",
+            how if how == Ended::Stopped as u8 => "stopped",
+            _ => "failed",
+        };
+        let span = self.span();
+        // Collectors know signed numbers only.
+        span.record("calls", self.meter.totals().calls.cast_signed());
+        span.record("outcome", how);
+        if how == "failed" {
+            span.record("otel.status_code", "ERROR");
+        }
+        self.meter.close();
+        let time = self.meter.started().elapsed();
+        self.counters.end_statement(tag, how, time);
+    }
+
+    /// Notes how it ends, as far as it has come.
+    pub(crate) fn ended(&self, how: Ended) {
+        if let Some((_, told)) = &self.told {
+            told.store(how as u8, Ordering::Relaxed);
         }
     }
 
@@ -199,7 +277,7 @@ impl Statement {
     pub(crate) fn part(&self, name: &str) -> Arc<Meter> {
         let mut parts = lock(&self.parts);
         let part = parts.entry(name.to_owned());
-        Arc::clone(part.or_insert_with(|| Arc::new(Meter::within(&self.meter))))
+        Arc::clone(part.or_insert_with(|| Arc::new(Meter::part_of(&self.meter))))
     }
 
     /// Counts calls that are known and have not begun; how many there are now.
@@ -340,6 +418,20 @@ impl Statement {
         }
     }
 
+    /// Notes what is read of a snapshot, once.
+    pub(crate) fn note_snapshot(&self, reading: Reading) {
+        let mut known = lock(&self.snapshots);
+        let same = |one: &Reading| (&one.name, &one.time) == (&reading.name, &reading.time);
+        if !known.iter().any(same) {
+            known.push(reading);
+        }
+    }
+
+    /// What was read of snapshots.
+    pub fn snapshots(&self) -> Vec<Reading> {
+        lock(&self.snapshots).clone()
+    }
+
     /// The scopes that could not be read.
     pub fn missing(&self) -> Vec<Missing> {
         lock(&self.missing).clone()
@@ -364,6 +456,12 @@ impl Statement {
     }
 }
 
+impl Drop for Statement {
+    fn drop(&mut self) {
+        self.tell();
+    }
+}
+
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -375,5 +473,6 @@ pub(crate) struct Running(pub(crate) Arc<Statement>);
 impl Drop for Running {
     fn drop(&mut self) {
         self.0.end();
+        self.0.tell();
     }
 }

@@ -310,7 +310,7 @@ fn equality(expr: &Expr) -> Option<(&Expr, Vec<Arc<str>>)> {
     Some((column, texts))
 }
 
-fn has_subquery(expr: &Expr) -> bool {
+pub(crate) fn has_subquery(expr: &Expr) -> bool {
     expr.exists(|part| {
         Ok(matches!(
             part,

@@ -586,8 +586,8 @@ fn pages(
         client,
         call.call,
         listed.context(&statement),
-        decoder,
         peek,
+        decoder,
     );
     let (mut failed, mut begun) = (false, false);
     pages

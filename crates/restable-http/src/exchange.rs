@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{HeaderMap, Method};
+use tracing::Instrument as _;
 use url::Url;
 
 use crate::ask::Ask;
@@ -53,7 +54,32 @@ impl Shared {
         tally: &mut Tally,
     ) -> Result<Answer, Error> {
         let started = self.clock.now();
-        let mut outcome = self.attempts(ask, context, tally).await;
+        let span = tracing::info_span!(
+            target: "span",
+            parent: &context.meter.span(),
+            "call",
+            otel.kind = "client",
+            operation = ask.operation_id(),
+            http.request.method = ask.method_name(),
+            url.full = redact_url(&ask.url),
+            page = ask.page.cast_signed(),
+            http.response.status_code = tracing::field::Empty,
+            attempts = tracing::field::Empty,
+            bytes = tracing::field::Empty,
+            otel.status_code = tracing::field::Empty,
+        );
+        let mut outcome = self
+            .attempts(ask, context, tally)
+            .instrument(span.clone())
+            .await;
+        if let Some(status) = tally.status {
+            span.record("http.response.status_code", i64::from(status));
+        }
+        span.record("attempts", i64::from(tally.attempts));
+        span.record("bytes", tally.bytes.cast_signed());
+        if outcome.is_err() {
+            span.record("otel.status_code", "ERROR");
+        }
         if !tally.sent {
             return outcome;
         }

@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::counters::Counters;
+
 /// Records kept of one statement. Later ones are counted in [`Totals::records_dropped`] only; the counters go on.
 pub const RECORDS: usize = 10_000;
 
@@ -29,6 +31,8 @@ pub struct Meter {
     // Milliseconds, plus one; zero if nothing came from the cache.
     oldest: AtomicU64,
     records: Mutex<Vec<CallRecord>>,
+    process: Option<Arc<Counters>>,
+    span: Mutex<tracing::Span>,
 }
 
 /// One call that was sent: a page asked for, with all of its attempts.
@@ -124,15 +128,57 @@ impl Meter {
             oldest: AtomicU64::new(0),
             dropped: AtomicU64::new(0),
             records: Mutex::default(),
+            process: None,
+            span: Mutex::new(tracing::Span::none()),
         }
     }
 
     /// A meter of a part of what `whole` counts.
-    pub fn within(whole: &Arc<Meter>) -> Self {
+    pub fn part_of(whole: &Arc<Meter>) -> Self {
         Self {
             whole: Some(Arc::clone(whole)),
             ..Self::starting_at(whole.started)
         }
+    }
+
+    /// A meter that starts now, whose counts are the process's, too, and whose calls are parts of a span.
+    pub fn within(process: Arc<Counters>, span: tracing::Span) -> Self {
+        Self {
+            process: Some(process),
+            span: Mutex::new(span),
+            ..Self::default()
+        }
+    }
+
+    /// The span that the calls are parts of.
+    pub fn span(&self) -> tracing::Span {
+        let span = self.root().span.lock();
+        span.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Ends the span, as far as the meter holds it.
+    pub fn close(&self) {
+        let span = self.root().span.lock();
+        *span.unwrap_or_else(PoisonError::into_inner) = tracing::Span::none();
+    }
+
+    /// When it started.
+    pub fn started(&self) -> Instant {
+        self.started
+    }
+
+    /// The meter that counts everything that this one does.
+    fn root(&self) -> &Meter {
+        let mut root = self;
+        while let Some(whole) = root.whole.as_deref() {
+            root = whole;
+        }
+        root
+    }
+
+    /// What counts for the whole process.
+    fn process(&self) -> Option<&Counters> {
+        self.root().process.as_deref()
     }
 
     /// The counters as they stand.
@@ -195,6 +241,7 @@ impl Meter {
         self.each(|meter| {
             meter.retries.fetch_add(1, Relaxed);
         });
+        self.process().into_iter().for_each(Counters::retry);
         self.count_throttle(throttled.unwrap_or_default());
     }
 
@@ -202,6 +249,9 @@ impl Meter {
         self.each(|meter| {
             meter.throttle_nanos.fetch_add(nanos(wait), Relaxed);
         });
+        self.process()
+            .into_iter()
+            .for_each(|process| process.throttle(wait));
     }
 
     pub(crate) fn count_bytes(&self, bytes: u64, wire_bytes: u64) {
@@ -209,6 +259,9 @@ impl Meter {
             meter.bytes.fetch_add(bytes, Relaxed);
             meter.wire_bytes.fetch_add(wire_bytes, Relaxed);
         });
+        self.process()
+            .into_iter()
+            .for_each(|process| process.received(bytes, wire_bytes));
     }
 
     /// A page was read whole; `record` is the number of its call's record.
@@ -232,11 +285,11 @@ impl Meter {
                 first.compare_exchange(0, since, Relaxed, Relaxed).ok();
             });
         }
-        let mut whole = self;
-        while let Some(next) = whole.whole.as_deref() {
-            whole = next;
-        }
-        let mut records = whole.records.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut records = self
+            .root()
+            .records
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         if let Some(record) = record.and_then(|number| records.get_mut(number)) {
             record.rows = Some(rows as u64);
             record.first_row_milliseconds = (rows > 0).then(|| millis(since));
@@ -247,6 +300,13 @@ impl Meter {
     pub(crate) fn record(&self, record: CallRecord) -> Option<usize> {
         if let Some(whole) = &self.whole {
             return whole.record(record);
+        }
+        // What came from the cache is no call of the process.
+        if let Some(process) = &self.process
+            && record.age.is_none()
+        {
+            let time = Duration::from_millis(record.milliseconds);
+            process.call(record.method, record.status, time);
         }
         let mut records = self.records.lock().unwrap_or_else(PoisonError::into_inner);
         if records.len() == RECORDS {

@@ -217,7 +217,10 @@ impl<'a> Cursor<'a> {
             .get(self.at..self.end)
             .unwrap_or(&[])
             .to_vec();
-        let dialect = Restable::new(tokens.len());
+        let versions = tokens
+            .iter()
+            .any(|token| is_keyword(Some(&token.token), "SYSTEM_TIME"));
+        let dialect = Restable::new(tokens.len()).with_versions(versions);
         let mut parser = Parser::new(&dialect)
             .with_recursion_limit(limits::RECURSION)
             .with_tokens_with_locations(tokens);

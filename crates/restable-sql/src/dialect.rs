@@ -39,6 +39,8 @@ pub(crate) struct Restable {
     default_once: Cell<bool>,
     steps_left: Cell<u64>,
     stopped: Cell<Option<(Stopped, usize)>>,
+    /// Whether a table of the statement may be asked as of a time.
+    versions: bool,
 }
 
 impl Restable {
@@ -48,7 +50,14 @@ impl Restable {
             default_once: Cell::new(false),
             steps_left: Cell::new(limits::steps(tokens)),
             stopped: Cell::new(None),
+            versions: false,
         }
+    }
+
+    /// For a statement with `FOR SYSTEM_TIME`. Without it the words `at`, `before` and `changes` may be aliases of tables,
+    /// which `sqlparser` takes for Snowflake's ways to name a time.
+    pub(crate) fn with_versions(self, versions: bool) -> Self {
+        Restable { versions, ..self }
     }
 
     /// Why a hook stopped the parser, and at which token.
@@ -170,6 +179,10 @@ impl Dialect for Restable {
             || character.is_ascii_digit()
             || character == '_'
             || character == '$'
+    }
+
+    fn supports_table_versioning(&self) -> bool {
+        self.versions
     }
 
     fn get_next_precedence(&self, parser: &Parser) -> Option<Result<u8, ParserError>> {

@@ -19,13 +19,14 @@
 //!
 //! # What stands in the syntax trees of `sqlparser`
 //!
-//! Expressions and queries are `sqlparser`'s own types ([`ast`]), parsed once. Five things are particular:
+//! Expressions and queries are `sqlparser`'s own types ([`ast`]), parsed once. Six things are particular:
 //!
 //! - `:name`, `$name` and `?` all arrive as `Value::Placeholder("$name")` or `("$1")`, and each occurrence is listed in
 //!   [`Parsed::placeholders`].
 //! - The unquoted name `api-version` arrives as one identifier with the quote style `"`.
 //! - `FROM (EXEC t.m @k = 'v') x` arrives as the table function [`EXEC_FUNCTION`] with one number: the index of the
 //!   [`Exec`] in [`Parsed::calls`].
+//! - `FROM t FOR SYSTEM_TIME ALL` arrives as `AS OF` the name [`ALL_REFRESHES`].
 //! - Chains of OR, AND and UNION are balanced trees, and `x = 1 OR x = 2` is `x IN (1, 2)`; [`limits`] says why.
 //! - Locations (line, column) count from the start of the script, not of the statement; [`byte_span`] turns them into
 //!   bytes.
@@ -57,8 +58,8 @@ pub use span::{Span, byte_span};
 pub use split::{Piece, split};
 pub use sqlparser::ast;
 pub use statement::{
-    Assignment, Attribute, Connection, Count, Delete, Describe, Discard, EXEC_FUNCTION, Exec,
-    ExecArgument, ExecBody, Explain, ForEach, Hints, Insert, Modes, Parsed, Placeholder, Replace,
-    Reset, Set, SetValue, Show, ShowObject, Statement, Update,
+    ALL_REFRESHES, Assignment, Attribute, Connection, Count, Delete, Describe, Discard,
+    EXEC_FUNCTION, Exec, ExecArgument, ExecBody, Explain, ForEach, Hints, Insert, Modes, Parsed,
+    Placeholder, Refresh, Replace, Reset, Set, SetValue, Show, ShowObject, Statement, Update,
 };
 pub use suggest::closest;

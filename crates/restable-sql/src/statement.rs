@@ -8,6 +8,10 @@ use crate::Span;
 /// [`Exec`] in [`Parsed::calls`].
 pub const EXEC_FUNCTION: &str = "restable_exec";
 
+/// What stands in the place of the time after `FOR SYSTEM_TIME AS OF` where the text says `FOR SYSTEM_TIME ALL`: every
+/// refresh that is kept.
+pub const ALL_REFRESHES: &str = "restable_all";
+
 /// One statement of a script.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Parsed {
@@ -35,8 +39,8 @@ pub struct Placeholder {
 /// What a statement asks for.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Statement {
-    /// SELECT, WITH, VALUES, TABLE, and what the planner of queries does by itself: CREATE VIEW, CREATE TABLE, CREATE
-    /// SCHEMA, DROP, PREPARE and EXECUTE of prepared queries.
+    /// SELECT, WITH, VALUES, TABLE, and what the planner of queries does by itself: CREATE [MATERIALIZED] VIEW, CREATE TABLE,
+    /// CREATE SCHEMA, DROP, PREPARE and EXECUTE of prepared queries.
     Query(Box<ast::Statement>),
     /// EXPLAIN of a query or of a mutating statement.
     Explain(Explain),
@@ -62,6 +66,8 @@ pub enum Statement {
     Set(Set),
     /// RESET key, or RESET ALL.
     Reset(Reset),
+    /// REFRESH MATERIALIZED VIEW.
+    Refresh(Refresh),
     /// Transactions, cursors, prepared statements: what a connection keeps beside its queries.
     Connection(Connection),
 }
@@ -275,13 +281,15 @@ pub enum ShowObject {
     Methods(Option<ObjectName>),
     /// VIEWS IN provider.service.
     Views(Option<ObjectName>),
+    /// MATERIALIZED VIEWS.
+    MaterializedViews,
     /// `TABLES [IN schema]`.
     Tables(Option<ObjectName>),
     /// COLUMNS IN table.
     Columns(ObjectName),
     /// FUNCTIONS.
     Functions,
-    /// CREATE TABLE or CREATE VIEW name.
+    /// CREATE TABLE or CREATE [MATERIALIZED] VIEW name.
     Create(ObjectName),
     /// INSERT INTO table: a template; `required_only` for the hint `/*+ REQUIRED */`.
     InsertTemplate {
@@ -387,6 +395,17 @@ impl SetValue {
 pub struct Reset {
     /// The setting, or `None` for RESET ALL.
     pub key: Option<String>,
+    /// The whole statement.
+    pub span: Span,
+}
+
+/// REFRESH MATERIALIZED VIEW.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Refresh {
+    /// The materialized view.
+    pub name: ObjectName,
+    /// Where it is named.
+    pub name_span: Span,
     /// The whole statement.
     pub span: Span,
 }

@@ -11,6 +11,19 @@ impl Parsed {
     pub fn tag(&self) -> &'static str {
         tag(&self.statement)
     }
+
+    /// Whether a client is told how many targets there were, and no rows: what changes something without RETURNING.
+    #[must_use]
+    pub fn is_counted(&self) -> bool {
+        match &self.statement {
+            Statement::Insert(insert) => insert.returning.is_none(),
+            Statement::Replace(Replace::Rows(insert)) => insert.returning.is_none(),
+            Statement::Update(update) => update.returning.is_none(),
+            Statement::Replace(Replace::Set(update)) => update.returning.is_none(),
+            Statement::Delete(delete) => delete.returning.is_none(),
+            _ => false,
+        }
+    }
 }
 
 fn tag(statement: &Statement) -> &'static str {
@@ -22,6 +35,7 @@ fn tag(statement: &Statement) -> &'static str {
             ast::Statement::CreateSchema { .. } => "CREATE SCHEMA",
             ast::Statement::Drop { object_type, .. } => match object_type {
                 ObjectType::View => "DROP VIEW",
+                ObjectType::MaterializedView => "DROP MATERIALIZED VIEW",
                 ObjectType::Schema => "DROP SCHEMA",
                 _ => "DROP TABLE",
             },
@@ -40,6 +54,7 @@ fn tag(statement: &Statement) -> &'static str {
         Statement::Use(_) => "USE",
         Statement::Set(_) => "SET",
         Statement::Reset(_) => "RESET",
+        Statement::Refresh(_) => "REFRESH MATERIALIZED VIEW",
         Statement::Connection(connection) => match connection {
             Connection::Begin(_) => "BEGIN",
             Connection::Commit => "COMMIT",

@@ -27,7 +27,6 @@ def test_catalog(free, cursor):
     assert (columns["status"], columns["start_time"], columns["duration_seconds"]) == ("text", "timestamptz", "float8")
 
 
-@pytest.mark.xfail(strict=True, reason="what psqlODBC asks about keys is not planned")
 def test_keys(free, cursor):
     assert list(cursor.primaryKeys("vw_jobs", schema="data_protection")) == []
     assert list(cursor.foreignKeys("vw_jobs", schema="data_protection")) == []

@@ -25,10 +25,7 @@ def psql(served, *commands):
         (r"\dv", "data_protection|vw_jobs|view|restable"),
         (r"\d", "data_protection|vw_backup_policies|view|restable"),
         (r"\d vw_jobs", "start_time|timestamp with time zone|"),
-        pytest.param(
-            r"\d backup_instances", "properties|json|",
-            marks=pytest.mark.xfail(strict=True, reason="what psql asks about policies of rows is not planned"),
-        ),
+        (r"\d backup_instances", "properties|json|"),
         (r"\d+ vw_jobs", "duration_seconds|double precision|"),
         (r"\l", "azure|restable|UTF8"),
         (r"\du", "restable|"),

@@ -107,6 +107,10 @@ def test_transactions_and_their_failures(connection):
         ("CREATE EXTERNAL TABLE t (x INT) STORED AS CSV LOCATION '/etc/passwd'", "0A000"),
         ("DELETE FROM data_protection.backup_instances WHERE name = 'x' AND vaultName = 'v'", "25006"),
         ("EXEC data_protection.backup_instances.adhoc_backup @@json_file = '/etc/passwd'", "42501"),
+        ("CREATE TABLE t AS SELECT 1 AS x", "25006"),
+        ("CREATE MATERIALIZED VIEW v AS SELECT 1 AS x", "25006"),
+        ("REFRESH MATERIALIZED VIEW nothing", "42P01"),
+        ("SELECT * FROM data_protection.backup_instances FOR SYSTEM_TIME AS OF now()", "42809"),
         ("SET nothing = 1", "42704"),
         ("SET client_encoding = 'LATIN1'", "22023"),
         ("SET server_version = '1'", "55P02"),
@@ -165,7 +169,7 @@ def test_a_statement_can_be_cancelled(served):
 
 def test_sessions_see_nothing_of_each_other(served):
     with psycopg.connect(served.dsn) as one, psycopg.connect(served.dsn) as other:
-        one.execute("CREATE TABLE mine AS SELECT 1 AS x")
+        one.execute("CREATE TEMP TABLE mine AS SELECT 1 AS x")
         assert one.execute("SELECT x FROM mine").fetchone() == (1,)
         with pytest.raises(psycopg.errors.UndefinedTable):
             other.execute("SELECT x FROM mine")
@@ -184,7 +188,7 @@ def test_a_pool_of_asyncpg(served):
                 async with connection.transaction():
                     names = [row["name"] async for row in connection.cursor(ROWS, prefetch=4)]
                 assert len(names) == INSTANCES
-                await connection.execute("CREATE TABLE mine AS SELECT 1")
+                await connection.execute("CREATE TEMP TABLE mine AS SELECT 1")
             # The pool resets a connection before somebody else gets it.
             async with pool.acquire() as connection:
                 assert await connection.fetchval("SELECT 7") == 7

@@ -6,5 +6,6 @@ pub mod demo;
 pub mod emulator;
 pub mod exec;
 pub mod operations;
+pub mod refresh;
 pub mod serve;
 pub mod shell;

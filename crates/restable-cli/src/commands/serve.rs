@@ -11,6 +11,7 @@ use crate::connection;
 use crate::console::Console;
 use crate::error::{Error, Exit, Result};
 use crate::interrupt::{Interrupt, Patience};
+use crate::observation::{self, Spans};
 
 /// How many calls clients may cause, where nobody says how many.
 const CALLS: [(&str, &str); 2] = [("max_calls", "500"), ("max_calls_per_hour", "5000")];
@@ -41,15 +42,21 @@ pub async fn run(arguments: &ServeArguments, environment: &Environment) -> Resul
             set.map_err(|problem| Error::Internal(problem.message))?;
         }
     }
-    crate::log::start(configuration.log);
+    let spans = Spans::find(&arguments.observation, environment)?;
+    crate::log::start_with(configuration.log, spans.as_ref().map(Spans::tracer));
     let interrupt = Interrupt::listen(Patience::Long)?;
-    let connection = connection::open(&arguments.connection, &configuration, environment).await?;
+    let mut connection =
+        connection::open(&arguments.connection, &configuration, environment).await?;
+    connection.engine = observation::audited(connection.engine, &arguments.observation)?;
     // What every session would be refused is told at once.
     connection.session(&configuration, &[]).await?;
     let options = pg::Options {
         listen,
         settings: configuration.settings.clone(),
-        access: Access::ReadOnly,
+        access: match arguments.allow_writes {
+            true => Access::Write,
+            false => Access::ReadOnly,
+        },
         max_connections: arguments.max_connections,
     };
     let server = pg::Server::bind(connection.engine.clone(), options).await;
@@ -58,14 +65,38 @@ pub async fn run(arguments: &ServeArguments, environment: &Environment) -> Resul
     let mut console = Console::standard(environment);
     let address = server.address()?;
     writeln!(console.rows(), "postgresql://{address}")?;
+    let metrics = observation::metrics(&connection.engine, &arguments.observation).await?;
+    if let Some(server) = &metrics {
+        writeln!(console.rows(), "http://{}/metrics", server.address()?)?;
+    }
     console.flush()?;
     console.say(&format!(
-        "listening until Ctrl-C; `psql -h {} -p {} -d azure` connects; sessions may only read",
+        "listening until Ctrl-C; `psql -h {} -p {} -d azure` connects; sessions {}",
         address.ip(),
-        address.port()
+        address.port(),
+        match arguments.allow_writes {
+            true => "may write",
+            false => "may only read",
+        },
     ));
+    let metrics = async {
+        match metrics {
+            Some(server) => server.run().await,
+            None => std::future::pending().await,
+        }
+    };
+    let serving = async {
+        tokio::select! {
+            () = server.run() => {}
+            () = metrics => {}
+        }
+    };
     // Ctrl-C is how this command is meant to end.
-    match interrupt.or(server.run()).await {
+    let ended = interrupt.or(serving).await;
+    if let Some(spans) = spans {
+        spans.end().await;
+    }
+    match ended {
         Ok(()) | Err(Error::Interrupted) => Ok(Exit::Done),
         Err(failure) => Err(failure),
     }

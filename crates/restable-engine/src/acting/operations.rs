@@ -138,7 +138,7 @@ impl Session {
     /// The entries of the journal, as `SHOW OPERATIONS` lists them.
     pub async fn operations(&self, filter: OperationFilter) -> Result<Outcome> {
         let batch = list(self, filter).await?;
-        let statement = Arc::new(self.begin_statement());
+        let statement = Arc::new(self.begin_counted("OPERATIONS"));
         let schema = batch.schema();
         let rows = stream::once(futures::future::ready(Ok(batch)));
         let rows = Box::pin(RecordBatchStreamAdapter::new(schema, rows));
@@ -209,7 +209,7 @@ impl Session {
         goal: Goal,
     ) -> Result<Outcome> {
         let settings = self.settings();
-        let statement = Arc::new(self.begin_statement());
+        let statement = Arc::new(self.begin_counted("OPERATIONS"));
         // What was begun is followed to its end, whatever a statement may call.
         statement.allowance.lift();
         let running = Running(Arc::clone(&statement));

@@ -18,6 +18,8 @@ use super::rows::Targeted;
 use super::source::{self, Column};
 use super::table::Tables;
 use crate::names;
+use crate::outcome::headed;
+use crate::parameters::Given;
 use crate::session::Session;
 use crate::{Error, Result};
 
@@ -77,6 +79,10 @@ pub struct Acting {
     /// What is there already is left alone.
     pub(super) keeps_existing: bool,
     pub(super) returning: Option<Vec<SelectItem>>,
+    /// The columns of RETURNING.
+    pub(super) shown: Option<SchemaRef>,
+    /// What its placeholders stand for.
+    pub(super) values: Arc<Given>,
     /// The tables of its EXECs in FROM, which the source may be planned with again.
     pub(super) _tables: Arc<Tables>,
     /// Every column of the result, in the names of the plan where there is a RETURNING.
@@ -100,6 +106,11 @@ impl Acting {
             method: Arc::clone(&self.method),
             wait: self.wait,
         }
+    }
+
+    /// Whether it only shows what would be done.
+    pub(crate) fn previews(&self) -> bool {
+        self.preview
     }
 
     /// Whether it only asks: then it is a read, whatever it is called.
@@ -134,6 +145,11 @@ impl Acting {
     pub(crate) fn schema(&self) -> &SchemaRef {
         &self.schema
     }
+
+    /// The columns that RETURNING makes of them.
+    pub(crate) fn shown(&self) -> Option<&SchemaRef> {
+        self.shown.as_ref()
+    }
 }
 
 /// What a statement is made of, before its source is planned.
@@ -156,16 +172,18 @@ pub(crate) async fn plan(
     session: &Session,
     statement: &Sql,
     tables: Arc<Tables>,
+    values: &Given,
 ) -> Result<Acting> {
+    let values = Arc::new(values.closed());
     let (statement, preview) = match statement {
         Sql::Preview(inner) => (&**inner, true),
         other => (other, false),
     };
     let draft = match statement {
-        Sql::Exec(exec) => source::exec(session, exec).await?,
-        Sql::Insert(insert) => source::insert(session, insert, Verb::Insert).await?,
+        Sql::Exec(exec) => source::exec(session, exec, &values).await?,
+        Sql::Insert(insert) => source::insert(session, insert, Verb::Insert, &values).await?,
         Sql::Replace(Replace::Rows(insert)) => {
-            source::insert(session, insert, Verb::Replace).await?
+            source::insert(session, insert, Verb::Replace, &values).await?
         }
         Sql::Replace(Replace::Set(update)) => source::update(session, update, Verb::Replace)?,
         Sql::Update(update) => source::update(session, update, Verb::Update)?,
@@ -202,7 +220,7 @@ pub(crate) async fn plan(
         );
         return Err(problem.at(draft.span).into());
     }
-    let (source, _) = session.plan_statement(draft.query.clone()).await?;
+    let (source, _) = session.plan_statement(&values, draft.query.clone()).await?;
     // A session that may only look shows what a statement would do; the word PREVIEW need not be written.
     let preview = preview || (session.access() == Access::Preview && !only_asks);
     let schema = if only_asks && !preview {
@@ -210,7 +228,7 @@ pub(crate) async fn plan(
     } else {
         Columns::of(&[&draft.method], wait, preview).schema()
     };
-    let acting = Acting {
+    let mut acting = Acting {
         verb: draft.verb,
         preview,
         service: draft.service,
@@ -224,13 +242,16 @@ pub(crate) async fn plan(
         shows_status: !draft.hints.no_status,
         keeps_existing: draft.keeps_existing,
         returning: draft.returning,
+        values,
+        shown: None,
         _tables: tables,
         schema,
     };
     if let Some(items) = &acting.returning {
         super::returning::check(items, draft.span)?;
         // Planned once over no rows, so that a wrong name is told before anything is sent.
-        super::returning::plan(session, &acting, items, None).await?;
+        let (plan, names) = super::returning::plan(session, &acting, items, None).await?;
+        acting.shown = Some(headed(plan.schema().inner(), &names));
     }
     Ok(acting)
 }

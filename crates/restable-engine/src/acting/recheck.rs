@@ -1,6 +1,5 @@
 //! Reading a target again before it is destroyed: much may happen between the read of a set and the last of its calls.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -12,7 +11,7 @@ use super::plan::{Acting, Target};
 use super::rows::Targeted;
 use super::source::again;
 use crate::Result;
-use crate::planning::plan_with;
+use crate::planning::plan_given;
 use crate::shared::Shared;
 use crate::statement::{Running, Statement};
 
@@ -20,7 +19,6 @@ use crate::statement::{Running, Statement};
 pub(super) struct Recheck {
     pub acting: Arc<Acting>,
     pub shared: Arc<Shared>,
-    pub variables: HashMap<String, String>,
     pub state: SessionState,
     pub statement: Arc<Statement>,
     /// When the source had been read.
@@ -70,7 +68,7 @@ impl Recheck {
             return Ok(true);
         };
         let statement = again(query, condition);
-        let (plan, _) = plan_with(&self.shared, &self.variables, statement).await?;
+        let (plan, _) = plan_given(&self.shared, &self.acting.values, statement).await?;
         let own = Arc::new(self.statement.again());
         // Whichever way this is left, what was read for it ends with it.
         let _running = Running(Arc::clone(&own));

@@ -106,7 +106,7 @@ pub(super) async fn plan(
     shared.own.register_table(name.clone(), table)?;
     let alias = Ident::with_quote('"', acting.resource.name.clone());
     let statement = source::returning(items.to_vec(), &name, alias);
-    let planned = session.plan_statement(statement).await;
+    let planned = session.plan_statement(&acting.values, statement).await;
     shared.own.deregister_table(&name)?;
     planned
 }

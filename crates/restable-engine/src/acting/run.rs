@@ -20,6 +20,7 @@ use super::returning::Once;
 use super::rows::Targeted;
 use super::send::{self, Sending, Stopper};
 use super::{Access, Attendant, confirm, preview, read, returning, rows};
+use crate::audit::{Beginning, without_values};
 use crate::names::Names;
 use crate::narrowing;
 use crate::outcome::{Outcome, Rows};
@@ -70,7 +71,6 @@ impl Session {
             let recheck = send::rechecks(&acting, &calls).then(|| Recheck {
                 acting: Arc::clone(&acting),
                 shared: Arc::clone(self.shared()),
-                variables: self.variables(),
                 state,
                 statement: Arc::clone(&statement),
                 read_at,
@@ -86,7 +86,8 @@ impl Session {
             }
             // What is begun now is followed to its end.
             statement.allowance.lift();
-            self.send(&acting, client, calls, sending).await?
+            self.send(&acting, client, calls, sending, source.as_deref())
+                .await?
         };
         let (schema, answers, names) = match &acting.returning {
             None => (schema, answers, Names::default()),
@@ -166,7 +167,8 @@ impl Session {
         acting: &Arc<Acting>,
         client: restable_http::Client,
         calls: Vec<Targeted>,
-        sending: Sending,
+        mut sending: Sending,
+        source: Option<&Parsed>,
     ) -> Result<Once> {
         let columns = Columns::of(&[&acting.method], acting.wait, false);
         let Some(first) = calls.first() else {
@@ -181,7 +183,22 @@ impl Session {
             self.engine().cloud(provider),
         )
         .await?;
-        let run = journal.begin(binding).await?;
+        let run = journal.begin(binding.clone()).await?;
+        if let Some(audit) = self.engine().audit() {
+            let postgres = self.postgres();
+            audit.begin(&Beginning {
+                statement: run.statement(),
+                user: postgres.as_ref().map(|postgres| postgres.user.as_str()),
+                principal: binding.principal.as_deref(),
+                tenant: binding.tenant.as_deref(),
+                endpoint: &binding.endpoint,
+                action: &acting.title(),
+                sql: &source.map_or_else(String::new, |parsed| without_values(&parsed.text)),
+                destructive: acting.is_destructive(&calls),
+                targets: calls.iter().map(|call| call.call.scope.as_str()).collect(),
+            })?;
+            sending.audit = Some((audit.clone(), run.statement().to_owned()));
+        }
         lock(&sending.statement.actions)
             .get_or_insert_default()
             .statement = run.statement().to_owned();
@@ -242,6 +259,7 @@ pub(super) fn sending(
         failed: AtomicUsize::new(0),
         halted: AtomicBool::new(false),
         started: Instant::now(),
+        audit: None,
     }
 }
 

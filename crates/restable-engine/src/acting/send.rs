@@ -21,6 +21,7 @@ use super::plan::{Acting, Deed, Rows, Wait};
 use super::recheck::Recheck;
 use super::rows::Targeted;
 use super::{Progress, ProgressListener, evidence, job};
+use crate::audit::AuditLog;
 use crate::settings::OnError;
 use crate::statement::{Statement, lock};
 use crate::{Error, Result};
@@ -76,6 +77,8 @@ pub(super) struct Sending {
     /// A target failed, and those after it are not to be sent.
     pub halted: AtomicBool,
     pub started: Instant,
+    /// Where it is written how the targets ended, with the statement's id.
+    pub audit: Option<(AuditLog, String)>,
 }
 
 /// What is to be done about one target.
@@ -200,6 +203,7 @@ pub(super) fn rows(
     let (give, take) = mpsc::unbounded_channel::<Answer>();
     let stopper = sending.stopper.clone();
     let total = errands.len();
+    let ending = Arc::clone(&sending);
     tokio::spawn(async move {
         // One after the other where a failure is to stop those after it.
         let at_once = match sending.on_error {
@@ -213,6 +217,15 @@ pub(super) fn rows(
         while let Some(answer) = answers.next().await {
             // Whether anybody reads the rows or not: what is due is taken and written down.
             let _ = give.send(answer);
+        }
+        if let Some((audit, statement)) = &ending.audit {
+            let totals = lock(&ending.statement.actions).clone().unwrap_or_default();
+            if let Some(problem) = audit.end(statement, &totals) {
+                tracing::error!(
+                    statement,
+                    "the audit log could not be written after the calls: {problem}"
+                );
+            }
         }
     });
     let state = (take, Reader(stopper), total);

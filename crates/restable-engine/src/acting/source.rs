@@ -14,6 +14,7 @@ use super::plan::{
     Draft, Rows, Target, is_subscription, path_parameters, resource_of, takes_default,
 };
 use crate::names::{self, Heading};
+use crate::parameters::Given;
 use crate::session::Session;
 use crate::{Error, Result};
 use build::{item, query};
@@ -32,7 +33,11 @@ pub(super) struct Column {
 }
 
 /// EXEC.
-pub(super) async fn exec(session: &Session, exec: &restable_sql::Exec) -> Result<Draft> {
+pub(super) async fn exec(
+    session: &Session,
+    exec: &restable_sql::Exec,
+    values: &Given,
+) -> Result<Draft> {
     let directory = session.shared().directory();
     let (service, resource, method) =
         directory.method(&names::written(&exec.table), &exec.method.value)?;
@@ -78,7 +83,7 @@ pub(super) async fn exec(session: &Session, exec: &restable_sql::Exec) -> Result
         .as_ref()
         .map(|each| each.alias.clone().unwrap_or_else(|| Ident::new("each")));
     if let (Some(each), Some(alias)) = (&exec.for_each, &alias) {
-        for (name, target) in implied(session, each, &resource, &method, &columns).await? {
+        for (name, target) in implied(session, each, &resource, &method, &columns, values).await? {
             let column = Ident::with_quote('"', name.clone());
             let value = Expr::CompoundIdentifier(vec![alias.clone(), column]);
             items.push(item(value, items.len()));
@@ -117,11 +122,16 @@ pub(super) async fn exec(session: &Session, exec: &restable_sql::Exec) -> Result
 }
 
 /// INSERT INTO, and REPLACE INTO.
-pub(super) async fn insert(session: &Session, insert: &Insert, verb: Verb) -> Result<Draft> {
+pub(super) async fn insert(
+    session: &Session,
+    insert: &Insert,
+    verb: Verb,
+    values: &Given,
+) -> Result<Draft> {
     let (service, resource) = resource_of(session, &insert.table, insert.table_span)?;
     let is_values = matches!(*insert.source.body, ast::SetExpr::Values(_));
     let statement = ast::Statement::Query(insert.source.clone());
-    let (plan, headings) = session.plan_statement(statement.clone()).await?;
+    let (plan, headings) = session.plan_statement(values, statement.clone()).await?;
     let width = plan.schema().fields().len();
     let attributes: Vec<Attribute> = if !insert.columns.is_empty() {
         insert.columns.clone()
@@ -267,9 +277,10 @@ async fn implied(
     resource: &Resource,
     method: &Method,
     written: &[Column],
+    values: &Given,
 ) -> Result<Vec<(String, Target)>> {
     let (plan, _) = session
-        .plan_statement(ast::Statement::Query(each.query.clone()))
+        .plan_statement(values, ast::Statement::Query(each.query.clone()))
         .await?;
     let names: Vec<String> = plan
         .schema()

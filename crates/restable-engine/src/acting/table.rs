@@ -28,6 +28,7 @@ use super::plan::Acting;
 use super::{read, rows};
 use crate::functions::NAME_METADATA;
 use crate::names;
+use crate::parameters::Given;
 use crate::session::Session;
 use crate::shared::Shared;
 use crate::statement::Statement;
@@ -65,7 +66,7 @@ impl Tables {
 }
 
 /// Makes a table of each EXEC that stands in a FROM. An inner one comes before the one around it.
-pub(crate) async fn tables(session: &Session, calls: &[Exec]) -> Result<Tables> {
+pub(crate) async fn tables(session: &Session, calls: &[Exec], given: &Given) -> Result<Tables> {
     static NUMBER: AtomicUsize = AtomicUsize::new(0);
     let mut tables = Tables {
         shared: Arc::clone(session.shared()),
@@ -80,7 +81,7 @@ pub(crate) async fn tables(session: &Session, calls: &[Exec]) -> Result<Tables> 
             number: tables.number,
             shared: Arc::clone(session.shared()),
         });
-        let acting = Box::pin(super::plan(session, &statement, none)).await?;
+        let acting = Box::pin(super::plan(session, &statement, none, given)).await?;
         if !acting.only_asks() || acting.preview {
             let problem = Diagnostic::new(
                 "R0324",

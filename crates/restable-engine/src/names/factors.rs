@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use datafusion::sql::sqlparser::ast::{
     BinaryOperator, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList,
     FunctionArguments, Ident, JoinConstraint, JoinOperator, ObjectName, ObjectNamePart, Statement,
-    TableAlias, TableFactor, TableWithJoins, Value,
+    TableAlias, TableFactor, TableVersion, TableWithJoins, Value,
 };
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::parser::Parser;
@@ -315,8 +315,13 @@ impl Pass<'_> {
                 name,
                 alias,
                 args: None,
+                version,
                 ..
-            } => self.table(name, alias, scope)?,
+            } => {
+                // Taken out: the planner would read the table as it is now, and say nothing.
+                let version = version.take();
+                self.table(name, alias, version.as_ref(), scope)?
+            }
             TableFactor::Table { name, alias, .. } => {
                 // A function: its name is not quoted, because DataFusion looks it up as it is printed.
                 for part in &mut name.0 {
@@ -357,34 +362,44 @@ impl Pass<'_> {
         &mut self,
         name: &mut ObjectName,
         alias: &mut Option<TableAlias>,
+        version: Option<&TableVersion>,
         scope: &Scope,
     ) -> Result<Factor, crate::Error> {
         let parts = written(name);
         let cte = match parts.as_slice() {
-            [part] => self.ctes.named(part).cloned(),
+            [part] if version.is_none() => self.ctes.named(part).cloned(),
             _ => None,
         };
         if let Some(cte) = cte {
             *name = ObjectName::from(vec![quoted(cte.clone())]);
             return Ok(self.alias_of(alias, Some(cte), scope));
         }
-        let Some(table) = self.resolver.resolve(&parts)? else {
+        let found = match version {
+            Some(version) => Some(self.resolver.at(&parts, version)?),
+            None => self.resolver.resolve(&parts)?,
+        };
+        let Some(table) = found else {
             super::lower_unquoted(name);
             let last = written(name).pop();
             return Ok(self.alias_of(alias, last, scope));
         };
         let full = table.full.iter().map(|part| quoted(part.clone()));
         *name = ObjectName::from(full.collect::<Vec<_>>());
+        // As of a time, a table has another name in the plan than in the statement.
+        let mut shown = table.full.clone();
+        if let (Some(_), Some(last)) = (version, parts.last()) {
+            shown[2] = last.to_ascii_lowercase();
+        }
         let path = match alias {
             Some(alias) => vec![fold(&alias.name.value)],
-            None => table.full.iter().map(|part| fold(part)).collect(),
+            None => shown.iter().map(|part| fold(part)).collect(),
         };
         let renamed = alias
             .as_ref()
             .is_some_and(|alias| !alias.columns.is_empty());
         let alias = alias.get_or_insert_with(|| TableAlias {
             explicit: true,
-            name: Ident::new(table.full[2].clone()),
+            name: Ident::new(shown[2].clone()),
             columns: Vec::new(),
             at: None,
         });

@@ -72,6 +72,25 @@ impl VisitorMut for Finder<'_> {
         {
             self.others.push(written(name));
         }
+        // Of another time, a table may have had other columns.
+        if let TableFactor::Table {
+            name,
+            version: Some(version),
+            ..
+        } = factor
+        {
+            match self.resolver.at(&written(name), version) {
+                Ok(table) => {
+                    self.dictionary
+                        .extend(table.visible.into_iter().chain(table.hidden));
+                    self.displays.extend(table.displays);
+                }
+                Err(problem) => {
+                    self.problem = Some(problem);
+                    return ControlFlow::Break(());
+                }
+            }
+        }
         ControlFlow::Continue(())
     }
 

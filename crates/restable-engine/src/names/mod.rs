@@ -15,7 +15,8 @@ use std::collections::HashMap;
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    Ident, ObjectName, ObjectNamePart, Query, Statement, TableAlias, VisitMut, VisitorMut, With,
+    Ident, ObjectName, ObjectNamePart, Query, Statement, TableAlias, TableVersion, VisitMut,
+    VisitorMut, With,
 };
 use restable_spec::names::fold;
 
@@ -39,6 +40,9 @@ pub struct KnownTable {
 pub trait Resolver {
     /// The table of this name; an error if the name is a provider's and nothing there has it.
     fn resolve(&self, parts: &[String]) -> Result<Option<KnownTable>, crate::Error>;
+
+    /// The table of this name as of a time; an error if nothing of that time is kept.
+    fn at(&self, parts: &[String], version: &TableVersion) -> Result<KnownTable, crate::Error>;
 }
 
 /// What the pass found out.

@@ -17,6 +17,7 @@ use super::descend::{By, Sought};
 use super::keys::{End, Keys};
 use super::target::{Said, Target};
 use crate::Result;
+use crate::combinations::{Allowed, bound};
 use crate::relation::Relation;
 use crate::scan::Scan;
 use crate::walk::Bindings;
@@ -111,12 +112,12 @@ impl Waits {
 
     /// The scan as it is narrowed by what it waited for; `None` if no row can be wanted of it.
     pub(crate) async fn narrow(&self, mut scan: Scan) -> Result<Option<Scan>> {
-        let written: HashSet<String> = scan.bindings.keys().cloned().collect();
+        let mut relations = Vec::new();
         for of in &self.keys {
             match of.keys.end().await {
                 End::Empty => return Ok(None),
                 End::Unknown => {}
-                End::Keys(rows) => relate(&mut scan, &of.targets, &rows)?,
+                End::Keys(rows) => relations.extend(relate(&mut scan, &of.targets, &rows)?),
             }
         }
         for said in &self.said {
@@ -126,23 +127,44 @@ impl Waits {
                     for value in values {
                         rows.extend(text_of(value)?.map(|text| vec![text]));
                     }
-                    relate(&mut scan, &[(0, target.clone())], &rows)?;
+                    relations.extend(relate(&mut scan, &[(0, target.clone())], &rows)?);
                 }
                 Said::OfScopes(condition, names) => {
                     scan.prunes.add(over(condition, names)?, names.clone());
                 }
             }
         }
-        let bound = |name: &str| {
-            scan.prunes
-                .relations()
-                .iter()
-                .any(|it| it.names().iter().any(|own| own == name))
-        };
-        if bound("subscriptionid") && !written.contains("subscriptionid") {
-            scan.prunes.doubt_subscription();
+        if relations.iter().any(Relation::is_empty) {
+            return Ok(None);
         }
+        bind_best(&mut scan, relations);
         Ok(Some(scan))
+    }
+}
+
+/// Whether calls can answer a scan.
+fn readable(scan: &Scan) -> bool {
+    let given = bound(&scan.resource, &scan.bindings, &scan.prunes);
+    scan.resource.route(&given).is_ok()
+}
+
+/// Binds the parameters of calls to the values of the relation that says the most. Values of several relations do not belong together: there may be
+/// more combinations of them than scopes, so that the others only choose among the scopes that are found, unless the scan cannot be read without them.
+fn bind_best(scan: &mut Scan, mut relations: Vec<Relation>) {
+    relations.sort_by_key(|relation| (usize::MAX - relation.names().len(), relation.len()));
+    let written: HashSet<String> = scan.bindings.keys().cloned().collect();
+    let mut known = false;
+    for relation in relations {
+        if !known || !readable(scan) {
+            for name in relation.names() {
+                bind(&mut scan.bindings, name, relation.values(name));
+                if name == "subscriptionid" && !written.contains(name) {
+                    scan.prunes.doubt_subscription();
+                }
+            }
+            known = true;
+        }
+        scan.prunes.relate(relation);
     }
 }
 
@@ -157,8 +179,12 @@ impl Target {
     }
 }
 
-/// Narrows a scan to rows of values.
-fn relate(scan: &mut Scan, targets: &[(usize, Target)], rows: &[Vec<Arc<str>>]) -> Result<()> {
+/// The rows of values that a scan is narrowed to, if they are values of parameters: those that agree with what the statement writes.
+fn relate(
+    scan: &mut Scan,
+    targets: &[(usize, Target)],
+    rows: &[Vec<Arc<str>>],
+) -> Result<Option<Relation>> {
     let resource = Arc::clone(&scan.resource);
     for (at, target) in targets {
         if let Target::Scopes(text, names) = target {
@@ -177,19 +203,17 @@ fn relate(scan: &mut Scan, targets: &[(usize, Target)], rows: &[Vec<Arc<str>>]) 
         }
     }
     if names.is_empty() {
-        return Ok(());
+        return Ok(None);
     }
+    let written = Allowed::new(&scan.bindings);
     let rows = rows.iter();
     let rows = rows.filter_map(|row| values(&resource, targets, &names, row));
+    let rows = rows.filter(|row| {
+        let mut values = names.iter().zip(row);
+        values.all(|(name, value)| written.allows(name, value))
+    });
     let rows: Vec<Vec<Arc<str>>> = rows.collect();
-    let Some(relation) = Relation::new(names, rows) else {
-        return Ok(());
-    };
-    for name in relation.names() {
-        bind(&mut scan.bindings, name, relation.values(name));
-    }
-    scan.prunes.relate(relation);
-    Ok(())
+    Ok(Relation::new(names, rows))
 }
 
 /// The values that a row gives the parameters; `None` if it names nothing.

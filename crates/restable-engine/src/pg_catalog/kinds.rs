@@ -55,6 +55,7 @@ pub const ALL: &[Kind] = &[
     kind(700, "float4", 4, "N", 1021, "real"),
     kind(701, "float8", 8, "N", 1022, "double precision"),
     kind(705, "unknown", -2, "X", 0, "unknown"),
+    kind(1033, "aclitem", 16, "U", 1034, "aclitem"),
     kind(1042, "bpchar", -1, "S", 1014, "character"),
     kind(1043, "varchar", -1, "S", 1015, "character varying"),
     kind(1082, "date", 4, "D", 1182, "date"),
@@ -81,6 +82,7 @@ pub const ALL: &[Kind] = &[
     kind(2205, "regclass", 4, "N", 2210, "regclass"),
     kind(2206, "regtype", 4, "N", 2211, "regtype"),
     kind(2249, "record", -1, "P", 2287, "record"),
+    kind(27, "tid", 6, "U", 1010, "tid"),
     kind(2278, "void", 4, "P", 0, "void"),
     kind(2950, "uuid", 16, "U", 2951, "uuid"),
     kind(3802, "jsonb", -1, "U", 3807, "jsonb"),
@@ -167,6 +169,28 @@ pub fn shown(oid: u32) -> Option<String> {
             .find(|kind| kind.array == oid && oid != 0)
             .map(|kind| format!("{}[]", kind.shown))
     })
+}
+
+/// The name of a type in `pg_type`.
+pub fn name(oid: u32) -> String {
+    let own = ALL.iter().find(|kind| kind.oid == oid);
+    let array = || ALL.iter().find(|kind| kind.array == oid && oid != 0);
+    match own {
+        Some(kind) => kind.name.to_owned(),
+        None => array().map_or_else(|| "text".to_owned(), |kind| format!("_{}", kind.name)),
+    }
+}
+
+/// The OID of a column's type as its document gives it.
+pub fn of_document(kind: restable_spec::Kind) -> u32 {
+    use restable_spec::Kind;
+    match kind {
+        Kind::Text => 25,
+        Kind::Integer => 20,
+        Kind::Number => 701,
+        Kind::Boolean => 16,
+        Kind::Json => 114,
+    }
 }
 
 /// The OID of a type by one of its names.

@@ -1,9 +1,15 @@
 //! What clients of PostgreSQL expect of a database beside its tables: the settings of a session, and its catalog. All of
 //! it is made from the documents and from what the session created; nothing here calls a provider.
 
+mod blank;
+mod constants;
+mod facts;
+pub(crate) mod functions;
+mod headings;
 pub(crate) mod kinds;
 mod rewrite;
 mod rows;
+mod syntax;
 mod tables;
 mod variables;
 
@@ -14,8 +20,10 @@ use async_trait::async_trait;
 use datafusion::catalog::{SchemaProvider, TableProvider};
 use datafusion::common::Result as PlanResult;
 use datafusion::sql::sqlparser::ast::Statement;
+use restable_spec::names::fold;
 
 use crate::Result;
+use crate::names::KnownTable;
 use crate::session::Session;
 use crate::shared::Shared;
 
@@ -58,9 +66,27 @@ impl SchemaProvider for PgCatalog {
     }
 }
 
-/// Whether `pg_catalog` has a table of this name.
-pub(crate) fn has(name: &str) -> bool {
-    tables::find(name).is_some()
+/// What names are to know of a table of `pg_catalog`; `None` if there is none of this name.
+pub(crate) fn known(full: [String; 3]) -> Option<KnownTable> {
+    let layout = tables::find(&full[2])?;
+    let columns = tables::columns(layout);
+    Some(KnownTable {
+        full,
+        visible: columns.map(|(name, _)| fold(name)).collect(),
+        hidden: tables::SYSTEM.iter().map(|(name, _)| fold(name)).collect(),
+        displays: tables::columns(layout)
+            .map(|(name, _)| (fold(name), name.to_owned()))
+            .collect(),
+    })
+}
+
+/// Who a client of PostgreSQL is, for the rows of the catalog that speak of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Client {
+    /// The name that it gave.
+    pub user: String,
+    /// The database that it connected to.
+    pub database: String,
 }
 
 impl Session {
@@ -69,20 +95,26 @@ impl Session {
         let Some(postgres) = self.postgres() else {
             return Ok(());
         };
+        headings::give(statement);
         if !rewrite::concerns(&statement.to_string()) {
             return Ok(());
         }
         let shared = self.shared();
         let relations = rows::relations(shared).await?;
         let path = shared.search_path();
-        let setting = |name: &str| self.postgres_value(&postgres, name).map(|(_, value)| value);
-        let facts = rewrite::Facts {
-            setting: &setting,
-            user: &postgres.user,
-            database: &postgres.database,
-            path: &path,
-            relations: &relations,
-        };
-        rewrite::rewrite(statement, &facts)
+        {
+            let setting = |name: &str| self.postgres_value(&postgres, name).map(|(_, value)| value);
+            let facts = facts::Facts {
+                setting: &setting,
+                user: &postgres.user,
+                database: &postgres.database,
+                path: &path,
+                relations: &relations,
+                writes: self.access() == crate::acting::Access::Write,
+                started: self.engine().started(),
+            };
+            rewrite::rewrite(statement, &facts)?;
+        }
+        constants::evaluate(shared, statement).await
     }
 }

@@ -5,30 +5,21 @@
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    Array, ArrayElemTypeDef, BinaryOperator, CastKind, DataType, Expr, Function, FunctionArg,
-    FunctionArgExpr, FunctionArgumentList, FunctionArguments, GroupByExpr, Ident, JoinOperator,
-    ObjectName, Query, Select, SelectItem, SetExpr, Statement, TableFactor, UnaryOperator, Value,
-    ValueWithSpan, VisitMut, VisitorMut,
+    Array, ArrayElemTypeDef, BinaryOperator, DataType, Expr, Function, FunctionArg,
+    FunctionArgExpr, FunctionArguments, Ident, ObjectName, Query, Select, SelectItem, SetExpr,
+    Statement, TableAlias, TableFactor, TableWithJoins, UnaryOperator, Value, ValueWithSpan,
+    VisitMut, VisitorMut,
 };
 use restable_sql::Diagnostic;
 
-use super::rows::Relation;
+use super::blank::{self, Empty};
+use super::facts::{Facts, function_oid};
+use super::syntax::{
+    aggregates, arguments, boolean, call, cast, constant, empty_select, is_null, literal, oid,
+    query_of, table_name, text, text_null, texts_type,
+};
 use super::{kinds, tables};
 use crate::{Error, Result};
-
-/// What a session says of itself.
-pub struct Facts<'a> {
-    /// The value of a setting.
-    pub setting: &'a dyn Fn(&str) -> Option<String>,
-    /// The user.
-    pub user: &'a str,
-    /// The database.
-    pub database: &'a str,
-    /// The schemas in which bare names are looked for.
-    pub path: &'a [String],
-    /// The tables and views.
-    pub relations: &'a [Relation],
-}
 
 /// Whether a statement asks for the catalog at all.
 pub fn concerns(text: &str) -> bool {
@@ -55,7 +46,7 @@ pub fn concerns(text: &str) -> bool {
 pub fn rewrite(statement: &mut Statement, facts: &Facts<'_>) -> Result<()> {
     let mut pass = Pass {
         facts,
-        expands: statement.to_string().contains("_pg_expandarray"),
+        empty: Empty::default(),
         problem: None,
     };
     let _ = VisitMut::visit(statement, &mut pass);
@@ -67,8 +58,8 @@ pub fn rewrite(statement: &mut Statement, facts: &Facts<'_>) -> Result<()> {
 
 struct Pass<'a> {
     facts: &'a Facts<'a>,
-    /// Whether the statement takes rows apart that `_pg_expandarray` makes.
-    expands: bool,
+    /// What answers no rows.
+    empty: Empty,
     problem: Option<Error>,
 }
 
@@ -76,13 +67,12 @@ impl VisitorMut for Pass<'_> {
     type Break = ();
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<()> {
-        if let SetExpr::Select(select) = query.body.as_mut()
-            && reads_nothing(select)
-            && blanked(select)
-        {
-            query.order_by = None;
-        }
-        empty_selects(&mut query.body);
+        self.empty.enter(query);
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_query(&mut self, _: &mut Query) -> ControlFlow<()> {
+        self.empty.leave();
         ControlFlow::Continue(())
     }
 
@@ -98,6 +88,7 @@ impl VisitorMut for Pass<'_> {
         {
             *name = ObjectName(vec![function.clone()]);
         }
+        function_as_table(factor);
         ControlFlow::Continue(())
     }
 
@@ -112,252 +103,167 @@ impl VisitorMut for Pass<'_> {
     }
 }
 
-/// A SELECT over a table that never holds a row answers none, whatever its subqueries say: they need not be planned.
-fn empty_selects(body: &mut SetExpr) {
-    match body {
-        SetExpr::Select(select) if reads_nothing(select) => {
-            let mut blank = Blank;
-            for item in &mut select.projection {
-                let _ = VisitMut::visit(item, &mut blank);
-            }
-            if let Some(selection) = &mut select.selection {
-                let _ = VisitMut::visit(selection, &mut blank);
-            }
-        }
-        SetExpr::SetOperation { left, right, .. } => {
-            empty_selects(left);
-            empty_selects(right);
-        }
-        _ => {}
+/// A function in FROM that the planner knows as a function of values, or whose column has another name there.
+fn function_as_table(factor: &mut TableFactor) {
+    let TableFactor::Table {
+        name,
+        alias,
+        args: Some(given),
+        with_ordinality: false,
+        ..
+    } = factor.clone()
+    else {
+        return;
+    };
+    let [part] = name.0.as_slice() else {
+        return;
+    };
+    let function = part.to_string().trim_matches('"').to_ascii_lowercase();
+    if tables::find(&function).is_some() {
+        let TableFactor::Table { args, .. } = factor else {
+            return;
+        };
+        *args = None;
+        return;
     }
-}
-
-fn reads_nothing(select: &Select) -> bool {
-    let empty = |relation: &TableFactor| match relation {
-        TableFactor::Table {
-            name, args: None, ..
-        } => table_name(name).is_some_and(|name| tables::is_empty(&name)),
-        TableFactor::Derived { subquery, .. } => {
-            matches!(subquery.body.as_ref(), SetExpr::Select(select) if reads_nothing(select))
-        }
-        _ => false,
-    };
-    let inner = |operator: &JoinOperator| {
-        matches!(
-            operator,
-            JoinOperator::Join(_) | JoinOperator::Inner(_) | JoinOperator::CrossJoin(_)
-        )
-    };
-    let grouped = !matches!(&select.group_by, GroupByExpr::Expressions(all, _) if all.is_empty());
-    let aggregate = select.projection.iter().any(|item| match item {
-        SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } => aggregates(expr),
-        _ => false,
+    let named = alias.as_ref().filter(|alias| alias.columns.is_empty());
+    let own = || Ident::new(function.clone());
+    let column = named.map_or_else(own, |alias| alias.name.clone());
+    let arguments = given.args.iter().filter_map(|argument| match argument {
+        FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => Some(expr.clone()),
+        _ => None,
     });
-    let outer = |operator: &JoinOperator| {
-        matches!(
-            operator,
-            JoinOperator::Right(_) | JoinOperator::RightOuter(_) | JoinOperator::FullOuter(_)
-        )
-    };
-    let widened = select
-        .from
-        .iter()
-        .flat_map(|from| &from.joins)
-        .any(|join| outer(&join.join_operator));
-    // An aggregate over no rows is one row.
-    !widened
-        && (grouped || !aggregate)
-        && select.from.iter().any(|from| {
-            empty(&from.relation)
-                || from
-                    .joins
-                    .iter()
-                    .any(|join| inner(&join.join_operator) && empty(&join.relation))
-        })
-}
-
-/// Makes a SELECT that answers no rows one of nothing but headings, where it uses what the planner does not know: functions
-/// of rows, and table functions. Answers whether it did.
-fn blanked(select: &mut Select) -> bool {
-    let text_of = select.to_string().to_ascii_lowercase();
-    if !["_pg_expandarray", "generate_series(", "unnest("]
-        .iter()
-        .any(|sign| text_of.contains(sign))
-    {
-        return false;
-    }
-    let mut items = Vec::new();
-    let mut seen = std::collections::HashSet::new();
-    for (at, item) in select.projection.iter().enumerate() {
-        let name = match item {
-            SelectItem::ExprWithAlias { alias, .. } => alias.clone(),
-            SelectItem::UnnamedExpr(Expr::Identifier(name)) => name.clone(),
-            SelectItem::UnnamedExpr(Expr::CompoundIdentifier(parts)) if !parts.is_empty() => {
-                parts[parts.len() - 1].clone()
+    let arguments: Vec<Expr> = arguments.collect();
+    let (item, from) = match &*function {
+        // Its column is called like itself, or like the alias.
+        "generate_series" | "range" if named.is_some() => {
+            let mut inner = factor.clone();
+            if let TableFactor::Table { alias, .. } = &mut inner {
+                *alias = None;
             }
-            SelectItem::UnnamedExpr(other) => Ident::with_quote('"', other.to_string()),
-            _ => return false,
-        };
-        let name = if seen.insert(name.value.to_ascii_lowercase()) {
-            name
-        } else {
-            Ident::with_quote('"', format!("{} {at}", name.value))
-        };
-        items.push(SelectItem::ExprWithAlias {
-            expr: text_null(),
-            alias: name,
-        });
-    }
-    select.projection = items;
-    select.from.clear();
-    select.selection = Some(boolean(false));
-    select.group_by = GroupByExpr::Expressions(Vec::new(), Vec::new());
-    select.having = None;
-    true
+            (Expr::Identifier(Ident::new("value")), vec![inner])
+        }
+        "unnest" => (call("unnest", arguments), Vec::new()),
+        "string_to_array"
+        | "current_schemas"
+        | "current_schema"
+        | "version"
+        | "now"
+        | "current_setting"
+        | "regexp_split_to_array" => (call(&function, arguments), Vec::new()),
+        _ => return,
+    };
+    let select = Select {
+        projection: vec![SelectItem::ExprWithAlias {
+            expr: item,
+            alias: match alias.as_ref().and_then(|alias| alias.columns.first()) {
+                Some(first) => first.name.clone(),
+                None => column.clone(),
+            },
+        }],
+        from: from
+            .into_iter()
+            .map(|relation| TableWithJoins {
+                relation,
+                joins: Vec::new(),
+            })
+            .collect(),
+        ..empty_select()
+    };
+    let alias = alias.unwrap_or(TableAlias {
+        explicit: true,
+        name: column,
+        columns: Vec::new(),
+        at: None,
+    });
+    *factor = TableFactor::Derived {
+        lateral: false,
+        subquery: Box::new(query_of(SetExpr::Select(Box::new(select)))),
+        alias: Some(TableAlias {
+            columns: Vec::new(),
+            ..alias
+        }),
+        sample: None,
+    };
 }
 
-/// The name of a table of `pg_catalog`.
-fn table_name(name: &ObjectName) -> Option<String> {
-    let parts: Vec<String> = name
-        .0
-        .iter()
-        .map(|part| part.to_string().trim_matches('"').to_ascii_lowercase())
-        .collect();
-    match parts.as_slice() {
-        [name] => Some(name.clone()),
-        [schema, name] if schema == "pg_catalog" => Some(name.clone()),
+/// Whether an expression makes the name of a table, not its OID.
+fn is_name(expr: &Expr) -> bool {
+    match expr {
+        Expr::Function(function) => {
+            let name = function.name.to_string().to_ascii_lowercase();
+            ["format", "quote_ident", "concat"].contains(&&*name)
+        }
+        Expr::BinaryOp {
+            op: BinaryOperator::StringConcat,
+            ..
+        } => true,
+        Expr::Cast { data_type, .. } => matches!(data_type, DataType::Text | DataType::Varchar(_)),
+        Expr::Nested(expr) => is_name(expr),
+        _ => false,
+    }
+}
+
+/// The one item of a SELECT.
+fn only_item(query: &Query) -> Option<Expr> {
+    let SetExpr::Select(select) = query.body.as_ref() else {
+        return None;
+    };
+    match select.projection.as_slice() {
+        [SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. }] => {
+            Some(expr.clone())
+        }
         _ => None,
     }
 }
 
-struct Blank;
-
-impl VisitorMut for Blank {
-    type Break = ();
-
-    fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
-        match expr {
-            Expr::Subquery(_) => *expr = text_null(),
-            Expr::Function(function) if matches!(function.args, FunctionArguments::Subquery(_)) => {
-                *expr = texts([String::new()]);
-            }
-            Expr::Exists { .. } | Expr::InSubquery { .. } => *expr = boolean(false),
-            _ => {}
-        }
-        ControlFlow::Continue(())
-    }
-}
-
-fn text_null() -> Expr {
-    cast(Expr::Value(Value::Null.into()), DataType::Text)
-}
-
-fn boolean(value: bool) -> Expr {
-    Expr::Value(Value::Boolean(value).into())
-}
-
-fn text(value: impl Into<String>) -> Expr {
-    Expr::Value(Value::SingleQuotedString(value.into()).into())
-}
-
-fn number(value: impl ToString) -> Expr {
-    Expr::Value(Value::Number(value.to_string(), false).into())
-}
-
-fn oid(value: u32) -> Expr {
-    cast(number(value), DataType::IntUnsigned(None))
-}
-
-fn cast(expr: Expr, data_type: DataType) -> Expr {
-    Expr::Cast {
-        kind: CastKind::Cast,
-        expr: Box::new(expr),
-        data_type,
-        array: false,
-        format: None,
-    }
-}
-
-fn no_oid() -> Expr {
-    cast(Expr::Value(Value::Null.into()), DataType::IntUnsigned(None))
-}
-
-fn texts(values: impl IntoIterator<Item = String>) -> Expr {
-    Expr::Array(Array {
-        elem: values.into_iter().map(text).collect(),
-        named: true,
-    })
-}
-
-fn call(name: &str, arguments: Vec<Expr>) -> Expr {
-    let args = arguments
-        .into_iter()
-        .map(|one| FunctionArg::Unnamed(FunctionArgExpr::Expr(one)));
-    Expr::Function(Function {
-        name: ObjectName::from(vec![Ident::new(name)]),
-        uses_odbc_syntax: false,
-        parameters: FunctionArguments::None,
-        args: FunctionArguments::List(FunctionArgumentList {
-            duplicate_treatment: None,
-            args: args.collect(),
-            clauses: Vec::new(),
-        }),
-        filter: None,
-        null_treatment: None,
-        over: None,
-        within_group: Vec::new(),
-    })
-}
-
-/// The text of a literal.
-fn literal(expr: &Expr) -> Option<&str> {
-    match expr {
-        Expr::Value(value) => match &value.value {
-            Value::SingleQuotedString(text) | Value::EscapedStringLiteral(text) => Some(text),
+/// A comparison with text that PostgreSQL reads as the other side's type: `indisunique = 'f'`, `relacl <> '{}'`.
+fn compared(expr: &mut Expr) -> Option<Expr> {
+    let Expr::BinaryOp {
+        left,
+        op: op @ (BinaryOperator::Eq | BinaryOperator::NotEq),
+        right,
+    } = expr
+    else {
+        return None;
+    };
+    let kind = |side: &Expr| match side {
+        Expr::Identifier(name) => tables::type_of(&name.value.to_ascii_lowercase()),
+        Expr::CompoundIdentifier(parts) => parts
+            .last()
+            .and_then(|name| tables::type_of(&name.value.to_ascii_lowercase())),
+        _ => None,
+    };
+    let read = |kind: &str, written: &str| match kind {
+        "bool" => match written {
+            "t" | "true" => Some(boolean(true)),
+            "f" | "false" => Some(boolean(false)),
             _ => None,
         },
-        Expr::Nested(inner) => literal(inner),
-        Expr::Cast {
-            expr,
-            data_type: DataType::Text | DataType::Varchar(_),
-            ..
-        } => literal(expr),
-        _ => None,
-    }
-}
-
-/// The text of literals, also of several joined by `||`.
-fn constant(expr: &Expr) -> Option<String> {
-    match expr {
-        Expr::BinaryOp {
-            left,
-            op: BinaryOperator::StringConcat,
-            right,
-        } => Some(constant(left)? + &constant(right)?),
-        Expr::Nested(inner) => constant(inner),
-        other => literal(other).map(str::to_owned),
-    }
-}
-
-fn is_null(expr: &Expr) -> bool {
-    match expr {
-        Expr::Value(value) => value.value == Value::Null,
-        Expr::Cast { expr, .. } | Expr::Nested(expr) => is_null(expr),
-        _ => false,
-    }
-}
-
-fn arguments(function: &Function) -> Vec<Expr> {
-    match &function.args {
-        FunctionArguments::List(list) => {
-            let one = |argument: &FunctionArg| match argument {
-                FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => Some(expr.clone()),
+        "text[]" | "oid[]" | "int2[]" => {
+            let items = written.strip_prefix('{')?.strip_suffix('}')?;
+            let elem = items.split(',').filter(|item| !item.is_empty());
+            let elem = Expr::Array(Array {
+                elem: elem.map(text).collect(),
+                named: true,
+            });
+            match blank::null(kind) {
+                Expr::Cast { data_type, .. } => Some(cast(elem, data_type)),
                 _ => None,
-            };
-            list.args.iter().filter_map(one).collect()
+            }
         }
-        _ => Vec::new(),
-    }
+        _ => None,
+    };
+    let better = match (kind(left), literal(right), literal(left), kind(right)) {
+        (Some(kind), Some(written), _, _) => (left.as_ref().clone(), read(kind, written)?),
+        (_, _, Some(written), Some(kind)) => (read(kind, written)?, right.as_ref().clone()),
+        _ => return None,
+    };
+    Some(Expr::BinaryOp {
+        left: Box::new(better.0),
+        op: op.clone(),
+        right: Box::new(better.1),
+    })
 }
 
 impl Pass<'_> {
@@ -378,7 +284,7 @@ impl Pass<'_> {
                         _ => return None,
                     };
                 }
-                None
+                compared(expr)
             }
             Expr::AnyOp {
                 left,
@@ -398,18 +304,18 @@ impl Pass<'_> {
                 })
             }
             Expr::Subquery(query) => {
-                if matches!(query.body.as_ref(), SetExpr::Select(select) if reads_nothing(select)) {
-                    return Some(text_null());
+                if self.empty.query(query) {
+                    return Some(only_item(query).unwrap_or_else(text_null));
                 }
                 one_row(query);
                 None
             }
-            // A part of a row that `_pg_expandarray` would make.
-            Expr::CompoundFieldAccess { root, .. }
-                if self.expands && matches!(root.as_ref(), Expr::Nested(_)) =>
-            {
-                Some(cast(Expr::Value(Value::Null.into()), DataType::Int(None)))
+            Expr::Exists { subquery, negated } if self.empty.query(subquery) => {
+                Some(boolean(*negated))
             }
+            Expr::InSubquery {
+                subquery, negated, ..
+            } if self.empty.query(subquery) => Some(boolean(*negated)),
             Expr::Like {
                 pattern,
                 escape_char,
@@ -510,7 +416,7 @@ impl Pass<'_> {
             _ => return None,
         };
         Some(match (&*name, literal(inner)) {
-            ("regclass", Some(written)) => match self.relation(written) {
+            ("regclass", Some(written)) => match self.facts.relation(written) {
                 Some(found) => oid(found),
                 None => {
                     self.problem = Some(Error::unknown(
@@ -533,10 +439,17 @@ impl Pass<'_> {
             },
             ("regproc" | "regprocedure", Some(written)) => oid(function_oid(written)),
             ("regnamespace", Some(written)) => oid(super::rows::schema_oid(written)),
+            ("regclass", None) if is_name(inner) => self.facts.relation_named(inner),
             ("regclass", None) => {
-                return self.session("pg_relation_name", std::slice::from_ref(inner));
+                return self
+                    .facts
+                    .session("pg_relation_name", std::slice::from_ref(inner));
             }
-            ("regtype", None) => return self.session("format_type", std::slice::from_ref(inner)),
+            ("regtype", None) => {
+                return self
+                    .facts
+                    .session("format_type", std::slice::from_ref(inner));
+            }
             ("regproc" | "regprocedure", None) => inner.clone(),
             ("oid" | "xid" | "cid" | "regrole" | "regnamespace", _) => {
                 cast(inner.clone(), DataType::IntUnsigned(None))
@@ -550,206 +463,6 @@ impl Pass<'_> {
             ("int2vector" | "oidvector" | "anyarray", _) => inner.clone(),
             _ => return None,
         })
-    }
-
-    /// The OID of a table by its name, as it would be found.
-    fn relation(&self, written: &str) -> Option<u32> {
-        let parts: Vec<String> = written
-            .split('.')
-            .map(|part| part.trim_matches('"').to_owned())
-            .collect();
-        let (schema, name) = match parts.as_slice() {
-            [name] => (None, name),
-            [.., schema, name] => (Some(schema), name),
-            [] => return None,
-        };
-        if schema.is_none_or(|schema| schema == "pg_catalog")
-            && tables::find(&name.to_ascii_lowercase()).is_some()
-        {
-            return Some(catalog_oid(&name.to_ascii_lowercase()));
-        }
-        let fits = |relation: &&Relation| {
-            restable_spec::names::same(&relation.name, name)
-                && match schema {
-                    Some(schema) => restable_spec::names::same(&relation.schema, schema),
-                    None => self.facts.path.contains(&relation.schema),
-                }
-        };
-        self.facts
-            .relations
-            .iter()
-            .find(fits)
-            .map(|relation| relation.oid)
-    }
-
-    /// What a session says of itself.
-    fn session(&self, name: &str, arguments: &[Expr]) -> Option<Expr> {
-        let facts = self.facts;
-        Some(match name {
-            "version" => text(format!(
-                "PostgreSQL {} (restable {})",
-                super::variables::SERVER_VERSION,
-                env!("CARGO_PKG_VERSION")
-            )),
-            "current_database" | "current_catalog" => text(facts.database),
-            "current_schema" => match facts.path.first() {
-                Some(first) => text(first.as_str()),
-                None => text_null(),
-            },
-            "current_schemas" => {
-                let implied = arguments
-                    .first()
-                    .is_none_or(|one| one.to_string() != "false");
-                let implied = implied.then(|| "pg_catalog".to_owned());
-                texts(implied.into_iter().chain(facts.path.iter().cloned()))
-            }
-            "current_user" | "session_user" | "user" | "current_role" | "getpgusername" => {
-                text(facts.user)
-            }
-            "pg_backend_pid" => number(std::process::id()),
-            "current_setting" => match arguments
-                .first()
-                .and_then(literal)
-                .and_then(|name| (facts.setting)(name))
-            {
-                Some(value) => text(value),
-                None => text_null(),
-            },
-            "inet_server_addr" | "inet_client_addr" | "inet_server_port" | "inet_client_port" => {
-                text_null()
-            }
-            "pg_is_in_recovery" | "pg_is_wal_replay_paused" => boolean(false),
-            "pg_my_temp_schema" => oid(0),
-            "pg_advisory_unlock_all" | "pg_advisory_unlock" => text(""),
-            "pg_encoding_to_char" => text("UTF8"),
-            "pg_char_to_encoding" => number(6),
-            "pg_get_userbyid" => text("restable"),
-            "has_table_privilege"
-            | "has_schema_privilege"
-            | "has_database_privilege"
-            | "has_any_column_privilege"
-            | "has_column_privilege"
-            | "has_function_privilege"
-            | "has_type_privilege"
-            | "pg_has_role"
-            | "pg_type_is_visible"
-            | "pg_function_is_visible"
-            | "pg_operator_is_visible"
-            | "pg_opclass_is_visible"
-            | "pg_collation_is_visible"
-            | "pg_conversion_is_visible" => boolean(true),
-            "pg_relation_size"
-            | "pg_total_relation_size"
-            | "pg_table_size"
-            | "pg_indexes_size"
-            | "pg_database_size"
-            | "pg_tablespace_size" => cast(number(0), DataType::BigInt(None)),
-            "pg_size_pretty" => text("0 bytes"),
-            "pg_get_expr"
-            | "pg_get_constraintdef"
-            | "pg_get_indexdef"
-            | "pg_get_triggerdef"
-            | "pg_get_ruledef"
-            | "pg_get_partkeydef"
-            | "pg_get_statisticsobjdef"
-            | "pg_get_statisticsobjdef_columns"
-            | "pg_get_serial_sequence"
-            | "pg_get_functiondef"
-            | "pg_tablespace_location"
-            | "obj_description"
-            | "col_description"
-            | "shobj_description"
-            | "pg_get_partition_constraintdef"
-            | "pg_get_function_sqlbody" => text_null(),
-            "pg_get_function_result"
-            | "pg_get_function_arguments"
-            | "pg_get_function_identity_arguments" => text(""),
-            "pg_relation_is_publishable" | "pg_is_other_temp_schema" => boolean(false),
-            "pg_relation_is_updatable" => number(0),
-            "array_upper" => cast(
-                call("array_length", arguments.to_vec()),
-                DataType::BigInt(None),
-            ),
-            "array_lower" => number(1),
-            "quote_ident" => arguments.first()?.clone(),
-            "to_regclass" => match arguments.first().and_then(literal) {
-                Some(written) => self.relation(written).map_or_else(no_oid, oid),
-                None => no_oid(),
-            },
-            "to_regtype" => match arguments.first().and_then(literal) {
-                Some(written) => kinds::named(written).map_or_else(no_oid, oid),
-                None => no_oid(),
-            },
-            "pg_table_is_visible" => {
-                let relations = facts
-                    .relations
-                    .iter()
-                    .filter(|one| facts.path.contains(&one.schema));
-                let list: Vec<Expr> = relations.map(|one| number(one.oid)).collect();
-                match list.is_empty() {
-                    true => boolean(false),
-                    false => Expr::InList {
-                        expr: Box::new(arguments.first()?.clone()),
-                        list,
-                        negated: false,
-                    },
-                }
-            }
-            "pg_get_viewdef" => self.pick(
-                arguments.first()?,
-                facts
-                    .relations
-                    .iter()
-                    .filter_map(|one| Some((one.oid, one.definition.clone()?))),
-            ),
-            "pg_relation_name" => self.pick(
-                arguments.first()?,
-                facts.relations.iter().map(|one| {
-                    let bare = facts.path.contains(&one.schema);
-                    (
-                        one.oid,
-                        if bare {
-                            one.name.clone()
-                        } else {
-                            format!("{}.{}", one.schema, one.name)
-                        },
-                    )
-                }),
-            ),
-            "format_type" => {
-                let all = kinds::ALL
-                    .iter()
-                    .flat_map(|kind| [kind.oid, kind.array])
-                    .filter(|one| *one != 0);
-                self.pick(
-                    arguments.first()?,
-                    all.filter_map(|one| Some((one, kinds::shown(one)?))),
-                )
-            }
-            _ => return None,
-        })
-    }
-
-    /// CASE over an OID.
-    fn pick(&self, subject: &Expr, values: impl Iterator<Item = (u32, String)>) -> Expr {
-        let conditions: Vec<_> = values
-            .map(|(one, value)| datafusion::sql::sqlparser::ast::CaseWhen {
-                condition: number(one),
-                result: text(value),
-            })
-            .collect();
-        if conditions.is_empty() {
-            return text_null();
-        }
-        Expr::Case {
-            case_token:
-                datafusion::sql::sqlparser::ast::helpers::attached_token::AttachedToken::empty(),
-            end_token:
-                datafusion::sql::sqlparser::ast::helpers::attached_token::AttachedToken::empty(),
-            operand: Some(Box::new(subject.clone())),
-            conditions,
-            else_result: None,
-        }
     }
 
     fn function(&mut self, function: &mut Function) -> Option<Expr> {
@@ -772,18 +485,22 @@ impl Pass<'_> {
         {
             let mut query = query.clone();
             // No table has options of its own.
-            if query
+            let of_options = query
                 .to_string()
                 .to_ascii_lowercase()
-                .contains("reloptions")
-            {
-                return Some(texts([String::new()]));
+                .contains("reloptions");
+            if of_options || self.empty.query(&query) {
+                let none = Expr::Array(Array {
+                    elem: Vec::new(),
+                    named: true,
+                });
+                return Some(cast(none, texts_type()));
             }
             gathered(&mut query)?;
             return Some(Expr::Subquery(query));
         }
         let given = arguments(function);
-        let better = self.session(&name, &given);
+        let better = self.facts.session(&name, &given);
         if better.is_some() && function.over.is_none() {
             better
         } else {
@@ -817,42 +534,6 @@ fn backslashes(pattern: &mut Expr, escape: &mut Option<ValueWithSpan>) {
     *escape = None;
 }
 
-/// The OID of a function of a type by its name.
-fn function_oid(written: &str) -> u32 {
-    let name = written.trim_start_matches("pg_catalog.");
-    let array = kinds::FUNCTIONS
-        .iter()
-        .find(|(_, known)| *known == name)
-        .map(|(oid, _)| *oid);
-    let own = || {
-        kinds::ALL.iter().find_map(|kind| {
-            (0..4)
-                .find(|which| kinds::function_name(kind, *which) == name)
-                .map(|which| kinds::function(kind, which))
-        })
-    };
-    array.or_else(own).unwrap_or(0)
-}
-
-/// The OID of a table of `pg_catalog`, where clients know it.
-pub fn catalog_oid(name: &str) -> u32 {
-    match name {
-        "pg_class" => 1259,
-        "pg_type" => 1247,
-        "pg_attribute" => 1249,
-        "pg_proc" => 1255,
-        "pg_namespace" => 2615,
-        "pg_constraint" => 2606,
-        "pg_database" => 1262,
-        "pg_index" => 2610,
-        "pg_attrdef" => 2604,
-        "pg_trigger" => 2620,
-        "pg_rewrite" => 2618,
-        "pg_extension" => 3079,
-        other => super::rows::oid_of(&format!("pg_catalog.{other}")),
-    }
-}
-
 /// A scalar subquery over the catalog promises one row; the planner wants it to be an aggregate.
 fn one_row(query: &mut Query) {
     if query.limit_clause.is_some() || query.with.is_some() {
@@ -877,28 +558,6 @@ fn one_row(query: &mut Query) {
     {
         *item = call("max", vec![item.clone()]);
         query.order_by = None;
-    }
-}
-
-fn aggregates(expr: &Expr) -> bool {
-    const ALL: &[&str] = &[
-        "max",
-        "min",
-        "count",
-        "sum",
-        "avg",
-        "array_agg",
-        "string_agg",
-        "bool_or",
-        "bool_and",
-    ];
-    match expr {
-        Expr::Function(function) => {
-            ALL.contains(&&*function.name.to_string().to_ascii_lowercase())
-                || arguments(function).iter().any(aggregates)
-        }
-        Expr::Cast { expr, .. } | Expr::Nested(expr) => aggregates(expr),
-        _ => false,
     }
 }
 

@@ -1,5 +1,6 @@
 //! The rows of `pg_catalog`, made from the documents and from what the session created when they are asked for.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::array::{
@@ -10,17 +11,18 @@ use arrow::array::{Int16Builder, new_null_array};
 use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
 use datafusion::catalog::{SchemaProvider as _, TableProvider};
 
-use super::kinds;
-use super::tables::Layout;
-use super::variables;
+use super::facts::catalog_oid;
+use super::tables::{self, Layout};
+use super::{functions, kinds, variables};
 use crate::catalog::{OWN_CATALOG, OWN_SCHEMA};
-use crate::functions::NAME_METADATA;
+use crate::functions::{NAME_METADATA, OID_METADATA};
 use crate::information_schema::is_readable;
 use crate::shared::Shared;
+use crate::snapshots;
 use crate::statement::lock;
 use crate::table::{Role, at_hand, columns};
 use crate::{Error, Result};
-use restable_spec::Kind;
+use restable_spec::names::fold;
 
 /// OID of the schema `pg_catalog`.
 pub const PG_CATALOG: u32 = 11;
@@ -28,8 +30,10 @@ pub const PG_CATALOG: u32 = 11;
 pub const PUBLIC: u32 = 2200;
 /// OID of `information_schema`.
 pub const INFORMATION_SCHEMA: u32 = 13_000;
-/// OID of the one role.
+/// OID of the role that owns all.
 const OWNER: u32 = 10;
+/// The number of what was written before every transaction.
+const FROZEN: u32 = 2;
 
 /// A value of a row.
 #[derive(Debug, Clone)]
@@ -63,9 +67,42 @@ pub struct Relation {
     pub schema: String,
     /// Whether it is a view.
     pub view: bool,
+    /// Whether it is a materialized view.
+    pub materialized: bool,
     /// What a view is made of.
     pub definition: Option<String>,
-    columns: Vec<(String, u32)>,
+    /// What its document says of it.
+    pub description: Option<String>,
+    columns: Vec<Column>,
+}
+
+/// A column of a table or view.
+#[derive(Debug, Clone)]
+pub struct Column {
+    /// Its name.
+    pub name: String,
+    /// The OID of its type.
+    pub kind: u32,
+    /// What the document says of it.
+    pub description: Option<String>,
+}
+
+impl Relation {
+    /// The columns, in order.
+    pub fn columns(&self) -> &[Column] {
+        &self.columns
+    }
+}
+
+impl Relation {
+    /// PostgreSQL's letter for what it is.
+    pub fn kind(&self) -> &'static str {
+        match (self.view, self.materialized) {
+            (true, _) => "v",
+            (_, true) => "m",
+            _ => "r",
+        }
+    }
 }
 
 /// An OID out of a name: the same in every session and process.
@@ -119,12 +156,20 @@ pub async fn relations(shared: &Arc<Shared>) -> Result<Vec<Relation>> {
     }
     for name in shared.own.table_names() {
         let full = [OWN_CATALOG.to_owned(), OWN_SCHEMA.to_owned(), name.clone()];
+        let kept = snapshots::kind(shared, &name);
+        let columns = match fields(shared, &full).await {
+            // One damaged file must not hide all other tables; reading the table tells what is wrong.
+            Err(_) if kept.is_some() => Vec::new(),
+            columns => columns?,
+        };
         all.push(Relation {
             oid: oid_of(&full.join(".")),
-            columns: fields(shared, &full).await?,
+            columns,
             schema: OWN_SCHEMA.to_owned(),
             view: false,
-            definition: None,
+            materialized: kept == Some(snapshots::Kind::MaterializedView),
+            definition: snapshots::definition(shared, &name),
+            description: None,
             name,
         });
     }
@@ -166,7 +211,11 @@ async fn of_provider(
                         .into_iter()
                         .filter(|column| column.role == Role::Field);
                     shown
-                        .map(|column| (column.name, of_kind(column.kind)))
+                        .map(|column| Column {
+                            kind: kinds::of_document(column.kind),
+                            name: column.name,
+                            description: column.description,
+                        })
                         .collect()
                 };
                 all.push(Relation {
@@ -174,7 +223,9 @@ async fn of_provider(
                     name: resource.name.clone(),
                     schema: resource.service.clone(),
                     view: resource.view.is_some(),
+                    materialized: false,
                     definition: resource.view.as_ref().map(|view| view.ddl.clone()),
+                    description: resource.description.clone(),
                     columns: listed,
                 });
             }
@@ -185,18 +236,8 @@ async fn of_provider(
     Ok(all)
 }
 
-fn of_kind(kind: Kind) -> u32 {
-    match kind {
-        Kind::Text => 25,
-        Kind::Integer => 20,
-        Kind::Number => 701,
-        Kind::Boolean => 16,
-        Kind::Json => 114,
-    }
-}
-
 /// The names and types of the columns of a view, or of what a user created.
-async fn fields(shared: &Arc<Shared>, full: &[String; 3]) -> Result<Vec<(String, u32)>> {
+async fn fields(shared: &Arc<Shared>, full: &[String; 3]) -> Result<Vec<Column>> {
     let state = shared.state();
     let schema = state
         .catalog_list()
@@ -214,14 +255,26 @@ async fn fields(shared: &Arc<Shared>, full: &[String; 3]) -> Result<Vec<(String,
     let one = |field: &Arc<Field>| {
         let name = field.metadata().get(NAME_METADATA);
         let name = name.filter(|name| restable_spec::names::fold(name) == *field.name());
-        (name.unwrap_or(field.name()).clone(), kinds::of_field(field))
+        Column {
+            name: name.unwrap_or(field.name()).clone(),
+            kind: kinds::of_field(field),
+            description: None,
+        }
     };
-    Ok(schema.fields().iter().map(one).collect())
+    let hidden = snapshots::hidden(&*table);
+    let shown = schema.fields().iter();
+    let shown = shown.filter(|field| hidden != Some(field.name().as_str()));
+    Ok(shown.map(one).collect())
 }
 
 /// A table of `pg_catalog`.
 pub async fn table(shared: &Arc<Shared>, layout: &Layout) -> Result<Arc<dyn TableProvider>> {
-    let rows = rows(shared, layout.name).await?;
+    let mut rows = rows(shared, layout.name).await?;
+    for row in &mut rows {
+        // No transaction wrote it: it was there before the first one.
+        row.push(("xmin", oid(FROZEN)));
+        row.push(("tableoid", oid(catalog_oid(layout.name))));
+    }
     let batch = batch(layout, &rows)?;
     Ok(at_hand(batch.schema(), batch)?)
 }
@@ -250,33 +303,90 @@ async fn rows(shared: &Arc<Shared>, name: &str) -> Result<Vec<Row>> {
         "pg_type" => kinds::ALL.iter().flat_map(kind_rows).collect(),
         "pg_proc" => procs(),
         "pg_database" => {
-            let names = shared
+            let mut names: Vec<String> = shared
                 .registry
                 .providers()
                 .map(|provider| provider.name.clone())
-                .chain(["restable".to_owned()]);
-            names.map(database).collect()
+                .chain(["restable".to_owned()])
+                .collect();
+            names.extend(shared.client.iter().map(|client| client.database.clone()));
+            names.sort();
+            names.dedup();
+            names.into_iter().map(database).collect()
         }
-        "pg_roles" => vec![vec![
-            ("oid", oid(OWNER)),
-            ("rolname", text("restable")),
-            ("rolsuper", Cell::Is(false)),
-            ("rolinherit", Cell::Is(true)),
-            ("rolcreaterole", Cell::Is(false)),
-            ("rolcreatedb", Cell::Is(false)),
-            ("rolcanlogin", Cell::Is(true)),
-            ("rolreplication", Cell::Is(false)),
-            ("rolbypassrls", Cell::Is(false)),
-            ("rolconnlimit", Cell::Number(-1)),
+        "pg_roles" => roles(shared)
+            .map(|(own, name)| {
+                vec![
+                    ("oid", oid(own)),
+                    ("rolname", text(name)),
+                    ("rolsuper", Cell::Is(false)),
+                    ("rolinherit", Cell::Is(true)),
+                    ("rolcreaterole", Cell::Is(false)),
+                    ("rolcreatedb", Cell::Is(false)),
+                    ("rolcanlogin", Cell::Is(true)),
+                    ("rolreplication", Cell::Is(false)),
+                    ("rolbypassrls", Cell::Is(false)),
+                    ("rolconnlimit", Cell::Number(-1)),
+                ]
+            })
+            .collect(),
+        "pg_user" | "pg_shadow" => roles(shared)
+            .map(|(own, name)| {
+                vec![
+                    ("usename", text(name)),
+                    ("usesysid", oid(own)),
+                    ("usecreatedb", Cell::Is(false)),
+                    ("usesuper", Cell::Is(false)),
+                    ("userepl", Cell::Is(false)),
+                    ("usebypassrls", Cell::Is(false)),
+                ]
+            })
+            .collect(),
+        "pg_description" => relations(shared)
+            .await?
+            .iter()
+            .flat_map(descriptions)
+            .collect(),
+        "pg_get_keywords" => functions::keywords()
+            .map(|(word, reserved)| {
+                vec![
+                    ("word", text(word.to_ascii_lowercase())),
+                    ("catcode", text(if reserved { "R" } else { "U" })),
+                    ("barelabel", Cell::Is(!reserved)),
+                    (
+                        "catdesc",
+                        text(if reserved { "reserved" } else { "unreserved" }),
+                    ),
+                    (
+                        "baredesc",
+                        text(if reserved {
+                            "requires AS"
+                        } else {
+                            "can be bare label"
+                        }),
+                    ),
+                ]
+            })
+            .collect(),
+        "pg_timezone_names" => zones("name"),
+        "pg_timezone_abbrevs" => zones("abbrev"),
+        "pg_stat_ssl" => vec![vec![
+            ("pid", Cell::Number(std::process::id().into())),
+            ("ssl", Cell::Is(false)),
         ]],
-        "pg_user" => vec![vec![
-            ("usename", text("restable")),
-            ("usesysid", oid(OWNER)),
-            ("usecreatedb", Cell::Is(false)),
-            ("usesuper", Cell::Is(false)),
-            ("userepl", Cell::Is(false)),
-            ("usebypassrls", Cell::Is(false)),
-        ]],
+        "pg_stat_activity" => {
+            let mine = shared.client.iter().map(|client| {
+                vec![
+                    ("datid", oid(database_oid(&client.database))),
+                    ("datname", text(&client.database)),
+                    ("pid", Cell::Number(std::process::id().into())),
+                    ("usename", text(&client.user)),
+                    ("state", text("active")),
+                    ("backend_type", text("client backend")),
+                ]
+            });
+            mine.collect()
+        }
         "pg_settings" => {
             let one = |(name, value): (&'static str, &'static str)| {
                 vec![
@@ -285,6 +395,9 @@ async fn rows(shared: &Arc<Shared>, name: &str) -> Result<Vec<Row>> {
                     ("context", text("user")),
                     ("vartype", text("string")),
                     ("source", text("default")),
+                    ("boot_val", text(value)),
+                    ("reset_val", text(value)),
+                    ("pending_restart", Cell::Is(false)),
                 ]
             };
             variables::defaults().map(one).collect()
@@ -306,13 +419,16 @@ async fn rows(shared: &Arc<Shared>, name: &str) -> Result<Vec<Row>> {
             ("lanowner", oid(OWNER)),
             ("lanispl", Cell::Is(false)),
             ("lanpltrusted", Cell::Is(true)),
+            ("lanplcallfoid", oid(0)),
+            ("laninline", oid(0)),
+            ("lanvalidator", oid(0)),
         ]],
         "pg_tables" | "pg_views" => {
             let views = name == "pg_views";
             let all = relations(shared)
                 .await?
                 .into_iter()
-                .filter(|relation| relation.view == views);
+                .filter(|relation| relation.view == views && !relation.materialized);
             let one = |relation: Relation| {
                 let definition = relation.definition.map_or(Cell::Null, Cell::Text);
                 let mut row = vec![("schemaname", text(relation.schema))];
@@ -335,6 +451,25 @@ async fn rows(shared: &Arc<Shared>, name: &str) -> Result<Vec<Row>> {
                 row
             };
             all.map(one).collect()
+        }
+        "pg_matviews" => {
+            let all = relations(shared).await?.into_iter();
+            let one = |relation: Relation| {
+                vec![
+                    ("schemaname", text(relation.schema)),
+                    ("matviewname", text(relation.name)),
+                    ("matviewowner", text("restable")),
+                    ("hasindexes", Cell::Is(false)),
+                    ("ispopulated", Cell::Is(true)),
+                    (
+                        "definition",
+                        relation.definition.map_or(Cell::Null, Cell::Text),
+                    ),
+                ]
+            };
+            all.filter(|relation| relation.materialized)
+                .map(one)
+                .collect()
         }
         _ => Vec::new(),
     })
@@ -369,7 +504,7 @@ fn class(relation: &Relation) -> Row {
         ("reltuples", Cell::Real(-1.0)),
         ("relallvisible", Cell::Number(0)),
         ("relpersistence", text("p")),
-        ("relkind", text(if relation.view { "v" } else { "r" })),
+        ("relkind", text(relation.kind())),
         ("relnatts", Cell::Number(relation.columns.len() as i64)),
         ("relchecks", Cell::Number(0)),
         ("relhasrules", Cell::Is(relation.view)),
@@ -382,7 +517,7 @@ fn class(relation: &Relation) -> Row {
 }
 
 fn attributes(relation: &Relation) -> Vec<Row> {
-    let one = |(at, (name, kind)): (usize, &(String, u32))| {
+    let one = |(at, Column { name, kind, .. }): (usize, &Column)| {
         let size = kinds::ALL
             .iter()
             .find(|known| known.oid == *kind)
@@ -511,9 +646,12 @@ fn procs() -> Vec<Row> {
             ("proargtypes", Cell::Oids(vec![2275])),
         ]
     };
+    // The one method of access, and how arrays come and go.
+    let heap = row(3, "heap_tableam_handler".to_owned(), 269);
     let arrays = kinds::FUNCTIONS
         .iter()
         .map(|(own, name)| row(*own, (*name).to_owned(), 2277));
+    let arrays = std::iter::once(heap).chain(arrays);
     let own = kinds::ALL.iter().flat_map(|kind| {
         (0..4).map(move |which| {
             (
@@ -528,9 +666,64 @@ fn procs() -> Vec<Row> {
         .collect()
 }
 
+/// The roles: who owns all, and who asks.
+fn roles(shared: &Shared) -> impl Iterator<Item = (u32, String)> {
+    let own = (OWNER, "restable".to_owned());
+    let user = shared.client.iter().map(|client| client.user.clone());
+    let user = user.filter(|user| user != "restable");
+    std::iter::once(own).chain(user.map(|user| (oid_of(&format!("role {user}")), user)))
+}
+
+/// What the document says of a table and of its columns.
+fn descriptions(relation: &Relation) -> Vec<Row> {
+    let row = |at: usize, description: &String| {
+        vec![
+            ("objoid", oid(relation.oid)),
+            ("classoid", oid(catalog_oid("pg_class"))),
+            ("objsubid", Cell::Number(at as i64)),
+            ("description", text(description)),
+        ]
+    };
+    let own = relation.description.iter().map(|own| row(0, own));
+    let columns = relation.columns.iter().enumerate();
+    let columns = columns.filter_map(|(at, column)| {
+        let description = column.description.as_ref()?;
+        Some(row(at + 1, description))
+    });
+    own.chain(columns).collect()
+}
+
+/// The zones that never move their clocks; others may be set by their names, too.
+fn zones(column: &'static str) -> Vec<Row> {
+    let row = |name: String, offset: String| {
+        let mut row = vec![
+            (column, text(&name)),
+            ("utc_offset", text(offset)),
+            ("is_dst", Cell::Is(false)),
+        ];
+        if column == "name" {
+            row.push(("abbrev", text("UTC")));
+        }
+        row
+    };
+    let mut all: Vec<Row> = ["UTC", "GMT"]
+        .map(|name| row(name.to_owned(), "00:00:00".to_owned()))
+        .into();
+    if column == "name" {
+        all.push(row("Etc/UTC".to_owned(), "00:00:00".to_owned()));
+    }
+    all
+}
+
+fn database_oid(name: &str) -> u32 {
+    oid_of(&format!("database {name}"))
+}
+
 fn database(name: String) -> Row {
     vec![
-        ("oid", oid(oid_of(&format!("database {name}")))),
+        ("oid", oid(database_oid(&name))),
+        ("datfrozenxid", oid(FROZEN)),
+        ("datminmxid", oid(1)),
         ("datdba", oid(OWNER)),
         ("encoding", Cell::Number(6)),
         ("datlocprovider", text("c")),
@@ -547,13 +740,7 @@ fn database(name: String) -> Row {
 fn batch(layout: &Layout, rows: &[Row]) -> Result<RecordBatch> {
     let mut fields = Vec::new();
     let mut arrays: Vec<ArrayRef> = Vec::new();
-    for column in layout.columns.split(',') {
-        let Some((name, kind)) = column.trim().split_once(' ') else {
-            return Err(Error::internal(format!(
-                "the column `{column}` of `{}` has no type",
-                layout.name
-            )));
-        };
+    for (name, kind) in tables::columns(layout).chain(tables::SYSTEM.iter().copied()) {
         let cells: Vec<&Cell> = rows
             .iter()
             .map(|row| {
@@ -563,7 +750,7 @@ fn batch(layout: &Layout, rows: &[Row]) -> Result<RecordBatch> {
             })
             .collect();
         let array = array(kind, &cells);
-        fields.push(Field::new(name, array.data_type().clone(), true));
+        fields.push(field(name, kind, array.data_type()));
         arrays.push(array);
     }
     let options = RecordBatchOptions::new().with_row_count(Some(rows.len()));
@@ -572,6 +759,22 @@ fn batch(layout: &Layout, rows: &[Row]) -> Result<RecordBatch> {
         arrays,
         &options,
     )?)
+}
+
+/// A column as the pass over names knows it: by its folded name, with its own beside.
+fn field(name: &str, kind: &str, data_type: &DataType) -> Field {
+    let mut metadata = HashMap::new();
+    if fold(name) != name {
+        metadata.insert(NAME_METADATA.to_owned(), name.to_owned());
+    }
+    // Vectors are arrays that are written otherwise.
+    let vector = match kind {
+        "oidvector" => Some("30"),
+        "int2vector" => Some("22"),
+        _ => None,
+    };
+    metadata.extend(vector.map(|oid| (OID_METADATA.to_owned(), oid.to_owned())));
+    Field::new(fold(name), data_type.clone(), true).with_metadata(metadata)
 }
 
 fn array(kind: &str, cells: &[&Cell]) -> ArrayRef {
@@ -615,7 +818,7 @@ fn array(kind: &str, cells: &[&Cell]) -> ArrayRef {
             let kind = DataType::Timestamp(TimeUnit::Microsecond, Some("+00:00".into()));
             new_null_array(&kind, cells.len())
         }
-        "oid[]" => {
+        "oid[]" | "oidvector" => {
             let mut list = ListBuilder::new(UInt32Builder::new());
             for cell in cells {
                 match cell {
@@ -625,7 +828,7 @@ fn array(kind: &str, cells: &[&Cell]) -> ArrayRef {
             }
             Arc::new(list.finish())
         }
-        "int2[]" => {
+        "int2[]" | "int2vector" => {
             let mut list = ListBuilder::new(Int16Builder::new());
             cells.iter().for_each(|_| list.append_null());
             Arc::new(list.finish())

@@ -234,6 +234,18 @@ impl Postgres {
 }
 
 impl Session {
+    /// Whether a client of PostgreSQL said that it only reads.
+    pub(crate) fn says_it_only_reads(&self) -> bool {
+        let Some(postgres) = &self.postgres else {
+            return false;
+        };
+        let postgres = postgres
+            .read()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let names = ["transaction_read_only", "default_transaction_read_only"];
+        names.iter().any(|name| postgres.value(name) == Some("on"))
+    }
+
     /// What a client of PostgreSQL set, if the session is one's.
     pub fn postgres(&self) -> Option<Postgres> {
         let postgres = self.postgres.as_ref()?;
@@ -250,7 +262,7 @@ impl Session {
         let Some(postgres) = self.postgres() else {
             return Ok(None);
         };
-        let access = self.access();
+        let access = self.door_access();
         Ok(match statement {
             Statement::Set(set) if set.key.eq_ignore_ascii_case("statement_timeout") => {
                 let value = set.value.text();
@@ -491,7 +503,7 @@ impl Session {
             );
         }
         let known = find(name).ok_or_else(|| unknown(name))?;
-        let value = checked(known, value, self.access())?;
+        let value = checked(known, value, self.door_access())?;
         self.apply_postgres(vec![Variable::Own(known.name, value)])
             .map(drop)
     }

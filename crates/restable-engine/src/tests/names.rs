@@ -8,6 +8,14 @@ use restable_spec::names::fold;
 struct Tables;
 
 impl Resolver for Tables {
+    fn at(
+        &self,
+        parts: &[String],
+        _: &datafusion::sql::sqlparser::ast::TableVersion,
+    ) -> Result<KnownTable, crate::Error> {
+        Err(crate::Error::internal(format!("{parts:?} has no past")))
+    }
+
     fn resolve(&self, parts: &[String]) -> crate::Result<Option<KnownTable>> {
         let (visible, hidden): (&[&str], &[&str]) = match fold(&parts[parts.len() - 1]).as_str() {
             "backupinstances" => (

@@ -15,6 +15,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 
+use super::acts::{self, Acted};
 use super::cancel::Listed;
 use super::messages::{self, Request, Target, Told, Transaction};
 use super::portal::{Flow, Portal, State, Stored, columns};
@@ -51,12 +52,20 @@ type Done<T = ()> = Result<T, Failure>;
 /// What a statement has begun.
 enum Begun {
     Rows(Rows),
+    Counted(u64),
     Fetch {
         cursor: String,
         left: u64,
         shown: bool,
     },
     Nothing,
+}
+
+/// What running a statement came to.
+enum Ran {
+    Outcome(Outcome),
+    /// It acted, and its rows are not shown.
+    Acted(Acted),
 }
 
 /// A client that has come in.
@@ -272,6 +281,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
             shown = described
                 .columns
                 .as_ref()
+                .filter(|_| !counted(stored.parsed.as_deref()))
                 .map(|schema| columns(schema, &[]));
         } else if let Some(parsed) = &stored.parsed
             && let Statement::Connection(Kept::Fetch {
@@ -387,6 +397,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
     /// The columns of a portal, if rows come out of it.
     fn described(&self, portal: &Portal) -> Done<Option<Vec<messages::Column>>> {
         Ok(match &portal.state {
+            State::Planned(_) | State::Counted(_) if counted(portal.parsed.as_deref()) => None,
+            State::Counted(_) => None,
             State::Planned(prepared) => prepared
                 .columns()
                 .map(|schema| columns(&schema, &portal.formats)),
@@ -458,6 +470,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
         };
         portal.state = match begun {
             Begun::Rows(rows) => State::Open(Box::new(Flow::new(rows))),
+            Begun::Counted(targets) => State::Counted(targets),
             Begun::Fetch {
                 cursor,
                 left,
@@ -484,11 +497,28 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
         };
         let told = |problem: Error| sqlstate::told(&problem, &portal.text);
         let planned = planned.map_err(told)?;
+        let acts = planned.acts();
+        if acts && self.transaction != Transaction::Idle {
+            let problem = "a call that changes something cannot be undone by ROLLBACK, so that it stands in no transaction";
+            return Err(Told {
+                hint: Some("leave the transaction first; drivers call it autocommit".to_owned()),
+                ..said("25001", problem)
+            }
+            .into());
+        }
+        // Rows of RETURNING are sent as they come; without, what counts is only how the targets ended.
+        let counted = acts && parsed.is_counted();
         let cancel = Arc::clone(&self.listed.cancel);
         cancel.begin();
         let session = Arc::clone(&self.session);
         let mut tasks = JoinSet::new();
-        tasks.spawn_on(async move { session.run(planned).await }, &self.computing);
+        let run = async move {
+            Ok(match session.run(planned).await? {
+                Outcome::Rows(rows) if counted => Ran::Acted(acts::finish(rows).await?),
+                outcome => Ran::Outcome(outcome),
+            })
+        };
+        tasks.spawn_on(run, &self.computing);
         let run = async {
             tokio::select! {
                 biased;
@@ -502,10 +532,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
         let outcome = self.wire.during(run).await;
         cancel.end();
         match outcome? {
+            None if acts => Err(cancelled_while_acting().into()),
             None => Err(cancelled().into()),
             Some(Err(problem)) => Err(told(problem).into()),
-            Some(Ok(Outcome::Rows(rows))) => Ok(Begun::Rows(rows)),
-            Some(Ok(Outcome::Done { report, .. })) => {
+            Some(Ok(Ran::Acted(acted))) => {
+                if let Some(problem) = acted.problem() {
+                    return Err(problem.into());
+                }
+                self.remark(&acted.report);
+                Ok(Begun::Counted(acted.targets))
+            }
+            Some(Ok(Ran::Outcome(Outcome::Rows(rows)))) => Ok(Begun::Rows(rows)),
+            Some(Ok(Ran::Outcome(Outcome::Done { report, .. }))) => {
                 if let Some(report) = report {
                     self.remark(&report);
                 }
@@ -670,6 +708,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
                 self.portals.insert(name, source);
                 (sent, ended)
             }
+            State::Counted(targets) => {
+                let (targets, state) = (*targets, State::Done);
+                portal.state = state;
+                let told = match tag {
+                    "INSERT" => format!("INSERT 0 {targets}"),
+                    // PostgreSQL has no REPLACE: its clients take the number out of an UPDATE.
+                    "REPLACE" => format!("UPDATE {targets}"),
+                    _ => format!("{tag} {targets}"),
+                };
+                messages::complete(&mut self.wire.out, &told);
+                return Ok(());
+            }
             State::Fresh | State::Planned(_) | State::Done => {
                 messages::complete(&mut self.wire.out, tag);
                 return Ok(());
@@ -713,6 +763,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
                 let read = self.wire.during(read).await;
                 cancel.end();
                 match read? {
+                    None if flow.acts => return Err(cancelled_while_acting().into()),
                     None => return Err(cancelled().into()),
                     Some(Err(problem)) => return Err(sqlstate::told(&problem, "").into()),
                     Some(Ok(())) => {}
@@ -771,6 +822,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
                 ..said("00000", notice.clone())
             });
         }
+        if let Some(totals) = &report.actions
+            && totals.failed() > 0
+        {
+            let told = acts::unachieved(totals.failed(), acts::targets(totals));
+            self.warn("01000", &told);
+        }
         if report.is_complete() {
             return;
         }
@@ -814,6 +871,20 @@ fn aborted() -> Told {
         "25P02",
         "the transaction failed; nothing is done before its end",
     )
+}
+
+/// Whether a statement is answered by a count.
+fn counted(parsed: Option<&Parsed>) -> bool {
+    parsed.is_some_and(Parsed::is_counted)
+}
+
+/// What was sent goes on without anybody who waits for it.
+fn cancelled_while_acting() -> Told {
+    Told {
+        detail: Some("nothing more is sent; what was sent before goes on".to_owned()),
+        hint: Some("`SHOW OPERATIONS` has what became of it".to_owned()),
+        ..cancelled()
+    }
 }
 
 fn cancelled() -> Told {

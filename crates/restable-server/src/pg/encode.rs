@@ -321,6 +321,18 @@ impl Cells {
                     .value(row);
                 interval(value.months, value.days, value.nanoseconds / 1000, out)
             }
+            // Vectors are lists of numbers that PostgreSQL writes with blanks between.
+            Shape::List(items)
+                if matches!(self.kind, oids::oid::INT2VECTOR | oids::oid::OIDVECTOR) =>
+            {
+                for (at, item) in self.range(row).enumerate() {
+                    if at > 0 {
+                        out.put_u8(b' ');
+                    }
+                    items.text(item, out)?;
+                }
+                Ok(())
+            }
             Shape::List(items) => {
                 let mut separator = '{';
                 let range = self.range(row);

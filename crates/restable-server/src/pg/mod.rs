@@ -1,6 +1,7 @@
 //! Postgres wire: the listener, how a client comes in, and its session. Everything that a client says after that is in
 //! `connection.rs`.
 
+mod acts;
 mod cancel;
 mod connection;
 mod decode;
@@ -230,6 +231,7 @@ impl House {
             Err(problem) => return end(wire, sqlstate::told(&problem, "")).await,
         };
         messages::authentication(&mut wire.out, 0, &[]);
+        let _present = self.engine.counters().come("postgres");
         let listed = self.connections.list(fastrand::u32(..).to_be_bytes());
         Client::new(wire, session, listed, self.computing.handle())
             .serve()

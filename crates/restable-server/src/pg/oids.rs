@@ -12,7 +12,9 @@ pub mod oid {
     pub const INT2: u32 = 21;
     pub const INT4: u32 = 23;
     pub const TEXT: u32 = 25;
+    pub const INT2VECTOR: u32 = 22;
     pub const OID: u32 = 26;
+    pub const OIDVECTOR: u32 = 30;
     pub const JSON: u32 = 114;
     pub const FLOAT4: u32 = 700;
     pub const FLOAT8: u32 = 701;
@@ -66,8 +68,11 @@ pub fn of_field(field: &Field) -> u32 {
         .metadata()
         .get("ARROW:extension:name")
         .is_some_and(|name| name == "arrow.json");
+    let said = field.metadata().get("restable.oid");
     if is_json {
         oid::JSON
+    } else if let Some(said) = said.and_then(|said| said.parse().ok()) {
+        said
     } else {
         of_kind(field.data_type())
     }

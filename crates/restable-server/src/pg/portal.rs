@@ -63,6 +63,8 @@ pub enum State {
         /// Whether they are shown.
         shown: bool,
     },
+    /// It acted on so many targets, and is done.
+    Counted(u64),
     /// It is done.
     Done,
 }
@@ -77,6 +79,8 @@ pub struct Flow {
     batch: Option<Batch>,
     /// Whether the last row came.
     pub ended: bool,
+    /// Whether they are of calls that change something.
+    pub acts: bool,
 }
 
 #[derive(Debug)]
@@ -91,6 +95,7 @@ impl Flow {
     pub fn new(rows: Rows) -> Flow {
         Flow {
             schema: SchemaRef::clone(rows.schema()),
+            acts: rows.stopper().is_some(),
             rows: Some(rows),
             batch: None,
             ended: false,

@@ -26,7 +26,7 @@ pub fn sqlstate(error: &Error) -> &'static str {
         // object_not_in_prerequisite_state: nobody can be asked.
         Error::Unconfirmed { .. } => "55000",
         // io_error
-        Error::Journal(_) => "58030",
+        Error::Journal(_) | Error::Audit(_) => "58030",
         Error::Timeout(_) => "57014",
         Error::Internal(_) => "XX000",
     }
@@ -39,7 +39,7 @@ fn of_diagnostic(diagnostic: &Diagnostic) -> &'static str {
     match diagnostic.code {
         "R0101" | "R0102" | "R0104" | "R0106" => "42601",
         "R0103" => "22021",
-        "R0105" | "R0308" | "R0315" => "0A000",
+        "R0105" | "R0308" | "R0315" | "R0346" => "0A000",
         "R0202" => "42P01",
         "R0203" => "42703",
         "R0306" => "42P10",
@@ -53,6 +53,17 @@ fn of_diagnostic(diagnostic: &Diagnostic) -> &'static str {
         // More calls than are allowed: program_limit_exceeded.
         "R0406" | "R0407" => "54000",
         "R0331" => "42501",
+        // Snapshots: no place for them, a name that is taken or none, a writer before, a time before all of them.
+        "R0340" => "55000",
+        "R0341" => "42P07",
+        "R0342" => "42602",
+        "R0343" => "55006",
+        "R0344" => "72000",
+        "R0347" | "R0349" => "42809",
+        "R0348" => "22007",
+        // io_error and data_corrupted.
+        "R0710" => "58030",
+        "R0711" => "XX001",
         "R0405" => "3D000",
         code if code.starts_with("R01") => "42601",
         code if code.starts_with("R06") => "58000",

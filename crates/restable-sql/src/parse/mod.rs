@@ -8,6 +8,7 @@ mod hints;
 mod query;
 mod session;
 mod show;
+mod versions;
 mod write;
 
 use sqlparser::ast;
@@ -24,7 +25,7 @@ use crate::suggest::closest;
 use crate::syntax::shown;
 
 /// The words that begin a statement, the commoner first.
-pub(crate) const VERBS: [&str; 37] = [
+pub(crate) const VERBS: [&str; 38] = [
     "SELECT",
     "INSERT",
     "UPDATE",
@@ -43,6 +44,7 @@ pub(crate) const VERBS: [&str; 37] = [
     "TABLE",
     "CREATE",
     "DROP",
+    "REFRESH",
     "DESC",
     "FROM",
     "PREPARE",
@@ -92,6 +94,7 @@ fn parse_tokens(script: &str, piece: &Piece, raw: Lexed) -> Result<Parsed, Diagn
     limits::guard(&raw)?;
     let mut calls = Vec::new();
     let lexed = exec::lift(script, lexer::recognise(raw)?, &mut calls)?;
+    let lexed = versions::told(lexed);
     let mut cursor = Cursor::new(script, &lexed);
     let statement = statement(&mut cursor)?;
     cursor.expect_end()?;
@@ -137,6 +140,7 @@ fn statement(cursor: &mut Cursor<'_>) -> Result<Statement, Diagnostic> {
         "USE" => session::using(cursor).map(Statement::Use),
         "SET" => session::set(cursor),
         "RESET" => session::reset(cursor).map(Statement::Reset),
+        "REFRESH" => session::refresh(cursor).map(Statement::Refresh),
         _ if connection::BEGINNINGS.contains(&verb.as_str()) => {
             connection::statement(cursor, &verb).map(Statement::Connection)
         }

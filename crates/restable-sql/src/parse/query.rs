@@ -89,7 +89,7 @@ fn refused_kind(start: &Cursor<'_>) -> Option<Diagnostic> {
     if ahead.eat("CREATE") {
         let _ = ahead.eat_all(&["OR", "REPLACE"]);
         let _ = ahead.eat_any(&["TEMP", "TEMPORARY"]);
-        if ["VIEW", "TABLE", "SCHEMA"]
+        if ["VIEW", "MATERIALIZED", "TABLE", "SCHEMA"]
             .iter()
             .any(|kind| ahead.sees(kind))
             || ahead.is_at_end()
@@ -101,9 +101,9 @@ fn refused_kind(start: &Cursor<'_>) -> Option<Diagnostic> {
             code::UNSUPPORTED,
             format!("CREATE {} is not supported", shown(&kind)),
         );
-        let help = match closest(&kind, ["VIEW", "TABLE", "SCHEMA"]) {
+        let help = match closest(&kind, ["VIEW", "MATERIALIZED VIEW", "TABLE", "SCHEMA"]) {
             Some(near) => format!("is `{near}` meant?"),
-            None => "CREATE takes VIEW, TABLE or SCHEMA".to_owned(),
+            None => "CREATE takes VIEW, MATERIALIZED VIEW, TABLE or SCHEMA".to_owned(),
         };
         return Some(fault.at(start.next_span().to(ahead.next_span())).help(help));
     }
@@ -131,10 +131,13 @@ fn admit(start: &Cursor<'_>, statement: &ast::Statement) -> Result<(), Diagnosti
     };
     match statement {
         S::Query(_) | S::CreateTable(_) => Ok(()),
-        S::CreateView(view) if view.materialized => refuse("CREATE MATERIALIZED VIEW"),
+        S::CreateView(view) if view.materialized && view.temporary => {
+            refuse("CREATE TEMP MATERIALIZED VIEW")
+        }
         S::CreateView(_) => Ok(()),
         S::Drop {
-            object_type: ObjectType::Table | ObjectType::View | ObjectType::Schema,
+            object_type:
+                ObjectType::Table | ObjectType::View | ObjectType::MaterializedView | ObjectType::Schema,
             ..
         } => Ok(()),
         S::Prepare { statement, .. } if matches!(statement.as_ref(), S::Query(_)) => Ok(()),

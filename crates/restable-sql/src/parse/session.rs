@@ -1,12 +1,12 @@
-//! USE, SET and RESET: what changes the session and nothing else.
+//! USE, SET, RESET: what changes the session and nothing else; and REFRESH, which has but a name.
 
 use sqlparser::ast::ObjectName;
 use sqlparser::tokenizer::Token;
 
 use super::connection;
 use crate::cursor::Cursor;
-use crate::error::Diagnostic;
-use crate::statement::{Reset, Set, SetValue, Statement};
+use crate::error::{Diagnostic, code};
+use crate::statement::{Refresh, Reset, Set, SetValue, Statement};
 
 /// `USE [SCHEMA|CATALOG|DATABASE] name`.
 pub(super) fn using(cursor: &mut Cursor<'_>) -> Result<ObjectName, Diagnostic> {
@@ -87,6 +87,34 @@ pub(super) fn reset(cursor: &mut Cursor<'_>) -> Result<Reset, Diagnostic> {
     };
     Ok(Reset {
         key,
+        span: start.to(cursor.last_span()),
+    })
+}
+
+/// `REFRESH MATERIALIZED VIEW [CONCURRENTLY] name [WITH DATA]`: readers are never held up, and there is always data.
+pub(super) fn refresh(cursor: &mut Cursor<'_>) -> Result<Refresh, Diagnostic> {
+    let start = cursor.next_span();
+    cursor.skip();
+    cursor.expect("MATERIALIZED")?;
+    cursor.expect("VIEW")?;
+    if !matches!(cursor.peek_second(), None | Some(Token::Period)) {
+        let _ = cursor.eat("CONCURRENTLY");
+    }
+    let (name, name_span) = cursor.name("the name of a materialized view")?;
+    if cursor.eat("WITH") {
+        let place = cursor.next_span();
+        if cursor.eat("NO") {
+            return Err(
+                Diagnostic::new(code::UNSUPPORTED, "WITH NO DATA is not supported")
+                    .at(place)
+                    .help("DROP MATERIALIZED VIEW removes the data"),
+            );
+        }
+        cursor.expect("DATA")?;
+    }
+    Ok(Refresh {
+        name,
+        name_span,
         span: start.to(cursor.last_span()),
     })
 }

@@ -4,18 +4,19 @@ use sqlparser::ast::ObjectName;
 use sqlparser::tokenizer::{Token, Whitespace};
 
 use super::{describe, session};
-use crate::cursor::Cursor;
+use crate::cursor::{Cursor, is_keyword};
 use crate::error::{Diagnostic, code};
 use crate::statement::{Show, ShowObject};
 use crate::suggest::closest;
 use crate::syntax::shown;
 
-const OBJECTS: [&str; 14] = [
+const OBJECTS: [&str; 15] = [
     "PROVIDERS",
     "SERVICES",
     "RESOURCES",
     "METHODS",
     "VIEWS",
+    "MATERIALIZED",
     "TABLES",
     "COLUMNS",
     "FUNCTIONS",
@@ -67,6 +68,10 @@ fn object(cursor: &mut Cursor<'_>) -> Result<ShowObject, Diagnostic> {
         "RESOURCES" => ShowObject::Resources(inside(cursor)?),
         "METHODS" => ShowObject::Methods(inside(cursor)?),
         "VIEWS" => ShowObject::Views(inside(cursor)?),
+        "MATERIALIZED" if is_keyword(cursor.peek_second(), "VIEWS") => {
+            cursor.skip();
+            step(cursor, ShowObject::MaterializedViews)
+        }
         "TABLES" => ShowObject::Tables(inside(cursor)?),
         "COLUMNS" | "FIELDS" => match inside(cursor)? {
             Some(table) => ShowObject::Columns(table),
@@ -79,8 +84,8 @@ fn object(cursor: &mut Cursor<'_>) -> Result<ShowObject, Diagnostic> {
         "SETTINGS" | "ALL" | "VARIABLES" => step(cursor, ShowObject::Settings),
         "CREATE" => {
             cursor.skip();
-            if !cursor.eat_any(&["TABLE", "VIEW"]) {
-                return Err(cursor.unexpected("`TABLE` or `VIEW`"));
+            if !cursor.eat_any(&["TABLE", "VIEW"]) && !cursor.eat_all(&["MATERIALIZED", "VIEW"]) {
+                return Err(cursor.unexpected("`TABLE`, `VIEW` or `MATERIALIZED VIEW`"));
             }
             ShowObject::Create(cursor.name("the name of a table")?.0)
         }

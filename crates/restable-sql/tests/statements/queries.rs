@@ -37,6 +37,14 @@ fn queries() {
         "CREATE OR REPLACE VIEW v AS SELECT 1",
     );
     check("CREATE TABLE t AS SELECT 1", "CREATE TABLE t AS SELECT 1");
+    check(
+        "create materialized view if not exists v as select 1",
+        "CREATE MATERIALIZED VIEW IF NOT EXISTS v AS SELECT 1",
+    );
+    check(
+        "DROP MATERIALIZED VIEW IF EXISTS v",
+        "DROP MATERIALIZED VIEW IF EXISTS v",
+    );
     check("DROP VIEW IF EXISTS v", "DROP VIEW IF EXISTS v");
     check(
         "PREPARE p AS SELECT $1; EXECUTE p(1)",
@@ -404,5 +412,59 @@ fn session() {
     check(
         "SET x",
         "R0101: expected `=`, found the end of the statement",
+    );
+}
+
+#[test]
+fn refreshes() {
+    check("REFRESH MATERIALIZED VIEW v", "refresh v");
+    check(
+        "refresh materialized view concurrently public.v with data;",
+        "refresh public.v",
+    );
+    check(
+        "REFRESH MATERIALIZED VIEW concurrently",
+        "refresh concurrently",
+    );
+    check(
+        "REFRESH MATERIALIZED VIEW v WITH NO DATA",
+        "R0105: WITH NO DATA is not supported",
+    );
+    check(
+        "REFRESH VIEW v",
+        "R0101: expected `MATERIALIZED`, found `VIEW`",
+    );
+    check(
+        "SHOW MATERIALIZED VIEWS LIKE 'e%'",
+        "show materializedviews like e%",
+    );
+}
+
+/// `at`, `before` and `changes` stay names of tables, in statements with a time as well.
+#[test]
+fn times_of_tables() {
+    check(
+        "SELECT * FROM t FOR SYSTEM_TIME AS OF '2026-11-22' AS old",
+        "SELECT * FROM t AS old FOR SYSTEM_TIME AS OF '2026-11-22'",
+    );
+    check(
+        "SELECT * FROM t for system_time as of now() - INTERVAL '7 days' before JOIN u at ON true",
+        "SELECT * FROM t before FOR SYSTEM_TIME AS OF now() - INTERVAL '7 days' JOIN u at ON true",
+    );
+    check(
+        "SELECT ts AT TIME ZONE 'UTC' FROM t FOR SYSTEM_TIME AS OF $1 changes",
+        "SELECT ts AT TIME ZONE 'UTC' FROM t changes FOR SYSTEM_TIME AS OF $1 with 1",
+    );
+    check(
+        "SELECT * FROM t FOR SYSTEM_TIME ALL WHERE a = 1",
+        "SELECT * FROM t FOR SYSTEM_TIME AS OF restable_all WHERE a = 1",
+    );
+    check(
+        "SELECT * FROM t before, u at, v changes",
+        "SELECT * FROM t before, u at, v changes",
+    );
+    check(
+        "SELECT system_time FROM t FOR UPDATE",
+        "SELECT system_time FROM t FOR UPDATE",
     );
 }

@@ -104,6 +104,7 @@ fn statement(statement: &Statement) -> String {
         Statement::Describe(Describe::Query(query)) => format!("describe ({query})"),
         Statement::Use(name) => format!("use {name}"),
         Statement::Set(Set { key, value, .. }) => format!("set {key} = {value:?}"),
+        Statement::Refresh(refresh) => format!("refresh {}", refresh.name),
         Statement::Reset(reset) => format!("reset {}", reset.key.as_deref().unwrap_or("all")),
     }
 }

@@ -267,7 +267,7 @@ fn nothing_that_changes_data_hides_in_a_query() {
         "ALTER TABLE t ADD a int",
         "GRANT ALL ON t TO x",
         "CREATE FUNCTION f() RETURNS int",
-        "CREATE MATERIALIZED VIEW v AS SELECT 1",
+        "CREATE TEMP MATERIALIZED VIEW v AS SELECT 1",
         "DROP ROLE x",
     ] {
         let fault = parse(refused).err();

@@ -68,6 +68,8 @@ const KEYWORDS: &[&str] = &[
     "RESET",
     "CREATE VIEW",
     "CREATE TABLE",
+    "CREATE MATERIALIZED VIEW",
+    "REFRESH MATERIALIZED VIEW",
     "DROP VIEW",
     "DROP TABLE",
     "VALUES",

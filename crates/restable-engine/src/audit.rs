@@ -1,0 +1,179 @@
+//! The audit log: a line of JSON before a statement changes anything and one when all of its targets have ended. It says who, what and
+//! about which targets; values stand in neither. Where the first line cannot be written, nothing is sent.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write as _};
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use serde::Serialize;
+
+use crate::acting::ActionTotals;
+use crate::statement::lock;
+use crate::{Error, Result};
+
+/// Where lines go.
+#[derive(Debug, Clone)]
+pub struct AuditLog(Arc<Mutex<File>>);
+
+/// What is written before anything is sent.
+#[derive(Debug, Serialize)]
+pub(crate) struct Beginning<'a> {
+    /// The statement's id in the journal.
+    pub statement: &'a str,
+    /// Who asked: the name that a client gave.
+    pub user: Option<&'a str>,
+    /// As whom calls are sent, where the service's token says it.
+    pub principal: Option<&'a str>,
+    /// The tenant of that one.
+    pub tenant: Option<&'a str>,
+    /// Where calls go.
+    pub endpoint: &'a str,
+    /// What is done: `DELETE FROM backup_instances`.
+    pub action: &'a str,
+    /// The statement without its values.
+    pub sql: &'a str,
+    /// Whether data or protection may be lost.
+    pub destructive: bool,
+    /// Every target.
+    pub targets: Vec<&'a str>,
+}
+
+/// What is written when all targets have ended.
+#[derive(Debug, Serialize)]
+struct End<'a> {
+    statement: &'a str,
+    outcome: &'static str,
+    targets: &'a std::collections::BTreeMap<String, u64>,
+    errors: Vec<Fault<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct Fault<'a> {
+    code: Option<&'a str>,
+    message: &'a str,
+    count: u64,
+}
+
+#[derive(Serialize)]
+struct Line<'a, T> {
+    time: String,
+    event: &'static str,
+    #[serde(flatten)]
+    rest: &'a T,
+}
+
+impl AuditLog {
+    /// Opens the file, or makes one that only its owner may read; lines go behind those that are there.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn open(path: &Path) -> io::Result<AuditLog> {
+        let mut options = OpenOptions::new();
+        options.create(true).append(true);
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::OpenOptionsExt as _;
+            options.mode(0o600);
+        }
+        let file = options.open(path)?;
+        Ok(AuditLog(Arc::new(Mutex::new(file))))
+    }
+
+    pub(crate) fn begin(&self, beginning: &Beginning<'_>) -> Result<()> {
+        let written = self.write("begin", beginning);
+        written.map_err(|problem| Error::Audit(problem.to_string()))
+    }
+
+    /// Writes how the targets ended. Nothing can be undone where that fails: it is told in the log of the program.
+    pub(crate) fn end(&self, statement: &str, totals: &ActionTotals) -> Option<String> {
+        let outcome = match (totals.failed(), totals.stopped) {
+            (_, true) => "stopped",
+            (0, false) => "succeeded",
+            _ => "failed",
+        };
+        let errors = totals.errors.iter().map(|error| Fault {
+            code: error.code.as_deref(),
+            message: &error.message,
+            count: error.count,
+        });
+        let end = End {
+            statement,
+            outcome,
+            targets: &totals.statuses,
+            errors: errors.collect(),
+        };
+        self.write("end", &end)
+            .err()
+            .map(|problem| problem.to_string())
+    }
+
+    fn write(&self, event: &'static str, rest: &impl Serialize) -> io::Result<()> {
+        let line = Line {
+            time: rfc_3339(std::time::SystemTime::now()),
+            event,
+            rest,
+        };
+        let mut text = serde_json::to_vec(&line)?;
+        text.push(b'\n');
+        let mut file = lock(&self.0);
+        file.write_all(&text)?;
+        file.sync_data()
+    }
+}
+
+/// A time as RFC 3339 writes it.
+fn rfc_3339(time: std::time::SystemTime) -> String {
+    use arrow::array::TimestampMillisecondArray;
+    let since = time
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap_or_default();
+    let millis = i64::try_from(since.as_millis()).unwrap_or(i64::MAX);
+    let array = TimestampMillisecondArray::from(vec![millis]).with_timezone("+00:00");
+    arrow::util::display::array_value_to_string(&array, 0).unwrap_or_default()
+}
+
+/// A statement without what stands in quotes: names, numbers and words are left.
+pub(crate) fn without_values(sql: &str) -> String {
+    let mut shown = String::with_capacity(sql.len());
+    let mut letters = sql.chars().peekable();
+    while let Some(letter) = letters.next() {
+        shown.push(letter);
+        if letter != '\'' {
+            continue;
+        }
+        shown.push('…');
+        while let Some(inner) = letters.next() {
+            // Two quotes are one of the text.
+            if inner == '\'' && letters.next_if_eq(&'\'').is_none() {
+                shown.push('\'');
+                break;
+            }
+        }
+    }
+    restable_http::show_text(&shown)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_stands_in_quotes_is_left_out() {
+        let sql = "DELETE FROM t WHERE \"vaultName\" = 'it''s' AND name = 'x' AND n = 5";
+        assert_eq!(
+            without_values(sql),
+            "DELETE FROM t WHERE \"vaultName\" = '…' AND name = '…' AND n = 5"
+        );
+        assert_eq!(
+            without_values("EXEC t.m @@json = '{\"a\": \"b\"}"),
+            "EXEC t.m @@json = '…"
+        );
+    }
+
+    #[test]
+    fn times_are_rfc_3339() {
+        let time = std::time::UNIX_EPOCH + std::time::Duration::from_millis(1_700_000_000_123);
+        assert_eq!(rfc_3339(time), "2023-11-14T22:13:20.123Z");
+    }
+}

@@ -1,0 +1,368 @@
+//! What a session says of itself when it is asked in SQL: its user, its settings, the names and OIDs of its tables. Most of it
+//! is known before a statement is planned, and stands in the statement then.
+
+use datafusion::sql::sqlparser::ast::{
+    BinaryOperator, CaseWhen, DataType, Expr, TimezoneInfo, Value,
+};
+
+use super::rows::{self, Relation};
+use super::syntax::{
+    boolean, call, cast, conditions, literal, no_oid, number, oid, text, text_null, texts,
+};
+use super::{functions, kinds, tables, variables};
+
+/// No table has so many columns.
+const MOST_COLUMNS: i64 = 100_000;
+
+/// What a session says of itself.
+pub struct Facts<'a> {
+    /// The value of a setting.
+    pub setting: &'a dyn Fn(&str) -> Option<String>,
+    /// The user.
+    pub user: &'a str,
+    /// The database.
+    pub database: &'a str,
+    /// The schemas in which bare names are looked for.
+    pub path: &'a [String],
+    /// The tables and views.
+    pub relations: &'a [Relation],
+    /// Whether the session may change anything.
+    pub writes: bool,
+    /// When the program started, in seconds since 1970.
+    pub started: u64,
+}
+
+impl Facts<'_> {
+    /// The OID of a table by its name, as it would be found.
+    pub fn relation(&self, written: &str) -> Option<u32> {
+        let parts: Vec<String> = written
+            .split('.')
+            .map(|part| part.trim_matches('"').to_owned())
+            .collect();
+        let (schema, name) = match parts.as_slice() {
+            [name] => (None, name),
+            [.., schema, name] => (Some(schema), name),
+            [] => return None,
+        };
+        if schema.is_none_or(|schema| schema == "pg_catalog")
+            && tables::find(&name.to_ascii_lowercase()).is_some()
+        {
+            return Some(catalog_oid(&name.to_ascii_lowercase()));
+        }
+        let fits = |relation: &&Relation| {
+            restable_spec::names::same(&relation.name, name)
+                && match schema {
+                    Some(schema) => restable_spec::names::same(&relation.schema, schema),
+                    None => self.path.contains(&relation.schema),
+                }
+        };
+        self.relations
+            .iter()
+            .find(fits)
+            .map(|relation| relation.oid)
+    }
+
+    /// The OID of the table whose name an expression makes.
+    pub fn relation_named(&self, name: &Expr) -> Expr {
+        let all = self.relations.iter().flat_map(|one| {
+            let bare = functions::quoted(&one.name);
+            let full = format!("{}.{bare}", functions::quoted(&one.schema));
+            let on_path = self.path.contains(&one.schema).then_some(bare);
+            on_path
+                .into_iter()
+                .chain([full])
+                .map(|name| (name, one.oid))
+        });
+        let cases = all.map(|(name, oid)| CaseWhen {
+            condition: text(name),
+            result: number(oid),
+        });
+        let cases: Vec<CaseWhen> = cases.collect();
+        match cases.is_empty() {
+            true => no_oid(),
+            false => cast(
+                conditions(Some(name.clone()), cases),
+                DataType::IntUnsigned(None),
+            ),
+        }
+    }
+
+    /// What a session says of itself.
+    pub fn session(&self, name: &str, arguments: &[Expr]) -> Option<Expr> {
+        let facts = self;
+        Some(match name {
+            "version" => text(format!(
+                "PostgreSQL {} (restable {})",
+                variables::SERVER_VERSION,
+                env!("CARGO_PKG_VERSION")
+            )),
+            "current_database" | "current_catalog" => text(facts.database),
+            "current_schema" => match facts.path.first() {
+                Some(first) => text(first.as_str()),
+                None => text_null(),
+            },
+            "current_schemas" => {
+                let implied = arguments
+                    .first()
+                    .is_none_or(|one| one.to_string() != "false");
+                let implied = implied.then(|| "pg_catalog".to_owned());
+                texts(implied.into_iter().chain(facts.path.iter().cloned()))
+            }
+            "current_user" | "session_user" | "user" | "current_role" | "getpgusername" => {
+                text(facts.user)
+            }
+            "pg_backend_pid" => number(std::process::id()),
+            "current_setting" => match arguments
+                .first()
+                .and_then(literal)
+                .and_then(|name| (facts.setting)(name))
+            {
+                Some(value) => text(value),
+                None => text_null(),
+            },
+            "inet_server_addr" | "inet_client_addr" | "inet_server_port" | "inet_client_port" => {
+                text_null()
+            }
+            "pg_is_in_recovery" | "pg_is_wal_replay_paused" => boolean(false),
+            "pg_my_temp_schema" => oid(0),
+            "pg_advisory_unlock_all" | "pg_advisory_unlock" => text(""),
+            "pg_encoding_to_char" => text("UTF8"),
+            "pg_char_to_encoding" => number(6),
+            "pg_get_userbyid" => text("restable"),
+            "has_table_privilege"
+            | "has_schema_privilege"
+            | "has_database_privilege"
+            | "has_any_column_privilege"
+            | "has_column_privilege" => boolean(self.may(arguments)),
+            "has_function_privilege"
+            | "has_type_privilege"
+            | "pg_has_role"
+            | "pg_type_is_visible"
+            | "pg_function_is_visible"
+            | "pg_operator_is_visible"
+            | "pg_opclass_is_visible"
+            | "pg_collation_is_visible"
+            | "pg_conversion_is_visible"
+            | "pg_statistics_obj_is_visible"
+            | "pg_ts_config_is_visible"
+            | "pg_ts_dict_is_visible"
+            | "pg_ts_parser_is_visible"
+            | "pg_ts_template_is_visible"
+            | "pg_opfamily_is_visible"
+            | "has_sequence_privilege"
+            | "has_server_privilege"
+            | "has_tablespace_privilege"
+            | "has_language_privilege" => boolean(true),
+            "row_security_active" => boolean(false),
+            "pg_relation_size"
+            | "pg_total_relation_size"
+            | "pg_table_size"
+            | "pg_indexes_size"
+            | "pg_database_size"
+            | "pg_tablespace_size" => cast(number(0), DataType::BigInt(None)),
+            "pg_size_pretty" => text("0 bytes"),
+            "pg_get_expr"
+            | "pg_get_constraintdef"
+            | "pg_get_indexdef"
+            | "pg_get_triggerdef"
+            | "pg_get_ruledef"
+            | "pg_get_partkeydef"
+            | "pg_get_statisticsobjdef"
+            | "pg_get_statisticsobjdef_columns"
+            | "pg_get_serial_sequence"
+            | "pg_get_functiondef"
+            | "pg_tablespace_location"
+            | "shobj_description"
+            | "pg_get_partition_constraintdef"
+            | "pg_get_function_sqlbody"
+            | "pg_get_function_arg_default" => text_null(),
+            "pg_stat_get_numscans" | "pg_sequence_last_value" => {
+                cast(Expr::Value(Value::Null.into()), DataType::BigInt(None))
+            }
+            "pg_get_function_result"
+            | "pg_get_function_arguments"
+            | "pg_get_function_identity_arguments" => text(""),
+            "pg_relation_is_publishable" | "pg_is_other_temp_schema" => boolean(false),
+            "pg_relation_is_updatable" => number(0),
+            "array_upper" => cast(
+                call("array_length", arguments.to_vec()),
+                DataType::BigInt(None),
+            ),
+            "array_lower" => number(1),
+            "age" if arguments.len() == 1 => age(arguments.first()?),
+            // No transaction ever wrote anything: the first number that there is.
+            "txid_current" | "pg_current_xact_id" => cast(number(3), DataType::BigInt(None)),
+            "pg_postmaster_start_time" | "pg_conf_load_time" => cast(
+                call("to_timestamp_seconds", vec![number(facts.started)]),
+                DataType::Timestamp(None, TimezoneInfo::WithTimeZone),
+            ),
+            "parse_ident" => match arguments.first().and_then(literal) {
+                Some(written) => texts(functions::parsed(written)),
+                None => return None,
+            },
+            "to_regclass" => match arguments.first().and_then(literal) {
+                Some(written) => self.relation(written).map_or_else(no_oid, oid),
+                None => no_oid(),
+            },
+            "to_regtype" => match arguments.first().and_then(literal) {
+                Some(written) => kinds::named(written).map_or_else(no_oid, oid),
+                None => no_oid(),
+            },
+            "pg_table_is_visible" => {
+                let relations = facts
+                    .relations
+                    .iter()
+                    .filter(|one| facts.path.contains(&one.schema));
+                let list: Vec<Expr> = relations.map(|one| number(one.oid)).collect();
+                match list.is_empty() {
+                    true => boolean(false),
+                    false => Expr::InList {
+                        expr: Box::new(arguments.first()?.clone()),
+                        list,
+                        negated: false,
+                    },
+                }
+            }
+            "obj_description" => self.pick(
+                arguments.first()?,
+                facts
+                    .relations
+                    .iter()
+                    .filter_map(|one| Some((one.oid.into(), one.description.clone()?))),
+            ),
+            "col_description" => {
+                let (table, column) = (arguments.first()?, arguments.get(1)?);
+                let place = |left: Expr, op, right: Expr| Expr::BinaryOp {
+                    left: Box::new(left),
+                    op,
+                    right: Box::new(right),
+                };
+                let big = |expr: &Expr| cast(expr.clone(), DataType::BigInt(None));
+                let of = place(big(table), BinaryOperator::Multiply, number(MOST_COLUMNS));
+                let of = place(of, BinaryOperator::Plus, big(column));
+                let all = facts.relations.iter().flat_map(|one| {
+                    let columns = one.columns().iter().zip(1..);
+                    columns.filter_map(move |(column, at)| {
+                        let place = i64::from(one.oid) * MOST_COLUMNS + at;
+                        Some((place, column.description.clone()?))
+                    })
+                });
+                self.pick(&of, all)
+            }
+            "pg_get_viewdef" => self.pick(
+                arguments.first()?,
+                facts
+                    .relations
+                    .iter()
+                    .filter_map(|one| Some((one.oid.into(), one.definition.clone()?))),
+            ),
+            "pg_relation_name" => self.pick(
+                arguments.first()?,
+                facts.relations.iter().map(|one| {
+                    let bare = facts.path.contains(&one.schema);
+                    (
+                        one.oid.into(),
+                        if bare {
+                            one.name.clone()
+                        } else {
+                            format!("{}.{}", one.schema, one.name)
+                        },
+                    )
+                }),
+            ),
+            "format_type" => {
+                let all = kinds::ALL
+                    .iter()
+                    .flat_map(|kind| [kind.oid, kind.array])
+                    .filter(|one| *one != 0);
+                self.pick(
+                    arguments.first()?,
+                    all.filter_map(|one| Some((one.into(), kinds::shown(one)?))),
+                )
+            }
+            _ => return None,
+        })
+    }
+
+    /// Whether the session has one of the rights that the last argument names.
+    fn may(&self, arguments: &[Expr]) -> bool {
+        let Some(rights) = arguments.last().and_then(literal) else {
+            return true;
+        };
+        rights
+            .split(',')
+            .any(|right| match &*right.trim().to_ascii_lowercase() {
+                "select" | "usage" | "connect" | "temp" | "temporary" => true,
+                "insert" | "update" | "delete" => self.writes,
+                _ => false,
+            })
+    }
+
+    /// CASE over an OID.
+    fn pick(&self, subject: &Expr, values: impl Iterator<Item = (i64, String)>) -> Expr {
+        let cases: Vec<_> = values
+            .map(|(one, value)| CaseWhen {
+                condition: number(one),
+                result: text(value),
+            })
+            .collect();
+        if cases.is_empty() {
+            return text_null();
+        }
+        conditions(Some(subject.clone()), cases)
+    }
+}
+
+/// The age of a transaction: what was never written by one is as old as can be.
+fn age(transaction: &Expr) -> Expr {
+    let of = |condition| CaseWhen {
+        condition,
+        result: number(i32::MAX),
+    };
+    let frozen = Expr::BinaryOp {
+        left: Box::new(transaction.clone()),
+        op: BinaryOperator::Lt,
+        right: Box::new(number(3)),
+    };
+    let mut case = conditions(None, vec![of(frozen)]);
+    if let Expr::Case { else_result, .. } = &mut case {
+        *else_result = Some(Box::new(number(0)));
+    }
+    cast(case, DataType::Int(None))
+}
+
+/// The OID of a function of a type by its name.
+pub fn function_oid(written: &str) -> u32 {
+    let name = written.trim_start_matches("pg_catalog.");
+    let array = kinds::FUNCTIONS
+        .iter()
+        .find(|(_, known)| *known == name)
+        .map(|(oid, _)| *oid);
+    let own = || {
+        kinds::ALL.iter().find_map(|kind| {
+            (0..4)
+                .find(|which| kinds::function_name(kind, *which) == name)
+                .map(|which| kinds::function(kind, which))
+        })
+    };
+    array.or_else(own).unwrap_or(0)
+}
+
+/// The OID of a table of `pg_catalog`, where clients know it.
+pub fn catalog_oid(name: &str) -> u32 {
+    match name {
+        "pg_class" => 1259,
+        "pg_type" => 1247,
+        "pg_attribute" => 1249,
+        "pg_proc" => 1255,
+        "pg_namespace" => 2615,
+        "pg_constraint" => 2606,
+        "pg_database" => 1262,
+        "pg_index" => 2610,
+        "pg_attrdef" => 2604,
+        "pg_trigger" => 2620,
+        "pg_rewrite" => 2618,
+        "pg_extension" => 3079,
+        other => rows::oid_of(&format!("pg_catalog.{other}")),
+    }
+}

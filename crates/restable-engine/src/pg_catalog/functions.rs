@@ -1,0 +1,224 @@
+//! Functions of PostgreSQL that its clients apply to what the catalog holds, and that DataFusion has not: names with their
+//! quotes, and texts made of a pattern. They are pure.
+
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, StringArray, StringBuilder};
+use arrow::compute::cast;
+use arrow::datatypes::DataType;
+use datafusion::common::{Result, exec_err};
+use datafusion::logical_expr::{
+    ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+};
+use datafusion::sql::sqlparser::keywords::{ALL_KEYWORDS, Keyword, RESERVED_FOR_COLUMN_ALIAS};
+
+/// The functions.
+pub fn all() -> Vec<Arc<ScalarUDF>> {
+    [Which::QuoteIdent, Which::QuoteLiteral, Which::Format]
+        .into_iter()
+        .map(|which| {
+            Arc::new(ScalarUDF::from(Own {
+                which,
+                signature: Signature::variadic_any(Volatility::Immutable),
+            }))
+        })
+        .collect()
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Which {
+    QuoteIdent,
+    QuoteLiteral,
+    Format,
+}
+
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Own {
+    which: Which,
+    signature: Signature,
+}
+
+impl ScalarUDFImpl for Own {
+    fn name(&self) -> &str {
+        match self.which {
+            Which::QuoteIdent => "quote_ident",
+            Which::QuoteLiteral => "quote_literal",
+            Which::Format => "format",
+        }
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
+        Ok(DataType::Utf8)
+    }
+
+    fn invoke_with_args(&self, arguments: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let rows = arguments.number_rows;
+        let texts: Vec<StringArray> = arguments
+            .args
+            .into_iter()
+            .map(|value| {
+                let array = cast(&value.into_array(rows)?, &DataType::Utf8)?;
+                Ok(array.as_string::<i32>().clone())
+            })
+            .collect::<Result<_>>()?;
+        let Some((first, rest)) = texts.split_first() else {
+            return exec_err!("`{}` needs a text", self.name());
+        };
+        let mut made = StringBuilder::new();
+        for row in 0..rows {
+            if first.is_null(row) {
+                made.append_null();
+                continue;
+            }
+            match self.which {
+                Which::QuoteIdent => made.append_value(quoted(first.value(row))),
+                Which::QuoteLiteral => made.append_value(literal(first.value(row))),
+                Which::Format => {
+                    let given: Vec<Option<&str>> = rest
+                        .iter()
+                        .map(|text| text.is_valid(row).then(|| text.value(row)))
+                        .collect();
+                    made.append_value(format(first.value(row), &given)?);
+                }
+            }
+        }
+        Ok(ColumnarValue::Array(Arc::new(made.finish()) as ArrayRef))
+    }
+}
+
+/// A name as it can be written in a statement: with quotes where it needs them.
+pub fn quoted(name: &str) -> String {
+    let mut letters = name.chars();
+    let plain = letters
+        .next()
+        .is_some_and(|first| first.is_ascii_lowercase() || first == '_')
+        && letters
+            .all(|letter| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '_');
+    if plain && !is_reserved(name) {
+        name.to_owned()
+    } else {
+        format!("\"{}\"", name.replace('"', "\"\""))
+    }
+}
+
+fn is_reserved(name: &str) -> bool {
+    let upper = name.to_ascii_uppercase();
+    keywords().any(|(word, reserved)| reserved && word == upper)
+}
+
+/// The words of the language, and whether they cannot be names without quotes.
+pub fn keywords() -> impl Iterator<Item = (&'static str, bool)> {
+    use datafusion::sql::sqlparser::keywords::ALL_KEYWORDS_INDEX as INDEX;
+    let all = ALL_KEYWORDS.iter().zip(INDEX);
+    all.map(|(word, keyword): (&&'static str, &Keyword)| {
+        (*word, RESERVED_FOR_COLUMN_ALIAS.contains(keyword))
+    })
+}
+
+fn literal(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}
+
+/// `%s`, `%I`, `%L` and `%%`, and `%1$s` with the number of an argument.
+fn format(pattern: &str, given: &[Option<&str>]) -> Result<String> {
+    let mut made = String::new();
+    let mut next = 0;
+    let mut letters = pattern.chars().peekable();
+    while let Some(letter) = letters.next() {
+        if letter != '%' {
+            made.push(letter);
+            continue;
+        }
+        let mut number = String::new();
+        while let Some(digit) = letters.next_if(char::is_ascii_digit) {
+            number.push(digit);
+        }
+        if number.is_empty() && letters.next_if_eq(&'%').is_some() {
+            made.push('%');
+            continue;
+        }
+        let at = if number.is_empty() {
+            next
+        } else {
+            let position: usize = number.parse().unwrap_or(0);
+            if letters.next_if_eq(&'$').is_none() || position == 0 {
+                return exec_err!("`format` does not know `%{number}`");
+            }
+            position - 1
+        };
+        next = at + 1;
+        let Some(value) = given.get(at) else {
+            return exec_err!("`format` has too few arguments");
+        };
+        match (letters.next(), value) {
+            (Some('s'), value) => made.push_str(value.unwrap_or_default()),
+            (Some('I'), Some(value)) => made.push_str(&quoted(value)),
+            (Some('I'), None) => return exec_err!("`format` has NULL for a name"),
+            (Some('L'), Some(value)) => made.push_str(&literal(value)),
+            (Some('L'), None) => made.push_str("NULL"),
+            (other, _) => {
+                let other = other.map(String::from).unwrap_or_default();
+                return exec_err!("`format` does not know `%{other}`");
+            }
+        }
+    }
+    Ok(made)
+}
+
+/// The parts of a name: lower case unless they stand in quotes.
+pub fn parsed(name: &str) -> Vec<String> {
+    let mut parts = vec![String::new()];
+    let mut quoted = false;
+    let mut letters = name.chars().peekable();
+    while let Some(letter) = letters.next() {
+        match letter {
+            '"' if quoted && letters.next_if_eq(&'"').is_some() => {
+                parts.last_mut().into_iter().for_each(|part| part.push('"'));
+            }
+            '"' => quoted = !quoted,
+            '.' if !quoted => parts.push(String::new()),
+            letter if quoted => parts
+                .last_mut()
+                .into_iter()
+                .for_each(|part| part.push(letter)),
+            letter if letter.is_whitespace() => {}
+            letter => parts
+                .last_mut()
+                .into_iter()
+                .for_each(|part| part.extend(letter.to_lowercase())),
+        }
+    }
+    parts
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_have_quotes_where_they_need_them() {
+        assert_eq!(quoted("vw_jobs"), "vw_jobs");
+        assert_eq!(quoted("systemData"), "\"systemData\"");
+        assert_eq!(quoted("a\"b"), "\"a\"\"b\"");
+        assert_eq!(quoted("select"), "\"select\"");
+        assert_eq!(quoted("1a"), "\"1a\"");
+        assert_eq!(parsed("a.\"B.c\""), ["a", "B.c"]);
+        assert_eq!(parsed("Vw_Jobs"), ["vw_jobs"]);
+    }
+
+    #[test]
+    fn a_pattern_takes_names_texts_and_literals() {
+        let made = format(
+            "%I.%I %s %L %% %1$s",
+            &[Some("a"), Some("B"), None, Some("x'y")],
+        );
+        assert_eq!(made.unwrap(), "a.\"B\"  'x''y' % a");
+        assert!(format("%s", &[]).is_err());
+        assert!(format("%q", &[Some("a")]).is_err());
+    }
+}

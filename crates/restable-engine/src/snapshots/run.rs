@@ -1,0 +1,643 @@
+//! CREATE MATERIALIZED VIEW, CREATE TABLE AS, REFRESH and DROP of what is kept in the data directory.
+//!
+//! A materialized view is planned in a session of its own that has nothing but what is kept with it (`USE`, search path,
+//! subscriptions): so that it means the same when somebody else refreshes it, and reads nothing that only this session has.
+//! A table is read once, in the session that makes it.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use datafusion::logical_expr::{DdlStatement, LogicalPlan};
+use datafusion::sql::sqlparser::ast;
+use restable_sql::{Diagnostic, Parsed, Statement as Sql};
+
+use super::fill::{Source, fill};
+use super::list::nowhere;
+use super::manifest::{Context, FORMAT, Failed, Kind, Manifest};
+use super::name;
+use super::store::{Store, Writer};
+use crate::acting::Access;
+use crate::catalog::Current;
+use crate::outcome::{Outcome, Report};
+use crate::parameters::Given;
+use crate::session::{Door, Session};
+use crate::settings::Origin;
+use crate::{Error, Result};
+
+/// A statement about what is kept.
+#[derive(Debug)]
+pub(crate) enum Keeping {
+    /// CREATE.
+    Create(Box<Create>),
+    /// REFRESH MATERIALIZED VIEW.
+    Refresh(String),
+    /// DROP, of those that there are.
+    Drop {
+        kind: Kind,
+        names: Vec<String>,
+        if_exists: bool,
+    },
+}
+
+/// CREATE MATERIALIZED VIEW, or CREATE TABLE AS.
+#[derive(Debug)]
+pub(crate) struct Create {
+    name: String,
+    kind: Kind,
+    statement: String,
+    query: String,
+    or_replace: bool,
+    if_not_exists: bool,
+    context: Context,
+    /// The session that reads, if it is not the one that creates.
+    apart: Option<Box<Session>>,
+    plan: LogicalPlan,
+}
+
+impl Session {
+    /// What a statement asks of the data directory; `None` if it is about something else.
+    pub(crate) async fn keeping(
+        &self,
+        parsed: &Parsed,
+        statement: &Sql,
+        given: &Given,
+    ) -> Result<Option<Keeping>> {
+        let statement = match statement {
+            Sql::Refresh(refresh) => {
+                let name = self.existing(&refresh.name, Kind::MaterializedView);
+                let name = name.map_err(|problem| at(problem, refresh.name_span))?;
+                self.may_write("REFRESH MATERIALIZED VIEW", None)?;
+                return Ok(Some(Keeping::Refresh(name)));
+            }
+            Sql::Query(statement) => &**statement,
+            _ => return Ok(None),
+        };
+        match statement {
+            ast::Statement::CreateView(view) if view.materialized => {
+                self.store()?;
+                self.may_write("CREATE MATERIALIZED VIEW", None)?;
+                self.view(parsed, given, view).await.map(Some)
+            }
+            ast::Statement::CreateView(view) => {
+                self.is_free(&view.name, "view")?;
+                Ok(None)
+            }
+            ast::Statement::CreateTable(table) if table.temporary || table.query.is_none() => {
+                self.is_free(&table.name, "table of the session")?;
+                Ok(None)
+            }
+            ast::Statement::CreateTable(table) if self.has_store() => {
+                self.may_write(
+                    "CREATE TABLE",
+                    Some("`CREATE TEMP TABLE … AS` keeps rows for as long as the session lives"),
+                )?;
+                self.table(parsed, given, table).await.map(Some)
+            }
+            ast::Statement::Drop {
+                object_type,
+                names,
+                if_exists,
+                ..
+            } => self.drop_of(*object_type, names, *if_exists),
+            _ => Ok(None),
+        }
+    }
+
+    fn has_store(&self) -> bool {
+        self.shared().own.store().is_some()
+    }
+
+    fn store(&self) -> Result<Arc<Store>> {
+        self.shared().own.store().cloned().ok_or_else(nowhere)
+    }
+
+    /// Files are written for sessions that may change something, through whichever door they came.
+    fn may_write(&self, what: &str, help: Option<&str>) -> Result<()> {
+        if self.access() != Access::ReadOnly {
+            return Ok(());
+        }
+        let problem = format!("this session only reads, and {what} writes to the data directory");
+        let told = Diagnostic::new("R0320", problem);
+        Err(match help {
+            Some(help) => told.help(help).into(),
+            None => told.into(),
+        })
+    }
+
+    /// An error if the name that the session is to use is one of what is kept.
+    fn is_free(&self, name: &ast::ObjectName, what: &str) -> Result<()> {
+        let (Some(store), Some(name)) = (self.shared().own.store(), name::of(name)) else {
+            return Ok(());
+        };
+        if self.shared().own.is_of_session(&name) {
+            return Ok(());
+        }
+        match store.load(&name)? {
+            Some(known) => Err(exists(&known, &format!("a {what} would hide it"))),
+            None => Ok(()),
+        }
+    }
+
+    /// The name of something of this kind that there is.
+    fn existing(&self, written: &ast::ObjectName, kind: Kind) -> Result<String> {
+        let store = self.store()?;
+        let name = name::of(written).unwrap_or_else(|| written.to_string());
+        let known = match self.shared().own.is_of_session(&name) {
+            true => None,
+            false => store.load(&name)?,
+        };
+        match known {
+            Some(known) if known.kind == kind => Ok(name),
+            Some(known) => Err(mismatch(&known, kind)),
+            None => Err(Error::unknown(
+                kind.words(),
+                &name,
+                &store.names()?,
+                "SELECT * FROM information_schema.restable_snapshots",
+            )),
+        }
+    }
+
+    async fn view(
+        &self,
+        parsed: &Parsed,
+        given: &Given,
+        view: &ast::CreateView,
+    ) -> Result<Keeping> {
+        let name = name::checked(&view.name)?;
+        let statement = bound_text(parsed, given);
+        let context = self.context();
+        let apart = apart(self, &context)?;
+        let (plan, query) = match planned(&apart, &statement).await {
+            Ok(planned) => planned,
+            Err(problem) => return Err(self.of_session_only(problem)),
+        };
+        Ok(Keeping::Create(Box::new(Create {
+            name,
+            kind: Kind::MaterializedView,
+            statement,
+            query,
+            or_replace: view.or_replace,
+            if_not_exists: view.if_not_exists,
+            context,
+            apart: Some(Box::new(apart)),
+            plan,
+        })))
+    }
+
+    async fn table(
+        &self,
+        parsed: &Parsed,
+        given: &Given,
+        table: &ast::CreateTable,
+    ) -> Result<Keeping> {
+        let name = name::checked(&table.name)?;
+        let statement = bound_text(parsed, given);
+        let query = table.query.as_ref().map(ToString::to_string);
+        let mut plain = table.clone();
+        (plain.or_replace, plain.if_not_exists) = (false, false);
+        let plan = self.plan(ast::Statement::CreateTable(plain), given).await?;
+        Ok(Keeping::Create(Box::new(Create {
+            name,
+            kind: Kind::Table,
+            statement,
+            query: query.unwrap_or_default(),
+            or_replace: table.or_replace,
+            if_not_exists: table.if_not_exists,
+            context: self.context(),
+            apart: None,
+            plan: input(plan.into_plan()?)?,
+        })))
+    }
+
+    /// DROP of what is kept. What the session created is dropped by the planner, and goes first where both have the name.
+    fn drop_of(
+        &self,
+        object: ast::ObjectType,
+        names: &[ast::ObjectName],
+        if_exists: bool,
+    ) -> Result<Option<Keeping>> {
+        let own = &self.shared().own;
+        let known = |name: &ast::ObjectName| -> Result<Option<Arc<Manifest>>> {
+            match (name::of(name), own.store()) {
+                (Some(name), Some(store)) if !own.is_of_session(&name) => store.load(&name),
+                _ => Ok(None),
+            }
+        };
+        let wanted = match object {
+            ast::ObjectType::MaterializedView => Kind::MaterializedView,
+            ast::ObjectType::Table => Kind::Table,
+            ast::ObjectType::View => {
+                for name in names {
+                    if let Some(known) = known(name)? {
+                        let told = format!("`{}` is a {}", known.name, known.kind.words());
+                        let help = format!("DROP {} removes it", known.kind.words().to_uppercase());
+                        return Err(Diagnostic::new("R0349", told).help(help).into());
+                    }
+                }
+                return Ok(None);
+            }
+            _ => return Ok(None),
+        };
+        let is_view = wanted == Kind::MaterializedView;
+        let mut found = Vec::new();
+        for name in names {
+            let plain = name::of(name).unwrap_or_default();
+            match known(name) {
+                Ok(Some(known)) if known.kind == wanted => found.push(plain),
+                Ok(Some(known)) => return Err(mismatch(&known, wanted)),
+                Ok(None) if is_view && !if_exists => {
+                    return Err(self.existing(name, wanted).err().unwrap_or_else(nowhere));
+                }
+                Ok(None) => {}
+                // Of what is damaged nobody knows what it was: it is what it is called.
+                Err(problem) if is_damaged(&problem) => found.push(plain),
+                Err(problem) => return Err(problem),
+            }
+        }
+        if !is_view && found.len() < names.len() {
+            if !found.is_empty() {
+                let told = "tables of the session and of the data directory are dropped by statements of their own";
+                return Err(Diagnostic::new("R0349", told).into());
+            }
+            return Ok(None);
+        }
+        self.may_write("DROP", None)?;
+        Ok(Some(Keeping::Drop {
+            kind: wanted,
+            names: found,
+            if_exists,
+        }))
+    }
+
+    fn context(&self) -> Context {
+        let (current, settings) = (self.current(), self.settings());
+        Context {
+            provider: current.provider,
+            service: current.service,
+            search_path: self.shared().search_path(),
+            default_subscription: settings.default_subscription,
+            subscriptions: settings.subscriptions,
+        }
+    }
+
+    /// A table that cannot be found may be one that only this session has.
+    fn of_session_only(&self, problem: Error) -> Error {
+        let told = problem.diagnostic();
+        let names = self.shared().own.session_names();
+        let named = names
+            .iter()
+            .find(|name| told.code == "R0202" && told.message.ends_with(&format!("`{name}`")));
+        match named {
+            Some(name) => {
+                let message = format!("`{name}` exists in this session only");
+                let help = "a materialized view is refreshed by other sessions: it reads providers' tables and what is in the data directory";
+                problem.told_as(Diagnostic {
+                    message,
+                    help: Some(help.to_owned()),
+                    ..told
+                })
+            }
+            None => problem,
+        }
+    }
+
+    /// The names of all materialized views, in an order in which they can be refreshed.
+    pub fn materialized_views(&self) -> Result<Vec<String>> {
+        match self.shared().own.store() {
+            Some(store) => super::list::materialized(store),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// Does what a statement asks of the data directory.
+    pub(crate) async fn run_keeping(&self, keeping: Keeping, started: Instant) -> Result<Outcome> {
+        match keeping {
+            Keeping::Create(create) => self.create(*create).await,
+            Keeping::Refresh(name) => self.refresh(&name, started).await,
+            Keeping::Drop {
+                kind,
+                names,
+                if_exists,
+            } => self.drop_all(kind, &names, if_exists),
+        }
+    }
+
+    /// The right to write a snapshot: nobody gets it past this place.
+    fn writer(&self, name: &str) -> Result<Writer> {
+        self.may_write("the statement", None)?;
+        self.store()?.writer(name)
+    }
+
+    async fn create(&self, create: Create) -> Result<Outcome> {
+        let words = create.kind.words();
+        let own = &self.shared().own;
+        if own.is_of_session(&create.name) {
+            let told = format!(
+                "the session has a table `{}`, which would hide it",
+                create.name
+            );
+            return Err(Diagnostic::new("R0341", told).into());
+        }
+        let writer = self.writer(&create.name)?;
+        let known = match writer.load() {
+            Err(problem) if is_damaged(&problem) && create.or_replace => None,
+            known => known?,
+        };
+        if let Some(known) = known {
+            if known.kind != create.kind {
+                return Err(exists(&known, "drop it first"));
+            }
+            if create.if_not_exists {
+                return Ok(Outcome::Done {
+                    message: format!("{words} `{}` exists", create.name),
+                    report: None,
+                });
+            }
+            if !create.or_replace {
+                let verb = words.to_uppercase();
+                let help =
+                    format!("`CREATE OR REPLACE {verb}` makes it anew, without what it was before");
+                return Err(exists(&known, &help));
+            }
+        }
+        let settings = self.settings();
+        let reading = create.apart.as_deref().unwrap_or(self);
+        let source = Source {
+            session: reading,
+            plan: create.plan,
+            running: self.begin_with(&reading.settings()),
+            keeps_partial: settings.partial_refresh,
+        };
+        let filled = fill(&writer, source, &create.statement, None).await;
+        self.take_last(create.apart.as_deref());
+        let (refresh, report) = match filled {
+            Ok(filled) => filled,
+            Err(problem) => {
+                writer.clear();
+                let note = match writer.load() {
+                    Ok(Some(_)) => format!("`{}` stays what it was", create.name),
+                    _ => format!("`{}` was not created", create.name),
+                };
+                return Err(noted(problem, note));
+            }
+        };
+        let rows = refresh.rows;
+        let manifest = Manifest {
+            format: FORMAT,
+            name: create.name,
+            kind: create.kind,
+            statement: create.statement,
+            query: create.query,
+            created: refresh.at,
+            context: create.context,
+            refreshes: vec![refresh],
+            last_failure: None,
+        };
+        writer.commit(&manifest)?;
+        Ok(done(
+            format!("{words} `{}` created: {}", manifest.name, counted(rows)),
+            report,
+        ))
+    }
+
+    async fn refresh(&self, name: &str, started: Instant) -> Result<Outcome> {
+        let writer = self.writer(name)?;
+        let Some(known) = writer.load()? else {
+            return Err(Error::unknown(
+                "materialized view",
+                name,
+                &[],
+                "SHOW MATERIALIZED VIEWS",
+            ));
+        };
+        let mut manifest = Manifest::clone(&known);
+        let settings = self.settings();
+        let apart = apart(self, &manifest.context)?;
+        let filled = async {
+            let (plan, _) = planned(&apart, &manifest.statement).await?;
+            let source = Source {
+                session: &apart,
+                plan,
+                running: self.begin_with(&apart.settings()),
+                keeps_partial: settings.partial_refresh,
+            };
+            fill(&writer, source, &manifest.statement, known.newest()).await
+        };
+        let filled = filled.await;
+        self.take_last(Some(&apart));
+        match filled {
+            Ok((refresh, mut report)) => {
+                let rows = refresh.rows;
+                manifest.push(refresh, settings.keep_refreshes);
+                writer.commit(&manifest)?;
+                report.elapsed = started.elapsed();
+                let message = format!("materialized view `{name}` refreshed: {}", counted(rows));
+                Ok(done(message, report))
+            }
+            Err(problem) => {
+                let told = problem.diagnostic();
+                manifest.last_failure = Some(Failed {
+                    at: writer.store().now(),
+                    code: told.code.to_owned(),
+                    message: told.message,
+                });
+                // The failure is what has to be told; where it cannot be noted, it is told all the same.
+                let _ = writer.commit(&manifest);
+                let note = manifest.newest().map(|newest| {
+                    format!(
+                        "`{name}` keeps its {} of {}",
+                        counted(newest.rows),
+                        newest.at.shown()
+                    )
+                });
+                Err(noted(problem, note.unwrap_or_default()))
+            }
+        }
+    }
+
+    fn drop_all(&self, kind: Kind, names: &[String], if_exists: bool) -> Result<Outcome> {
+        for name in names {
+            self.writer(name)?.remove()?;
+        }
+        let words = kind.words();
+        let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+        let message = match names.as_slice() {
+            [] if if_exists => format!("no such {words}"),
+            [] => "nothing dropped".to_owned(),
+            names => format!(
+                "{words} {} dropped, with all its refreshes",
+                names.join(", ")
+            ),
+        };
+        Ok(Outcome::Done {
+            message,
+            report: None,
+        })
+    }
+
+    /// What SHOW CALLS and SHOW WARNINGS tell is of the session that read.
+    fn take_last(&self, apart: Option<&Session>) {
+        if let Some(statement) = apart.and_then(Session::last_statement) {
+            *crate::statement::lock(&self.last) = Some(statement);
+        }
+    }
+}
+
+/// The session that a materialized view is read in: this one's settings, and of what a statement means that which is kept.
+fn apart(session: &Session, context: &Context) -> Result<Session> {
+    let mut settings = session.settings();
+    let texts = [
+        (
+            "default_subscription",
+            context.default_subscription.clone().unwrap_or_default(),
+        ),
+        ("subscriptions", context.subscriptions.join(",")),
+        // A refresh is of what is there now.
+        ("cache_ttl", "0".to_owned()),
+    ];
+    for (name, value) in texts {
+        settings.set(name, &value, Origin::Statement)?;
+    }
+    let door = Door {
+        access: Access::ReadOnly,
+        postgres: None,
+    };
+    let apart = session.engine().session_of(settings, door)?;
+    apart.set_current(Current {
+        provider: context.provider.clone(),
+        service: context.service.clone(),
+    });
+    apart
+        .shared()
+        .set_search_path(&context.search_path.join(","));
+    Ok(apart)
+}
+
+/// The plan of a materialized view, and its query, from the text that is kept.
+async fn planned(apart: &Session, statement: &str) -> Result<(LogicalPlan, String)> {
+    let mut parsed = restable_sql::parse(statement)?;
+    let Some(Sql::Query(query)) = parsed.pop().map(|parsed| parsed.statement) else {
+        return Err(Error::internal(
+            "what is kept is no CREATE MATERIALIZED VIEW",
+        ));
+    };
+    let ast::Statement::CreateView(mut view) = *query else {
+        return Err(Error::internal(
+            "what is kept is no CREATE MATERIALIZED VIEW",
+        ));
+    };
+    let query = written(statement, &view.query);
+    view.materialized = false;
+    view.or_replace = false;
+    view.if_not_exists = false;
+    let given = Given::default();
+    let planning = apart.plan(ast::Statement::CreateView(view), &given);
+    // The plan is made where the refresh runs, which may be no deep stack.
+    let prepared = crate::planning::on_deep_stack(planning).await??;
+    Ok((input(prepared.into_plan()?)?, query))
+}
+
+/// The query as it is written; as it is understood, where its place is not known.
+fn written(statement: &str, query: &ast::Query) -> String {
+    let place = restable_sql::byte_span(statement, ast::Spanned::span(query));
+    let text = place.and_then(|place| statement.get(place.start..));
+    let whole = text.filter(|text| restable_sql::parse(text).is_ok_and(|all| all.len() == 1));
+    whole.map_or_else(|| query.to_string(), str::to_owned)
+}
+
+/// The query of a CREATE, with its columns named as they were given.
+fn input(plan: LogicalPlan) -> Result<LogicalPlan> {
+    match plan {
+        LogicalPlan::Ddl(DdlStatement::CreateView(view)) => Ok(Arc::unwrap_or_clone(view.input)),
+        LogicalPlan::Ddl(DdlStatement::CreateMemoryTable(table)) => {
+            Ok(Arc::unwrap_or_clone(table.input))
+        }
+        _ => Err(Error::internal("a CREATE without a query")),
+    }
+}
+
+/// The text of a statement with values in the place of its placeholders.
+fn bound_text(parsed: &Parsed, given: &Given) -> String {
+    let mut text = String::new();
+    let mut done = 0;
+    for placeholder in &parsed.placeholders {
+        let from = placeholder.span.start.saturating_sub(parsed.span.start);
+        let to = placeholder.span.end.saturating_sub(parsed.span.start);
+        let Some(before) = parsed.text.get(done..from) else {
+            continue;
+        };
+        let counts = before.split_whitespace().next_back().is_some_and(|word| {
+            ["LIMIT", "OFFSET"]
+                .iter()
+                .any(|it| it.eq_ignore_ascii_case(word))
+        });
+        let value = match given.named.get(&placeholder.name) {
+            Some(value) if counts && value.parse::<u64>().is_ok() => Some(value.clone()),
+            Some(value) => Some(format!("'{}'", value.replace('\'', "''"))),
+            None => {
+                let at: Option<usize> = placeholder.name.parse().ok();
+                let value = at.and_then(|at| given.positional.get(at.checked_sub(1)?)?.as_ref());
+                value.map(|value| value.expr().to_string())
+            }
+        };
+        if let Some(value) = value {
+            text.push_str(before);
+            text.push_str(&value);
+            done = to;
+        }
+    }
+    text.push_str(parsed.text.get(done..).unwrap_or_default());
+    text
+}
+
+fn done(message: String, report: Report) -> Outcome {
+    Outcome::Done {
+        message,
+        report: Some(report),
+    }
+}
+
+fn counted(rows: u64) -> String {
+    match rows {
+        1 => "1 row".to_owned(),
+        many => format!("{many} rows"),
+    }
+}
+
+fn at(problem: Error, span: restable_sql::Span) -> Error {
+    let told = problem.diagnostic();
+    match told.span {
+        None => problem.told_as(told.at(span)),
+        Some(_) => problem,
+    }
+}
+
+fn noted(problem: Error, note: String) -> Error {
+    let told = problem.diagnostic().note(note);
+    problem.told_as(told)
+}
+
+fn exists(known: &Manifest, help: &str) -> Error {
+    let told = format!("the {} `{}` exists", known.kind.words(), known.name);
+    Diagnostic::new("R0341", told).help(help).into()
+}
+
+/// Whether nothing can be known of a snapshot. DROP and CREATE OR REPLACE go on all the same.
+fn is_damaged(problem: &Error) -> bool {
+    problem.diagnostic().code == "R0711"
+}
+
+fn mismatch(known: &Manifest, wanted: Kind) -> Error {
+    let told = format!(
+        "`{}` is a {}, no {}",
+        known.name,
+        known.kind.words(),
+        wanted.words()
+    );
+    let help = match known.kind {
+        Kind::Table => "a table keeps the rows it was made with; DROP TABLE removes it",
+        Kind::MaterializedView => "DROP MATERIALIZED VIEW removes it",
+    };
+    Diagnostic::new("R0349", told).help(help).into()
+}
