@@ -556,7 +556,7 @@ fn a_session_that_reads_writes_nothing() {
         let before = kept.files("estate");
         let door = restable_engine::Door {
             access: Access::ReadOnly,
-            postgres: None,
+            ..restable_engine::Door::default()
         };
         let session = kept.rig.engine.session_of(settings(), door).unwrap();
         for sql in [

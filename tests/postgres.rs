@@ -4,7 +4,6 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use restable_engine::acting::Access;
 use restable_engine::arrow::array::{ArrayRef, Float64Array};
 use restable_engine::arrow::util::display::array_value_to_string;
 use restable_server::pg;
@@ -16,10 +15,8 @@ use crate::rig::{Rig, run, settings};
 /// Serves the rig's engine for as long as the runtime lives.
 pub async fn serve(rig: &Rig) -> SocketAddr {
     let options = pg::Options {
-        listen: "127.0.0.1:0".parse().unwrap(),
         settings: settings(),
-        access: Access::ReadOnly,
-        max_connections: 100,
+        ..pg::Options::at("127.0.0.1:0".parse().unwrap())
     };
     let server = pg::Server::bind(rig.engine.clone(), options).await.unwrap();
     let address = server.address().unwrap();

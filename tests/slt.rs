@@ -7,8 +7,9 @@
 use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
-use restable_engine::arrow::datatypes::DataType;
-use restable_engine::{Outcome, Session};
+use restable_engine::arrow::array::RecordBatch;
+use restable_engine::arrow::datatypes::{DataType, SchemaRef};
+use restable_engine::{Outcome, Report, Session};
 use sqllogictest::{AsyncDB, DBOutput, DefaultColumnType, Normalizer, Runner};
 
 use crate::postgres::Wire;
@@ -58,27 +59,12 @@ impl AsyncDB for EngineDoor {
                 output = DBOutput::StatementComplete(0);
                 continue;
             };
-            let types = rows
-                .schema()
-                .fields()
-                .iter()
-                .map(|field| column_type(field.data_type()))
-                .collect();
+            let schema = SchemaRef::clone(rows.schema());
             let mut batches = Vec::new();
             while let Some(batch) = rows.next().await {
                 batches.push(batch.map_err(refused)?);
             }
-            let rows = Answer::new(&batches, rows.report()).rows;
-            let cell = |cell: Option<String>| match cell {
-                None => "NULL".to_owned(),
-                Some(text) if text.is_empty() => "(empty)".to_owned(),
-                Some(text) => text,
-            };
-            let rows = rows
-                .into_iter()
-                .map(|row| row.into_iter().map(cell).collect())
-                .collect();
-            output = DBOutput::Rows { types, rows };
+            output = rows_of(&batches, &schema, rows.report());
         }
         Ok(output)
     }
@@ -139,6 +125,7 @@ fn validate(normalizer: Normalizer, actual: &[Vec<String>], expected: &[String])
 enum Door {
     Engine,
     Postgres,
+    Flight,
 }
 
 async fn run_file(path: &Path, door: Door) -> Result<(), String> {
@@ -146,6 +133,9 @@ async fn run_file(path: &Path, door: Door) -> Result<(), String> {
     let rig = Rig::start(estate(&text)).await;
     if door == Door::Engine {
         return run_engine(path, &rig).await;
+    }
+    if door == Door::Flight {
+        return run_flight(path, &rig).await;
     }
     let address = crate::postgres::serve(&rig).await;
     let mut runner =
@@ -193,6 +183,70 @@ impl AsyncDB for PostgresDoor {
     }
 }
 
+async fn run_flight(path: &Path, rig: &Rig) -> Result<(), String> {
+    let address = crate::flight::serve(rig).await;
+    let mut runner = Runner::new(move || async move {
+        Ok::<_, Refused>(FlightDoor(crate::flight::Client::connect(address).await))
+    });
+    runner.add_label("flight");
+    runner.with_validator(validate);
+    runner.with_normalizer(AS_IT_IS);
+    runner
+        .run_file_async(path)
+        .await
+        .map_err(|error| error.display(false).to_string())
+}
+
+/// The door of Flight SQL: a request a statement, values of Arrow.
+struct FlightDoor(crate::flight::Client);
+
+#[async_trait]
+impl AsyncDB for FlightDoor {
+    type Error = Refused;
+    type ColumnType = DefaultColumnType;
+
+    async fn run(&mut self, sql: &str) -> Result<DBOutput<DefaultColumnType>, Refused> {
+        let mut output = DBOutput::StatementComplete(0);
+        for parsed in restable_sql::parse(sql).map_err(Refused::new)? {
+            let answer = self.0.query(&parsed.text).await;
+            let (schema, batches) =
+                answer.map_err(|status| Refused(crate::flight::as_printed(&status)))?;
+            if schema.fields().is_empty() {
+                output = DBOutput::StatementComplete(0);
+                continue;
+            }
+            output = rows_of(&batches, &schema, Report::default());
+        }
+        Ok(output)
+    }
+
+    async fn shutdown(&mut self) {}
+
+    fn engine_name(&self) -> &'static str {
+        "flight"
+    }
+}
+
+/// An answer in the words of the files.
+fn rows_of(
+    batches: &[RecordBatch],
+    schema: &SchemaRef,
+    report: Report,
+) -> DBOutput<DefaultColumnType> {
+    let fields = schema.fields().iter();
+    let types = fields.map(|field| column_type(field.data_type())).collect();
+    let cell = |cell: Option<String>| match cell {
+        None => "NULL".to_owned(),
+        Some(text) if text.is_empty() => "(empty)".to_owned(),
+        Some(text) => text,
+    };
+    let rows = Answer::new(batches, report).rows.into_iter();
+    let rows = rows
+        .map(|row| row.into_iter().map(cell).collect())
+        .collect();
+    DBOutput::Rows { types, rows }
+}
+
 async fn run_engine(path: &Path, rig: &Rig) -> Result<(), String> {
     let engine = rig.engine.clone();
     let mut runner = Runner::new(move || {
@@ -223,6 +277,11 @@ fn every_file_answers_as_written() {
 #[test]
 fn every_file_answers_the_same_through_postgres_wire() {
     every_file(Door::Postgres);
+}
+
+#[test]
+fn every_file_answers_the_same_through_flight_sql() {
+    every_file(Door::Flight);
 }
 
 fn every_file(door: Door) {

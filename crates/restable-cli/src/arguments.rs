@@ -32,7 +32,7 @@ pub enum Command {
     /// Run statements and exit.
     Exec(ExecArguments),
     /// The engine behind Postgres wire, until Ctrl-C.
-    Serve(ServeArguments),
+    Serve(Box<ServeArguments>),
     /// Read materialized views anew, for a scheduler. Each is refreshed whole or stays as it was.
     Refresh(RefreshArguments),
     /// A local Azure Resource Manager, until Ctrl-C.
@@ -86,15 +86,36 @@ pub struct ExecArguments {
 /// `restable serve`.
 #[derive(Debug, Args)]
 pub struct ServeArguments {
-    /// Where clients of PostgreSQL connect; loopback only. Port 0 takes a free one.
+    /// Where clients of PostgreSQL connect. Port 0 takes a free one. What other machines reach needs `--tls-cert` and
+    /// `--users`.
     #[arg(long, value_name = "ADDR")]
     pub pg: Option<SocketAddr>,
     /// Let sessions send what changes something. There is nobody to ask: `SET confirm = never` is a session's way to say yes.
     #[arg(long)]
     pub allow_writes: bool,
-    /// So many clients at once.
+    /// Where clients of Arrow Flight SQL connect. What other machines reach needs `--tls-cert`, and `--tokens` or `--users`.
+    #[arg(long, value_name = "ADDR")]
+    pub flight: Option<SocketAddr>,
+    /// The server's certificate in the form PEM, followed by those that it was signed by.
+    #[arg(long, value_name = "FILE", requires = "tls_key", value_hint = ValueHint::FilePath)]
+    pub tls_cert: Option<PathBuf>,
+    /// The private key of the certificate, in the form PEM.
+    #[arg(long, value_name = "FILE", requires = "tls_cert", value_hint = ValueHint::FilePath)]
+    pub tls_key: Option<PathBuf>,
+    /// Users, one a line: `name:password`. The password may stand as PostgreSQL keeps it (`SCRAM-SHA-256$…`). The variable
+    /// RESTABLE_SERVE_USERS takes the same lines. Where there are users, only they come in.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub users: Option<PathBuf>,
+    /// Tokens that clients of Flight SQL show, one a line: `name:token`. The variable RESTABLE_SERVE_TOKENS takes the same
+    /// lines.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub tokens: Option<PathBuf>,
+    /// So many clients at once, of each protocol.
     #[arg(long, value_name = "N", default_value_t = 1000)]
     pub max_connections: usize,
+    /// Memory that all sessions together may use for sorting, grouping and joining, like `512MB`; 0: no limit.
+    #[arg(long, value_name = "SIZE", default_value = "2GB")]
+    pub memory: String,
     /// A setting with which sessions begin; `SHOW SETTINGS` lists them. May be repeated.
     #[arg(long = "set", value_name = "KEY=VALUE", value_parser = pair)]
     pub set: Vec<(String, String)>,

@@ -58,6 +58,10 @@ pub const ON_ERROR: &str = "RESTABLE_ON_ERROR";
 pub const UNKNOWN_GRACE: &str = "RESTABLE_UNKNOWN_GRACE";
 /// Seconds after which a target is read again before a destructive call.
 pub const RECHECK_AFTER: &str = "RESTABLE_RECHECK_AFTER";
+/// Users of `restable serve`: lines `name:password`, as in the file of `--users`.
+pub const SERVE_USERS: &str = "RESTABLE_SERVE_USERS";
+/// Tokens of `restable serve`: lines `name:token`, as in the file of `--tokens`.
+pub const SERVE_TOKENS: &str = "RESTABLE_SERVE_TOKENS";
 /// Where `restable/config.toml` is looked for, an absolute path; `~/.config` if it is not set.
 pub const XDG_CONFIG_HOME: &str = "XDG_CONFIG_HOME";
 /// Where `restable/journal.db`, `restable/history` and `restable/walks` are kept, an absolute path; `~/.local/state` if it is not set.

@@ -106,7 +106,7 @@ fn row(values: [&str; 4]) -> Vec<Option<String>> {
         .collect()
 }
 
-fn schemata(shared: &Shared) -> Result<RecordBatch> {
+pub(crate) fn schemata(shared: &Shared) -> Result<RecordBatch> {
     let row = |catalog: &str, schema: &str| {
         let mut row: Vec<Option<String>> = [catalog, schema, "restable"]
             .map(|value| Some(value.to_owned()))
@@ -138,7 +138,7 @@ fn schemata(shared: &Shared) -> Result<RecordBatch> {
 }
 
 /// Catalog, schema, name and kind of each table.
-fn all_tables(shared: &Shared) -> Result<Vec<[String; 4]>> {
+pub(crate) fn all_tables(shared: &Shared) -> Result<Vec<[String; 4]>> {
     let resources = resources(shared)?;
     let own = |name: String| {
         let kind = match snapshots::kind(shared, &name) {

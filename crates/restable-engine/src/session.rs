@@ -9,7 +9,6 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, SchemaRef};
 use datafusion::catalog::{CatalogProvider, MemoryCatalogProvider, SchemaProvider as _};
 use datafusion::common::config::ConfigNonZeroUsize;
-use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::{SessionStateBuilder, SessionStateDefaults};
 use datafusion::logical_expr::{DdlStatement, LogicalPlan, LogicalPlanBuilder};
@@ -26,6 +25,7 @@ use restable_sql::{Diagnostic, Parsed};
 use crate::acting::{self, Access, Acting, Attendant};
 use crate::catalog::{Current, InformationSchema, OWN_CATALOG, OWN_SCHEMA, ProviderCatalog};
 use crate::dialect::{Comparisons, InputsChecked, JsonPlanner};
+use crate::door::{self, Door, Memory, Reach};
 use crate::engine::Engine;
 use crate::explain::Forecast;
 use crate::identity::Spellings;
@@ -44,19 +44,13 @@ use crate::snapshots::{Keeping, OwnSchema};
 use crate::statement::{Ended, Kept, Running, Statement, lock};
 use crate::{Error, Result, explain, functions, placeholders, show};
 
-/// How a session's client came in, and what it may do.
-#[derive(Debug, Clone, Default)]
-pub struct Door {
-    /// Whether it may send what changes something.
-    pub access: Access,
-    /// Whether it speaks as a client of PostgreSQL does: its own settings, and `SHOW` of them.
-    pub postgres: Option<Postgres>,
-}
-
 /// One user's session.
 #[derive(Debug)]
 pub struct Session {
     engine: Engine,
+    pub(crate) user: Option<String>,
+    pub(crate) reach: Reach,
+    pub(crate) memory: Option<Memory>,
     pub(crate) postgres: Option<RwLock<Postgres>>,
     shared: Arc<Shared>,
     settings: RwLock<Settings>,
@@ -166,6 +160,9 @@ impl Session {
         config.options_mut().explain.logical_plan_only = false;
         config.options_mut().explain.show_schema = false;
         size_batches(&settings, &mut config);
+        for (name, value) in door.options.iter() {
+            config.options_mut().set(name, value)?;
+        }
         let mut analyzer = Analyzer::new();
         // Before DataFusion's own rules: a literal keeps its type until the comparison is understood.
         analyzer.rules.insert(0, Arc::new(Comparisons));
@@ -186,7 +183,7 @@ impl Session {
         let own = Arc::new(OwnSchema::new(engine.snapshots.clone()));
         let mut state = SessionStateBuilder::new()
             .with_config(config)
-            .with_runtime_env(runtime(&settings)?)
+            .with_runtime_env(runtime(&settings, door.memory.as_ref())?)
             .with_default_features()
             .with_expr_planners(planners)
             .with_analyzer_rules(analyzer.rules)
@@ -238,6 +235,9 @@ impl Session {
         let hourly = Arc::new(Hourly::new(settings.max_calls_per_hour.unwrap_or(u64::MAX)));
         Ok(Session {
             engine,
+            user: door.user,
+            reach: door.reach,
+            memory: door.memory,
             postgres: door.postgres.map(RwLock::new),
             shared,
             initial: settings.clone(),
@@ -328,6 +328,7 @@ impl Session {
     /// The clients were made for so many calls at once as the session began with: a statement may ask for fewer. And whoever gave a session
     /// an allowance an hour meant it.
     fn within_start(&self, settings: &Settings) -> Result<()> {
+        self.reach.check_settings(&self.initial, settings)?;
         let an_hour = |settings: &Settings| settings.max_calls_per_hour.unwrap_or(u64::MAX);
         if an_hour(settings) > an_hour(&self.initial) {
             let most = an_hour(&self.initial);
@@ -495,7 +496,9 @@ impl Session {
                     value => value.text(),
                 };
                 // Tried on a copy, so that a wrong value is told before anything runs.
-                if !set.key.contains('.') {
+                if set.key.contains('.') {
+                    self.reach.check_option(&set.key)?;
+                } else {
                     let mut tried = self.settings();
                     tried
                         .set(&set.key, &value, Origin::Statement)
@@ -573,7 +576,7 @@ impl Session {
 
     /// Gives the session the memory that its settings allow.
     fn apply_memory_limit(&self) -> Result<()> {
-        let runtime = runtime(&self.settings())?;
+        let runtime = runtime(&self.settings(), self.memory.as_ref())?;
         let mut state = self
             .shared
             .state
@@ -608,13 +611,7 @@ impl Session {
 
     /// The text of a file that a statement names.
     pub(crate) fn read_file(&self, path: &str) -> Result<String, Diagnostic> {
-        if self.postgres.is_some() {
-            let problem = Diagnostic::new(
-                "R0331",
-                "a statement of a client reads no file of the server",
-            );
-            return Err(problem.help("`@@json = '…'` takes the text itself"));
-        }
+        self.reach.check_files()?;
         std::fs::read_to_string(path).map_err(|error| {
             let why = match error.kind() {
                 std::io::ErrorKind::NotFound => "there is no such file".to_owned(),
@@ -919,15 +916,17 @@ fn size_batches(settings: &Settings, config: &mut SessionConfig) {
 }
 
 /// The memory and files that DataFusion may use.
-fn runtime(settings: &Settings) -> Result<Arc<RuntimeEnv>> {
-    let mut runtime = RuntimeEnvBuilder::new();
-    if let Some(limit) = settings.memory_limit {
-        let consumers = std::num::NonZeroUsize::MIN.saturating_add(4);
-        runtime = runtime.with_memory_pool(Arc::new(TrackConsumersPool::new(
-            FairSpillPool::new(limit),
-            consumers,
-        )));
-    }
+fn runtime(settings: &Settings, shared: Option<&Memory>) -> Result<Arc<RuntimeEnv>> {
+    let own = settings.memory_limit;
+    let pool = match shared {
+        Some(memory) => Some(memory.of_session(own)),
+        None => own.map(door::pool),
+    };
+    let runtime = RuntimeEnvBuilder::new();
+    let runtime = match pool {
+        Some(pool) => runtime.with_memory_pool(pool),
+        None => runtime,
+    };
     Ok(Arc::new(runtime.build()?))
 }
 

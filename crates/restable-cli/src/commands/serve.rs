@@ -1,14 +1,20 @@
 //! `restable serve`: the engine behind wire protocols, until Ctrl-C. Where it listens goes to stdout as soon as it does.
+//! Secrets come from files and variables, never from the command line, which every user of the machine can read.
 
-use restable_engine::Origin;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+
 use restable_engine::acting::Access;
+use restable_engine::{Memory, Origin, Settings};
 use restable_http::Environment;
-use restable_server::pg;
+use restable_server::{BadLine, Guard, Options, Tls, Unserved, flight, pg};
 
 use crate::arguments::ServeArguments;
 use crate::configuration::{self, ConfigurationFile};
 use crate::connection;
 use crate::console::Console;
+use crate::environment;
 use crate::error::{Error, Exit, Result};
 use crate::interrupt::{Interrupt, Patience};
 use crate::observation::{self, Spans};
@@ -18,20 +24,13 @@ const CALLS: [(&str, &str); 2] = [("max_calls", "500"), ("max_calls_per_hour", "
 
 /// Runs the command.
 pub async fn run(arguments: &ServeArguments, environment: &Environment) -> Result<Exit> {
-    let Some(listen) = arguments.pg else {
+    let Some(first) = arguments.pg.or(arguments.flight) else {
         return Err(refused(
-            "`--pg`",
-            "it names where to listen",
-            "`restable serve --pg 127.0.0.1:5433`",
+            "`serve`",
+            "`--pg` or `--flight` names where to listen",
+            "`restable serve --pg 127.0.0.1:5433 --flight 127.0.0.1:31337`",
         ));
     };
-    if !listen.ip().is_loopback() {
-        return Err(refused(
-            "`--pg`",
-            "only an address of this machine is listened on, since nobody has to show who he is",
-            "use 127.0.0.1",
-        ));
-    }
     let file = ConfigurationFile::find(environment)?;
     let mut configuration =
         configuration::resolve(&arguments.settings(), environment, file.as_ref())?;
@@ -44,36 +43,72 @@ pub async fn run(arguments: &ServeArguments, environment: &Environment) -> Resul
     }
     let spans = Spans::find(&arguments.observation, environment)?;
     crate::log::start_with(configuration.log, spans.as_ref().map(Spans::tracer));
+    let (guard, tls) = (guard(arguments, environment)?, tls(arguments)?);
+    let memory = memory(&arguments.memory)?;
     let interrupt = Interrupt::listen(Patience::Long)?;
     let mut connection =
         connection::open(&arguments.connection, &configuration, environment).await?;
     connection.engine = observation::audited(connection.engine, &arguments.observation)?;
     // What every session would be refused is told at once.
     connection.session(&configuration, &[]).await?;
-    let options = pg::Options {
-        listen,
+    let common = Options {
         settings: configuration.settings.clone(),
         access: match arguments.allow_writes {
             true => Access::Write,
             false => Access::ReadOnly,
         },
+        engine_options: configuration.engine_options.clone().into(),
         max_connections: arguments.max_connections,
+        memory,
+        tls,
+        guard: Arc::new(guard),
+        ..Options::at(first)
     };
-    let server = pg::Server::bind(connection.engine.clone(), options).await;
-    let server = server
-        .map_err(|problem| refused("`--pg`", &problem.to_string(), "port 0 takes a free one"))?;
+    let at = |listen| Options {
+        listen,
+        ..common.clone()
+    };
+    let postgres = match arguments.pg {
+        Some(listen) => Some(
+            pg::Server::bind(connection.engine.clone(), at(listen))
+                .await
+                .map_err(|problem| unserved("`--pg`", &problem))?,
+        ),
+        None => None,
+    };
+    let flight = match arguments.flight {
+        Some(listen) => Some(
+            flight::Server::bind(connection.engine.clone(), at(listen))
+                .await
+                .map_err(|problem| unserved("`--flight`", &problem))?,
+        ),
+        None => None,
+    };
     let mut console = Console::standard(environment);
-    let address = server.address()?;
-    writeln!(console.rows(), "postgresql://{address}")?;
+    let mut ways = Vec::new();
+    if let Some(server) = &postgres {
+        let address = server.address()?;
+        writeln!(console.rows(), "postgresql://{address}")?;
+        ways.push(format!("`{}`", psql(address)));
+    }
+    if let Some(server) = &flight {
+        let scheme = if common.tls.is_some() {
+            "grpc+tls"
+        } else {
+            "grpc"
+        };
+        let uri = format!("{scheme}://{}", server.address()?);
+        writeln!(console.rows(), "{uri}")?;
+        ways.push(format!("a driver of Flight SQL with the URI `{uri}`"));
+    }
     let metrics = observation::metrics(&connection.engine, &arguments.observation).await?;
     if let Some(server) = &metrics {
         writeln!(console.rows(), "http://{}/metrics", server.address()?)?;
     }
     console.flush()?;
     console.say(&format!(
-        "listening until Ctrl-C; `psql -h {} -p {} -d azure` connects; sessions {}",
-        address.ip(),
-        address.port(),
+        "listening until Ctrl-C; {} connects; sessions {}",
+        ways.join(" or "),
         match arguments.allow_writes {
             true => "may write",
             false => "may only read",
@@ -85,9 +120,22 @@ pub async fn run(arguments: &ServeArguments, environment: &Environment) -> Resul
             None => std::future::pending().await,
         }
     };
+    let postgres = async {
+        match postgres {
+            Some(server) => server.run().await,
+            None => std::future::pending().await,
+        }
+    };
+    let flight = async {
+        match flight {
+            Some(server) => server.run().await,
+            None => std::future::pending().await,
+        }
+    };
     let serving = async {
         tokio::select! {
-            () = server.run() => {}
+            () = postgres => {}
+            () = flight => {}
             () = metrics => {}
         }
     };
@@ -100,6 +148,91 @@ pub async fn run(arguments: &ServeArguments, environment: &Environment) -> Resul
         Ok(()) | Err(Error::Interrupted) => Ok(Exit::Done),
         Err(failure) => Err(failure),
     }
+}
+
+fn psql(address: SocketAddr) -> String {
+    format!("psql -h {} -p {} -d azure", address.ip(), address.port())
+}
+
+/// Who may come in: what the files and the variables name.
+fn guard(arguments: &ServeArguments, environment: &Environment) -> Result<Guard> {
+    let mut guard = Guard::default();
+    let wrong = |place: &str, problem: &BadLine| {
+        let hint =
+            "each line is `name:secret`; empty lines and lines that begin with `#` say nothing";
+        refused(place, &problem.to_string(), hint)
+    };
+    if let Some(lines) = environment.var(environment::SERVE_USERS) {
+        let place = format!("`{}`", environment::SERVE_USERS);
+        let added = guard.add_users(lines);
+        added.map_err(|problem| wrong(&place, &problem))?;
+    }
+    if let Some(path) = &arguments.users {
+        let added = guard.add_users(&read("`--users`", path)?);
+        added.map_err(|problem| wrong("`--users`", &problem))?;
+    }
+    if let Some(lines) = environment.var(environment::SERVE_TOKENS) {
+        let place = format!("`{}`", environment::SERVE_TOKENS);
+        let added = guard.add_tokens(lines);
+        added.map_err(|problem| wrong(&place, &problem))?;
+    }
+    if let Some(path) = &arguments.tokens {
+        let added = guard.add_tokens(&read("`--tokens`", path)?);
+        added.map_err(|problem| wrong("`--tokens`", &problem))?;
+    }
+    Ok(guard)
+}
+
+fn read(place: &str, path: &Path) -> Result<String> {
+    std::fs::read_to_string(path).map_err(|problem| {
+        refused(
+            place,
+            &format!("`{}` cannot be read: {problem}", path.display()),
+            "without it nobody could come in",
+        )
+    })
+}
+
+fn tls(arguments: &ServeArguments) -> Result<Option<Tls>> {
+    let (Some(certificate), Some(key)) = (&arguments.tls_cert, &arguments.tls_key) else {
+        return Ok(None);
+    };
+    let tls = Tls::read(certificate, key);
+    tls.map(Some).map_err(|problem| {
+        refused(
+            "`--tls-cert`, `--tls-key`",
+            &problem.to_string(),
+            "both are in the form PEM; the server's own certificate comes first",
+        )
+    })
+}
+
+fn memory(text: &str) -> Result<Option<Memory>> {
+    let mut settings = Settings::default();
+    let set = settings.set("memory_limit", text, Origin::Flag);
+    set.map_err(|problem| {
+        let message = problem.message.replace("`memory_limit` ", "");
+        refused("`--memory`", &message, "0 sets no limit")
+    })?;
+    Ok(settings.memory_limit.map(Memory::limited))
+}
+
+fn unserved(place: &str, problem: &Unserved) -> Error {
+    let hint = match problem {
+        Unserved::Listen(_) => "port 0 takes a free one",
+        Unserved::Readable(_) => {
+            "`--tls-cert FILE --tls-key FILE` gives it a certificate; 127.0.0.1 is reached from this machine only"
+        }
+        Unserved::Open(_) => match place {
+            "`--flight`" => {
+                "`--tokens FILE` or `--users FILE` names who may come in; 127.0.0.1 is reached from this machine only"
+            }
+            _ => {
+                "`--users FILE` names who may come in; 127.0.0.1 is reached from this machine only"
+            }
+        },
+    };
+    refused(place, &problem.to_string(), hint)
 }
 
 fn refused(place: &str, message: &str, hint: &str) -> Error {

@@ -188,7 +188,10 @@ impl Session {
             let postgres = self.postgres();
             audit.begin(&Beginning {
                 statement: run.statement(),
-                user: postgres.as_ref().map(|postgres| postgres.user.as_str()),
+                user: postgres
+                    .as_ref()
+                    .map(|postgres| postgres.user.as_str())
+                    .or(self.user.as_deref()),
                 principal: binding.principal.as_deref(),
                 tenant: binding.tenant.as_deref(),
                 endpoint: &binding.endpoint,

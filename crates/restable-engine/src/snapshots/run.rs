@@ -18,9 +18,10 @@ use super::name;
 use super::store::{Store, Writer};
 use crate::acting::Access;
 use crate::catalog::Current;
+use crate::door::Door;
 use crate::outcome::{Outcome, Report};
 use crate::parameters::Given;
-use crate::session::{Door, Session};
+use crate::session::Session;
 use crate::settings::Origin;
 use crate::{Error, Result};
 
@@ -501,7 +502,9 @@ fn apart(session: &Session, context: &Context) -> Result<Session> {
     }
     let door = Door {
         access: Access::ReadOnly,
-        postgres: None,
+        reach: session.reach,
+        memory: session.memory.clone(),
+        ..Door::default()
     };
     let apart = session.engine().session_of(settings, door)?;
     apart.set_current(Current {

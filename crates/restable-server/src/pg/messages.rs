@@ -7,7 +7,7 @@ use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
 /// The largest message of a client that is read.
 pub const LARGEST: usize = 64 << 20;
 /// The largest message before a client has shown who it is.
-const LARGEST_STARTUP: usize = 10_000;
+pub const LARGEST_STARTUP: usize = 10_000;
 
 /// What breaks the protocol.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

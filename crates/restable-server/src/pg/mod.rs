@@ -2,6 +2,7 @@
 //! `connection.rs`.
 
 mod acts;
+mod auth;
 mod cancel;
 mod connection;
 mod decode;
@@ -19,35 +20,29 @@ use std::time::Duration;
 use bytes::BytesMut;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use restable_engine::acting::Access;
 use restable_engine::pg_catalog::Postgres;
-use restable_engine::{Door, Engine, Error, Session, Settings};
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use restable_engine::{Door, Engine, Error, Reach, Session};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::runtime::{Handle, Runtime};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_rustls::TlsAcceptor;
 
 use self::cancel::Connections;
 use self::connection::{Client, said};
 use self::messages::{Malformed, Opening, Told};
 use self::wire::{Ended, Wire};
+use crate::computing::Computing;
+use crate::guard;
+use crate::options::{Guarded, Unserved};
+use crate::socket::Socket;
 
 pub use self::sqlstate::sqlstate;
+pub use crate::options::Options;
 
 /// How long a client may take to come in.
 const PATIENCE: Duration = Duration::from_secs(60);
-
-/// What a server of Postgres wire is like.
-#[derive(Debug, Clone)]
-pub struct Options {
-    /// Where it listens.
-    pub listen: SocketAddr,
-    /// What its sessions begin with.
-    pub settings: Settings,
-    /// What they may send.
-    pub access: Access,
-    /// So many clients at once.
-    pub max_connections: usize,
-}
+/// So many clients may be on their way in at once.
+const STARTING: usize = 200;
 
 /// A server of Postgres wire that listens.
 #[derive(Debug)]
@@ -57,57 +52,42 @@ pub struct Server {
 }
 
 /// A connection that wants to start: its socket, what was read of it, the minor version and its parameters.
-type Greeted = (TcpStream, BytesMut, u16, Vec<(String, String)>);
+type Greeted = (Socket, BytesMut, u16, Vec<(String, String)>);
+
+/// A client that has come in, if it did.
+type Coming = Result<Option<Client<Socket>>, Ended>;
 
 /// What the connections share.
-#[derive(Debug)]
 struct House {
     engine: Engine,
     computing: Computing,
     options: Options,
+    acceptor: Option<TlsAcceptor>,
     connections: Arc<Connections>,
+    starting: Arc<Semaphore>,
 }
 
-/// The threads on which statements are computed. They are not those that serve sockets: a statement that computes long
-/// without a pause must not keep others from being heard, least of all a request to cancel it.
-#[derive(Debug)]
-struct Computing(Option<Runtime>);
-
-impl Computing {
-    fn new() -> std::io::Result<Computing> {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .thread_name("statement")
-            .enable_all()
-            .build()?;
-        Ok(Computing(Some(runtime)))
-    }
-
-    fn handle(&self) -> Handle {
-        // There is one up to the end of the value.
-        self.0
-            .as_ref()
-            .map_or_else(Handle::current, |runtime| runtime.handle().clone())
-    }
-}
-
-impl Drop for Computing {
-    fn drop(&mut self) {
-        // Statements that compute still are not waited for.
-        if let Some(runtime) = self.0.take() {
-            runtime.shutdown_background();
-        }
+impl std::fmt::Debug for House {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("House")
+            .field("options", &self.options)
+            .finish_non_exhaustive()
     }
 }
 
 impl Server {
     /// Listens. Nothing is answered before [`Server::run`].
-    pub async fn bind(engine: Engine, options: Options) -> std::io::Result<Server> {
-        let listener = TcpListener::bind(options.listen).await?;
+    pub async fn bind(engine: Engine, options: Options) -> Result<Server, Unserved> {
+        let guarded = Guarded::by(options.guard.has_users());
+        let listener = options.listen(guarded).await?;
         let house = Arc::new(House {
             engine,
             computing: Computing::new()?,
+            acceptor: options.tls.as_ref().map(|tls| tls.acceptor(&[])),
             options,
             connections: Arc::default(),
+            starting: Arc::new(Semaphore::new(STARTING)),
         });
         Ok(Server { listener, house })
     }
@@ -124,8 +104,12 @@ impl Server {
             tokio::select! {
                 accepted = self.listener.accept() => match accepted {
                     Ok((stream, peer)) => {
+                        // Where many are on their way in, the next is turned away.
+                        let Ok(place) = Arc::clone(&self.house.starting).try_acquire_owned() else {
+                            continue;
+                        };
                         let house = Arc::clone(&self.house);
-                        let client = house.receive(stream).map(move |ended| {
+                        let client = house.receive(stream, place).map(move |ended| {
                             if let Err(ended) = ended {
                                 tracing::debug!(%peer, "connection ended: {ended}");
                             }
@@ -146,62 +130,92 @@ impl Server {
 
 impl House {
     /// Answers the first messages of a connection, up to its start.
-    fn receive(self: Arc<Self>, stream: TcpStream) -> BoxFuture<'static, Result<(), Ended>> {
+    fn receive(
+        self: Arc<Self>,
+        stream: TcpStream,
+        place: OwnedSemaphorePermit,
+    ) -> BoxFuture<'static, Result<(), Ended>> {
         async move {
-            match self.greet(stream).await? {
-                None => Ok(()),
-                Some((stream, buffer, minor, parameters)) => {
-                    self.start(stream, buffer, minor, parameters).await
+            stream.set_nodelay(true)?;
+            let started = tokio::time::timeout(PATIENCE, Arc::clone(&self).come(stream)).await;
+            drop(place);
+            match started {
+                Ok(Ok(Some(client))) => {
+                    let _present = self.engine.counters().come("postgres");
+                    client.serve().await
+                }
+                Err(_) | Ok(Ok(None)) => Ok(()),
+                Ok(Err(ended)) => Err(ended),
+            }
+        }
+        .boxed()
+    }
+
+    /// A client that has come in. Its future is a box of its own: a compiler that sees through all of them takes minutes.
+    fn come(self: Arc<Self>, stream: TcpStream) -> BoxFuture<'static, Coming> {
+        async move {
+            match self.greet(Socket::plain(stream)).await? {
+                None => Ok(None),
+                Some((socket, buffer, minor, parameters)) => {
+                    self.start(socket, buffer, minor, parameters).await
                 }
             }
         }
         .boxed()
     }
 
-    async fn greet(&self, mut stream: TcpStream) -> Result<Option<Greeted>, Ended> {
-        stream.set_nodelay(true)?;
+    async fn greet(&self, mut socket: Socket) -> std::io::Result<Option<Greeted>> {
         let mut buffer = BytesMut::with_capacity(1024);
-        let greeting = async {
-            loop {
-                let opening = match messages::opening(&mut buffer) {
-                    Ok(opening) => opening,
-                    Err(Malformed(what)) => {
-                        refuse(&mut stream, "08P01", what).await?;
+        loop {
+            let opening = match messages::opening(&mut buffer) {
+                Ok(opening) => opening,
+                Err(Malformed(what)) => {
+                    refuse(&mut socket, "08P01", what).await?;
+                    return Ok(None);
+                }
+            };
+            match (opening, &self.acceptor) {
+                (None, _) => {
+                    if socket.read_buf(&mut buffer).await? == 0 {
                         return Ok(None);
-                    }
-                };
-                match opening {
-                    None => {
-                        if stream.read_buf(&mut buffer).await? == 0 {
-                            return Ok(None);
-                        }
-                    }
-                    Some(Opening::Tls | Opening::Gss) => stream.write_all(b"N").await?,
-                    Some(Opening::Cancel { process, secret }) => {
-                        self.connections.cancel(process, secret);
-                        return Ok(None);
-                    }
-                    Some(Opening::Start { minor, parameters }) => {
-                        return Ok(Some((minor, parameters)));
                     }
                 }
+                (Some(Opening::Tls), Some(acceptor)) if !socket.is_secured() => {
+                    // What came unencrypted must not count as what comes encrypted.
+                    if !buffer.is_empty() {
+                        let what = "something was sent before TLS stands".to_owned();
+                        refuse(&mut socket, "08P01", what).await?;
+                        return Ok(None);
+                    }
+                    socket.write_all(b"S").await?;
+                    socket = socket.secured(acceptor.clone()).await?;
+                }
+                (Some(Opening::Tls | Opening::Gss), _) => socket.write_all(b"N").await?,
+                (Some(Opening::Cancel { process, secret }), _) => {
+                    self.connections.cancel(process, secret);
+                    return Ok(None);
+                }
+                (Some(Opening::Start { minor, parameters }), _) => {
+                    return Ok(Some((socket, buffer, minor, parameters)));
+                }
             }
-        };
-        match tokio::time::timeout(PATIENCE, greeting).await {
-            Err(_) | Ok(Ok(None)) => Ok(None),
-            Ok(Err(ended)) => Err(Ended::Socket(ended)),
-            Ok(Ok(Some((minor, parameters)))) => Ok(Some((stream, buffer, minor, parameters))),
         }
     }
 
-    async fn start<S: AsyncRead + AsyncWrite + Unpin + Send>(
+    /// Lets a client in, if it may.
+    async fn start(
         &self,
-        stream: S,
+        socket: Socket,
         buffer: BytesMut,
         minor: u16,
         parameters: Vec<(String, String)>,
-    ) -> Result<(), Ended> {
-        let mut wire = Wire::new(stream, buffer);
+    ) -> Coming {
+        let secured = socket.is_secured();
+        let mut wire = Wire::new(socket, buffer);
+        if !secured && !self.options.is_local() {
+            let told = said("28000", "this server is reached with TLS only");
+            return end(wire, told).await;
+        }
         if self.connections.count() >= self.options.max_connections {
             return end(wire, said("53300", "there are too many connections")).await;
         }
@@ -226,16 +240,23 @@ impl House {
         if minor > 0 || !unknown.is_empty() {
             messages::negotiate(&mut wire.out, &unknown);
         }
+        if self.options.guard.has_users()
+            && let Err(told) = auth::ask(&mut wire, &self.options.guard, &user).await?
+        {
+            return end(wire, told).await;
+        }
+        let mut secret = [0; 4];
+        if guard::random(&mut secret).is_none() {
+            return end(wire, said("58000", "the machine has no random numbers")).await;
+        }
         let session = match self.session(&user, database, &given) {
             Ok(session) => session,
             Err(problem) => return end(wire, sqlstate::told(&problem, "")).await,
         };
         messages::authentication(&mut wire.out, 0, &[]);
-        let _present = self.engine.counters().come("postgres");
-        let listed = self.connections.list(fastrand::u32(..).to_be_bytes());
-        Client::new(wire, session, listed, self.computing.handle())
-            .serve()
-            .await
+        let listed = self.connections.list(secret);
+        let computing = self.computing.handle();
+        Ok(Some(Client::new(wire, session, listed, computing)))
     }
 
     /// The session of a client: its own settings, catalog and cursors.
@@ -259,7 +280,11 @@ impl House {
             named,
         )?;
         let door = Door {
+            user: None,
             access,
+            reach: Reach::Wire,
+            memory: self.options.memory.clone(),
+            options: Arc::clone(&self.options.engine_options),
             postgres: Some(postgres),
         };
         let session = self
@@ -313,26 +338,25 @@ fn options(text: &str) -> Result<Vec<(String, String)>, String> {
 }
 
 /// Tells a client why it cannot come in.
-async fn end<S: AsyncRead + AsyncWrite + Unpin + Send>(
-    mut wire: Wire<S>,
-    told: Told,
-) -> Result<(), Ended> {
+async fn end(mut wire: Wire<Socket>, told: Told) -> Coming {
     let told = Told {
         severity: "FATAL",
         ..told
     };
     messages::told(&mut wire.out, b'E', &told);
-    wire.flush().await
+    wire.flush().await?;
+    Ok(None)
 }
 
-async fn refuse(stream: &mut TcpStream, code: &'static str, what: String) -> std::io::Result<()> {
+async fn refuse(socket: &mut Socket, code: &'static str, what: String) -> std::io::Result<()> {
     let mut out = BytesMut::new();
     let told = Told {
         severity: "FATAL",
         ..said(code, what)
     };
     messages::told(&mut out, b'E', &told);
-    stream.write_all(&out).await
+    socket.write_all(&out).await?;
+    socket.flush().await
 }
 
 #[cfg(test)]

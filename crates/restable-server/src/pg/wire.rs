@@ -6,7 +6,7 @@ use std::io;
 use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
-use super::messages::{self, LARGEST, Malformed, Request};
+use super::messages::{self, LARGEST, LARGEST_STARTUP, Malformed, Request};
 
 /// So much is gathered before it is sent.
 const GATHERED: usize = 64 << 10;
@@ -48,8 +48,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Wire<S> {
 
     /// The next request. What was gathered is sent before waiting for it.
     pub async fn request(&mut self) -> Result<Request, Ended> {
+        self.request_within(LARGEST).await
+    }
+
+    /// The next request of a client that has not come in yet, which must be small.
+    pub async fn small_request(&mut self) -> Result<Request, Ended> {
+        self.request_within(LARGEST_STARTUP).await
+    }
+
+    async fn request_within(&mut self, largest: usize) -> Result<Request, Ended> {
         loop {
-            if let Some(request) = messages::request(&mut self.incoming, LARGEST)? {
+            if let Some(request) = messages::request(&mut self.incoming, largest)? {
                 return Ok(request);
             }
             self.flush().await?;

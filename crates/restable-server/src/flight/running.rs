@@ -1,0 +1,276 @@
+//! Rows on their way: a statement is computed beside, a few batches ahead of who reads them, and no further. A reader that
+//! goes away ends it and its calls.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow::array::{RecordBatch, RecordBatchOptions};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
+use arrow_flight::encode::FlightDataEncoderBuilder;
+use arrow_flight::error::FlightError;
+use arrow_flight::{FlightData, IpcMessage, SchemaAsIpc};
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use futures::stream::BoxStream;
+use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _};
+use restable_engine::{Error, Outcome, Prepared, Report, Rows, Session};
+use tokio::runtime::Handle;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::Status;
+
+use super::asked::{self, Asked};
+use super::sessions::{Begun, Client};
+use super::status;
+
+/// So many batches wait for their reader.
+const AHEAD: usize = 2;
+
+/// A statement that was planned: once, or once for each set of values that was bound.
+#[derive(Debug)]
+pub struct Planned {
+    /// The plans, run one after the other.
+    pub plans: Vec<Prepared>,
+    /// The columns of all of them; `None` if they answer no rows.
+    pub columns: Option<SchemaRef>,
+}
+
+impl Planned {
+    /// Plans that answer the same columns.
+    pub fn new(plans: Vec<Prepared>) -> Planned {
+        let columns = plans.first().and_then(Prepared::columns);
+        Planned {
+            columns: columns.map(|schema| shown(&schema)),
+            plans,
+        }
+    }
+
+    /// The columns as they are sent; none for a statement that answers no rows.
+    pub fn schema(&self) -> SchemaRef {
+        self.columns
+            .clone()
+            .unwrap_or_else(|| Arc::new(Schema::empty()))
+    }
+}
+
+/// What is sent to the client.
+pub type Sent = BoxStream<'static, Result<FlightData, Status>>;
+
+/// Runs a statement and sends its rows.
+pub fn rows(
+    client: &Arc<Client>,
+    number: Option<u64>,
+    planned: Planned,
+    computing: &Handle,
+) -> Sent {
+    let schema = planned.schema();
+    let (give, take) = mpsc::channel(AHEAD);
+    let work = give_all(
+        client.session(),
+        planned.plans,
+        SchemaRef::clone(&schema),
+        give.clone(),
+    );
+    computing.spawn(watched(client.begin(number), work, give));
+    encoded(schema, ReceiverStream::new(take).boxed())
+}
+
+/// Gives the rows of plans, one plan after the other, to whoever takes them.
+fn give_all(
+    session: Arc<Session>,
+    plans: Vec<Prepared>,
+    columns: SchemaRef,
+    give: mpsc::Sender<Result<RecordBatch, FlightError>>,
+) -> Asked<()> {
+    async move {
+        for plan in plans {
+            let Outcome::Rows(mut rows) = asked::run(Arc::clone(&session), plan).await? else {
+                continue;
+            };
+            loop {
+                let (back, batch) = asked::next(rows).await;
+                rows = back;
+                let Some(batch) = batch else {
+                    break;
+                };
+                if give.send(Ok(fit(&batch?, &columns)?)).await.is_err() {
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+    .boxed()
+}
+
+/// Works until the end, or until it is cancelled, or until nobody takes the rows.
+fn watched(
+    mut begun: Begun,
+    work: Asked<()>,
+    give: mpsc::Sender<Result<RecordBatch, FlightError>>,
+) -> BoxFuture<'static, ()> {
+    async move {
+        let ended = tokio::select! {
+            biased;
+            () = give.closed() => Ok(()),
+            () = begun.cancelled() => Err(cancelled()),
+            done = work => done.map_err(|problem| status::told(&problem)),
+        };
+        if let Err(status) = ended {
+            // Who is gone is not told.
+            let _ = give.send(Err(FlightError::Tonic(Box::new(status)))).await;
+        }
+    }
+    .boxed()
+}
+
+/// Sends one batch that is at hand.
+pub fn at_hand(batch: RecordBatch) -> Sent {
+    let schema = batch.schema();
+    encoded(schema, futures::stream::iter([Ok(batch)]).boxed())
+}
+
+fn encoded(
+    schema: SchemaRef,
+    batches: BoxStream<'static, Result<RecordBatch, FlightError>>,
+) -> Sent {
+    FlightDataEncoderBuilder::new()
+        .with_schema(schema)
+        .build(batches)
+        .map_err(|problem| match problem {
+            FlightError::Tonic(status) => *status,
+            other => status::ours(other),
+        })
+        .boxed()
+}
+
+/// Runs a statement of which only the number of rows is wanted.
+pub fn update(
+    client: &Arc<Client>,
+    planned: Planned,
+    computing: &Handle,
+) -> BoxFuture<'static, Result<i64, Status>> {
+    let mut begun = client.begin(None);
+    let mut tasks = JoinSet::new();
+    tasks.spawn_on(count(client.session(), planned.plans), computing);
+    async move {
+        tokio::select! {
+            biased;
+            () = begun.cancelled() => Err(cancelled()),
+            done = tasks.join_next() => match done {
+                Some(Ok(counted)) => counted,
+                _ => Err(status::ours("running a statement broke off")),
+            },
+        }
+    }
+    .boxed()
+}
+
+fn count(session: Arc<Session>, plans: Vec<Prepared>) -> BoxFuture<'static, Result<i64, Status>> {
+    let told = |problem: Error| status::told(&problem);
+    async move {
+        let mut count = 0;
+        for plan in plans {
+            let run = asked::run(Arc::clone(&session), plan).await;
+            let Outcome::Rows(mut rows) = run.map_err(told)? else {
+                continue;
+            };
+            loop {
+                let (back, batch) = asked::next(rows).await;
+                rows = back;
+                match batch {
+                    None => break,
+                    Some(batch) => count += batch.map_err(told)?.num_rows(),
+                }
+            }
+            if let Some(status) = failed(&rows) {
+                return Err(status);
+            }
+        }
+        Ok(i64::try_from(count).unwrap_or(i64::MAX))
+    }
+    .boxed()
+}
+
+/// Targets that did not come to what was asked for fail a statement of which only the number of rows is wanted.
+fn failed(rows: &Rows) -> Option<Status> {
+    let Report { actions, rows, .. } = rows.report();
+    let actions = actions.filter(|actions| actions.failed() > 0)?;
+    let mut text = format!("{} of {rows} targets did not succeed", actions.failed());
+    for error in &actions.errors {
+        let code = error.code.as_deref().map(|code| format!("{code}: "));
+        text.push_str(&format!("\n{}{}", code.unwrap_or_default(), error.message));
+        if error.count > 1 {
+            text.push_str(&format!(" ({} times)", error.count));
+        }
+    }
+    text.push_str("\nhint: `SHOW OPERATIONS` lists what was sent");
+    Some(Status::unknown(text))
+}
+
+fn cancelled() -> Status {
+    Status::cancelled("the statement was cancelled by its client")
+}
+
+/// The columns as clients see them: every one may be NULL, text has one type, and of what is known of a column only Arrow's
+/// extension types are told.
+pub fn shown(schema: &Schema) -> SchemaRef {
+    let fields = schema.fields().iter().map(|field| {
+        let told = field.metadata().iter();
+        let told = told.filter(|(name, _)| name.starts_with("ARROW:"));
+        let metadata: HashMap<String, String> = told
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect();
+        Field::new(field.name(), plain(field.data_type()), true).with_metadata(metadata)
+    });
+    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
+}
+
+/// The type that all clients know.
+fn plain(kind: &DataType) -> DataType {
+    let item = |field: &FieldRef| {
+        let kind = plain(field.data_type());
+        Arc::new(Field::new(field.name(), kind, true))
+    };
+    match kind {
+        DataType::Utf8View => DataType::Utf8,
+        DataType::BinaryView => DataType::Binary,
+        DataType::Dictionary(_, value) => plain(value),
+        DataType::List(field) | DataType::ListView(field) => DataType::List(item(field)),
+        DataType::LargeList(field) | DataType::LargeListView(field) => {
+            DataType::LargeList(item(field))
+        }
+        DataType::Struct(fields) => DataType::Struct(fields.iter().map(item).collect()),
+        other => other.clone(),
+    }
+}
+
+/// A batch in the columns that the client was told.
+fn fit(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, Error> {
+    let columns = batch.columns().iter().zip(schema.fields());
+    let columns = columns.map(|(column, field)| {
+        if column.data_type() == field.data_type() {
+            Ok(Arc::clone(column))
+        } else {
+            cast(column, field.data_type())
+        }
+    });
+    let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    let columns = columns.collect::<Result<Vec<_>, _>>()?;
+    Ok(RecordBatch::try_new_with_options(
+        SchemaRef::clone(schema),
+        columns,
+        &options,
+    )?)
+}
+
+/// A schema as a message.
+pub fn message(schema: &Schema) -> Result<Bytes, Status> {
+    let options = arrow::ipc::writer::IpcWriteOptions::default();
+    let message: IpcMessage = SchemaAsIpc::new(schema, &options)
+        .try_into()
+        .map_err(status::ours)?;
+    Ok(message.0)
+}
