@@ -39,7 +39,7 @@ pub struct Placeholder {
 /// What a statement asks for.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Statement {
-    /// SELECT, WITH, VALUES, TABLE, and what the planner of queries does by itself: CREATE [MATERIALIZED] VIEW, CREATE TABLE,
+    /// SELECT, WITH, VALUES, TABLE, and what the planner of queries does by itself: CREATE VIEW, CREATE MATERIALIZED VIEW, CREATE TABLE,
     /// CREATE SCHEMA, DROP, PREPARE and EXECUTE of prepared queries.
     Query(Box<ast::Statement>),
     /// EXPLAIN of a query or of a mutating statement.
@@ -289,7 +289,7 @@ pub enum ShowObject {
     Columns(ObjectName),
     /// FUNCTIONS.
     Functions,
-    /// CREATE TABLE or CREATE [MATERIALIZED] VIEW name.
+    /// CREATE TABLE, CREATE VIEW or CREATE MATERIALIZED VIEW name.
     Create(ObjectName),
     /// INSERT INTO table: a template; `required_only` for the hint `/*+ REQUIRED */`.
     InsertTemplate {
