@@ -13,6 +13,7 @@ use datafusion::sql::sqlparser::ast::{
 };
 use restable_sql::Parsed;
 
+use crate::pg_catalog;
 use crate::session::{Prepared, Session};
 use crate::{Error, Result};
 
@@ -150,15 +151,35 @@ impl Visitor for Written {
         if let Expr::Cast {
             expr, data_type, ..
         } = expr
-            && let Expr::Value(value) = expr.as_ref()
-            && let Value::Placeholder(name) = &value.value
-            && let Ok(number) = name.trim_start_matches('$').parse::<usize>()
-            && let Some(at) = number.checked_sub(1)
+            && let Some(at) = place(expr)
             && let Some(kind) = arrow_type(data_type)
         {
             self.0.insert(at, kind);
         }
+        // A list of what the other side is; text becomes what it is compared with.
+        if let Expr::AnyOp { left, right, .. } | Expr::AllOp { left, right, .. } = expr
+            && let Some(at) = place(right)
+        {
+            let item = pg_catalog::column_type(left).unwrap_or(DataType::Utf8);
+            let list = DataType::List(Arc::new(Field::new("item", item, true)));
+            self.0.entry(at).or_insert(list);
+        }
         ControlFlow::Continue(())
+    }
+}
+
+/// Which parameter an expression is, from 0.
+fn place(expr: &Expr) -> Option<usize> {
+    match expr {
+        Expr::Value(value) => match &value.value {
+            Value::Placeholder(name) => {
+                let number: usize = name.trim_start_matches('$').parse().ok()?;
+                number.checked_sub(1)
+            }
+            _ => None,
+        },
+        Expr::Nested(inner) => place(inner),
+        _ => None,
     }
 }
 
@@ -184,8 +205,25 @@ fn arrow_type(kind: &SqlType) -> Option<DataType> {
         SqlType::Array(ArrayElemTypeDef::SquareBracket(item, _)) => {
             DataType::List(Arc::new(Field::new("item", arrow_type(item)?, true)))
         }
-        SqlType::Custom(name, _) if name.to_string().eq_ignore_ascii_case("oid") => {
-            DataType::UInt32
+        // The name of what is meant.
+        SqlType::Regclass => DataType::Utf8,
+        SqlType::Custom(name, _) => {
+            let name = name.to_string().replace('"', "").to_ascii_lowercase();
+            match name.strip_prefix("pg_catalog.").unwrap_or(&name) {
+                "oid" => DataType::UInt32,
+                "regclass" | "regtype" | "regproc" | "name" | "text" | "varchar" => DataType::Utf8,
+                "bool" => DataType::Boolean,
+                "int2" => DataType::Int16,
+                "int4" => DataType::Int32,
+                "int8" => DataType::Int64,
+                "float4" => DataType::Float32,
+                "float8" => DataType::Float64,
+                "date" => DataType::Date32,
+                "numeric" => DataType::Decimal128(38, 10),
+                "timestamp" => DataType::Timestamp(TimeUnit::Nanosecond, None),
+                "timestamptz" => DataType::Timestamp(TimeUnit::Nanosecond, Some("+00:00".into())),
+                _ => return None,
+            }
         }
         _ => return None,
     })

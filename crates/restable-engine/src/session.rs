@@ -530,6 +530,11 @@ impl Session {
                 })
             }
             Sql::Refresh(_) => Err(Error::internal("a refresh was not understood")),
+            Sql::Connection(restable_sql::Connection::Copy(copy)) => Err(Error::from(
+                Diagnostic::new("R0308", "COPY belongs to connections of PostgreSQL's clients")
+                    .at(copy.place_span)
+                    .help("rows are written to files with `--output` and `--outfile`"),
+            )),
             Sql::Connection(_) => Err(Error::from(
                 Diagnostic::new("R0309", "transactions and cursors belong to connections of `restable serve`")
                     .at(parsed.span)

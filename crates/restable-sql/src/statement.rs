@@ -460,6 +460,56 @@ pub enum Connection {
     Discard(Discard),
     /// UNLISTEN: nothing is listened to.
     Unlisten,
+    /// COPY.
+    Copy(Box<Copying>),
+}
+
+/// COPY of a query or a table.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Copying {
+    /// A statement that answers rows; of a table, the query that reads it.
+    pub source: Box<Statement>,
+    /// FROM was written: rows are to come in.
+    pub from: bool,
+    /// The other end.
+    pub place: CopyPlace,
+    /// From TO or FROM to the end.
+    pub place_span: Span,
+    /// The options in the order of the text, those of older forms under their newer names.
+    pub options: Vec<CopyOption>,
+}
+
+/// Where COPY writes to or reads from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CopyPlace {
+    /// STDOUT or STDIN: the client.
+    Client,
+    /// A file of the server.
+    File,
+    /// A program of the server.
+    Program,
+}
+
+/// An option of COPY.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CopyOption {
+    /// The name in lower case.
+    pub name: String,
+    /// What it is set to.
+    pub value: Option<CopyValue>,
+    /// Where it stands.
+    pub span: Span,
+}
+
+/// A value of an option of COPY.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CopyValue {
+    /// A word, a number or a text.
+    Text(String),
+    /// Names of columns.
+    Columns(Vec<String>),
+    /// `*`.
+    All,
 }
 
 /// The modes of a transaction.
@@ -494,15 +544,19 @@ pub enum Discard {
 }
 
 impl Parsed {
-    /// The query of a DECLARE as a statement of its own.
+    /// The query of a DECLARE, or what a COPY takes its rows from, as a statement of its own.
     #[must_use]
     pub fn cursor_query(&self) -> Option<Parsed> {
         match &self.statement {
-            Statement::Connection(Connection::Declare { query, .. }) => Some(Parsed {
-                statement: Statement::Query(query.clone()),
-                ..self.clone()
-            }),
+            Statement::Connection(Connection::Declare { query, .. }) => {
+                Some(Statement::Query(query.clone()))
+            }
+            Statement::Connection(Connection::Copy(copy)) => Some((*copy.source).clone()),
             _ => None,
         }
+        .map(|statement| Parsed {
+            statement,
+            ..self.clone()
+        })
     }
 }

@@ -303,7 +303,7 @@ pub fn null(kind: &str) -> Expr {
     let none = || Expr::Value(Value::Null.into());
     let item = |kind| DataType::Array(ArrayElemTypeDef::SquareBracket(Box::new(kind), None));
     let kind = match kind {
-        "oid" => DataType::IntUnsigned(None),
+        "oid" | "regproc" => DataType::IntUnsigned(None),
         "int2" => DataType::SmallInt(None),
         "int4" => DataType::Int(None),
         "int8" => DataType::BigInt(None),

@@ -12,24 +12,38 @@ use datafusion::logical_expr::{
 };
 use datafusion::sql::sqlparser::keywords::{ALL_KEYWORDS, Keyword, RESERVED_FOR_COLUMN_ALIAS};
 
+use super::kinds;
+
+/// The function by which a `regproc` becomes text.
+pub const FUNCTION_NAME: &str = "restable_function_name";
+
 /// The functions.
 pub fn all() -> Vec<Arc<ScalarUDF>> {
-    [Which::QuoteIdent, Which::QuoteLiteral, Which::Format]
-        .into_iter()
-        .map(|which| {
-            Arc::new(ScalarUDF::from(Own {
-                which,
-                signature: Signature::variadic_any(Volatility::Immutable),
-            }))
-        })
-        .collect()
+    [
+        Which::QuoteIdent,
+        Which::QuoteLiteral,
+        Which::QuoteNullable,
+        Which::Format,
+        Which::FunctionName,
+    ]
+    .into_iter()
+    .map(|which| {
+        Arc::new(ScalarUDF::from(Own {
+            which,
+            signature: Signature::variadic_any(Volatility::Immutable),
+        }))
+    })
+    .collect()
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Which {
     QuoteIdent,
     QuoteLiteral,
+    QuoteNullable,
     Format,
+    /// restable's own: the name of a function by its OID.
+    FunctionName,
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -43,6 +57,8 @@ impl ScalarUDFImpl for Own {
         match self.which {
             Which::QuoteIdent => "quote_ident",
             Which::QuoteLiteral => "quote_literal",
+            Which::QuoteNullable => "quote_nullable",
+            Which::FunctionName => FUNCTION_NAME,
             Which::Format => "format",
         }
     }
@@ -71,12 +87,21 @@ impl ScalarUDFImpl for Own {
         let mut made = StringBuilder::new();
         for row in 0..rows {
             if first.is_null(row) {
-                made.append_null();
+                match self.which {
+                    Which::QuoteNullable => made.append_value("NULL"),
+                    _ => made.append_null(),
+                }
                 continue;
             }
             match self.which {
                 Which::QuoteIdent => made.append_value(quoted(first.value(row))),
-                Which::QuoteLiteral => made.append_value(literal(first.value(row))),
+                Which::QuoteLiteral | Which::QuoteNullable => {
+                    made.append_value(literal(first.value(row)));
+                }
+                Which::FunctionName => {
+                    let oid = first.value(row).parse().unwrap_or_default();
+                    made.append_value(kinds::function_shown(oid));
+                }
                 Which::Format => {
                     let given: Vec<Option<&str>> = rest
                         .iter()
@@ -119,8 +144,13 @@ pub fn keywords() -> impl Iterator<Item = (&'static str, bool)> {
     })
 }
 
+/// As PostgreSQL does it: a backslash makes it an escaped one.
 fn literal(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "''"))
+    let quoted = text.replace('\'', "''");
+    match quoted.contains('\\') {
+        true => format!("E'{}'", quoted.replace('\\', "\\\\")),
+        false => format!("'{quoted}'"),
+    }
 }
 
 /// `%s`, `%I`, `%L` and `%%`, and `%1$s` with the number of an argument.

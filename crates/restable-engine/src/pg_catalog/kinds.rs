@@ -1,5 +1,8 @@
 //! PostgreSQL's own types and the functions that read and write them, with the OIDs that every client knows.
 
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
 use arrow::datatypes::{DataType, Field};
 
 /// A type: OID, name, size, category, OID of its arrays, how SQL calls it.
@@ -114,6 +117,26 @@ pub fn function_name(kind: &Kind, which: u32) -> String {
         kind.name,
         ["in", "out", "recv", "send"][which as usize]
     )
+}
+
+/// The name of a function by its OID, as PostgreSQL shows a `regproc`: a dash for none, the number of one that is not known.
+pub fn function_shown(oid: u32) -> String {
+    static NAMES: LazyLock<HashMap<u32, String>> = LazyLock::new(|| {
+        let arrays = FUNCTIONS
+            .iter()
+            .map(|(oid, name)| (*oid, (*name).to_owned()));
+        let own = ALL.iter().flat_map(|kind| {
+            (0..4).map(|which| (function(kind, which), function_name(kind, which)))
+        });
+        arrays.chain(own).collect()
+    });
+    match (oid, NAMES.get(&oid)) {
+        (0, _) => "-".to_owned(),
+        // The one method of access.
+        (3, _) => "heap_tableam_handler".to_owned(),
+        (_, Some(name)) => name.clone(),
+        (other, None) => other.to_string(),
+    }
 }
 
 /// The OID of a column's type.

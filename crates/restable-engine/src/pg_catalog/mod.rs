@@ -16,10 +16,11 @@ mod variables;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, Weak};
 
+use arrow::datatypes::DataType;
 use async_trait::async_trait;
 use datafusion::catalog::{SchemaProvider, TableProvider};
 use datafusion::common::Result as PlanResult;
-use datafusion::sql::sqlparser::ast::Statement;
+use datafusion::sql::sqlparser::ast::{Expr, Statement};
 use restable_spec::names::fold;
 
 use crate::Result;
@@ -27,6 +28,7 @@ use crate::names::KnownTable;
 use crate::session::Session;
 use crate::shared::Shared;
 
+pub use kinds::function_shown;
 use rows::Relation;
 pub(crate) use variables::Variable;
 pub use variables::{Postgres, REPORTED};
@@ -78,6 +80,22 @@ pub(crate) fn known(full: [String; 3]) -> Option<KnownTable> {
             .map(|(name, _)| (fold(name), name.to_owned()))
             .collect(),
     })
+}
+
+/// The type of a column of the catalog that an expression names, if it is a number of a kind.
+pub(crate) fn column_type(expr: &Expr) -> Option<DataType> {
+    let name = match expr {
+        Expr::Identifier(name) => name,
+        Expr::CompoundIdentifier(parts) => parts.last()?,
+        _ => return None,
+    };
+    match tables::type_of(&name.value.to_ascii_lowercase())? {
+        "oid" | tables::REGPROC => Some(DataType::UInt32),
+        "int2" => Some(DataType::Int16),
+        "int4" => Some(DataType::Int32),
+        "int8" => Some(DataType::Int64),
+        _ => None,
+    }
 }
 
 /// Who a client of PostgreSQL is, for the rows of the catalog that speak of it.

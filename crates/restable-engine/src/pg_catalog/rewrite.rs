@@ -14,6 +14,7 @@ use restable_sql::Diagnostic;
 
 use super::blank::{self, Empty};
 use super::facts::{Facts, function_oid};
+use super::functions::FUNCTION_NAME;
 use super::syntax::{
     aggregates, arguments, boolean, call, cast, constant, empty_select, is_null, literal, oid,
     query_of, table_name, text, text_null, texts_type,
@@ -204,6 +205,19 @@ fn is_name(expr: &Expr) -> bool {
     }
 }
 
+/// Whether an expression is a column of functions, whose text is a name.
+fn is_function(expr: &Expr) -> bool {
+    let name = match expr {
+        Expr::Identifier(name) => Some(name),
+        Expr::CompoundIdentifier(parts) => parts.last(),
+        Expr::Nested(inner) => return is_function(inner),
+        _ => None,
+    };
+    name.is_some_and(|name| {
+        tables::type_of(&name.value.to_ascii_lowercase()) == Some(tables::REGPROC)
+    })
+}
+
 /// The one item of a SELECT.
 fn only_item(query: &Query) -> Option<Expr> {
     let SetExpr::Select(select) = query.body.as_ref() else {
@@ -392,6 +406,11 @@ impl Pass<'_> {
                     _ => return None,
                 }
             }
+            DataType::Text | DataType::Varchar(_) | DataType::CharacterVarying(_)
+                if is_function(inner) =>
+            {
+                return Some(call(FUNCTION_NAME, vec![inner.clone()]));
+            }
             DataType::Array(ArrayElemTypeDef::SquareBracket(item, _)) => {
                 if let DataType::Custom(name, _) = item.as_ref() {
                     let name = name.to_string().to_ascii_lowercase();
@@ -450,7 +469,10 @@ impl Pass<'_> {
                     .facts
                     .session("format_type", std::slice::from_ref(inner));
             }
-            ("regproc" | "regprocedure", None) => inner.clone(),
+            ("regproc" | "regprocedure", None) => call(FUNCTION_NAME, vec![inner.clone()]),
+            ("name" | "text" | "varchar", None) if is_function(inner) => {
+                call(FUNCTION_NAME, vec![inner.clone()])
+            }
             ("oid" | "xid" | "cid" | "regrole" | "regnamespace", _) => {
                 cast(inner.clone(), DataType::IntUnsigned(None))
             }

@@ -767,13 +767,14 @@ fn field(name: &str, kind: &str, data_type: &DataType) -> Field {
     if fold(name) != name {
         metadata.insert(NAME_METADATA.to_owned(), name.to_owned());
     }
-    // Vectors are arrays that are written otherwise.
-    let vector = match kind {
+    // Vectors are arrays that are written otherwise, functions numbers that are shown as names.
+    let special = match kind {
         "oidvector" => Some("30"),
         "int2vector" => Some("22"),
+        tables::REGPROC => Some("24"),
         _ => None,
     };
-    metadata.extend(vector.map(|oid| (OID_METADATA.to_owned(), oid.to_owned())));
+    metadata.extend(special.map(|oid| (OID_METADATA.to_owned(), oid.to_owned())));
     Field::new(fold(name), data_type.clone(), true).with_metadata(metadata)
 }
 
@@ -784,7 +785,7 @@ fn array(kind: &str, cells: &[&Cell]) -> ArrayRef {
     };
     let numbers = cells.iter().map(number);
     match kind {
-        "oid" => Arc::new(
+        "oid" | tables::REGPROC => Arc::new(
             numbers
                 .map(|value| u32::try_from(value?).ok())
                 .collect::<UInt32Array>(),

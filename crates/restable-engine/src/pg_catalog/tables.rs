@@ -37,15 +37,15 @@ pub const FILLED: &[Layout] = &[
     table(
         "pg_type",
         "oid oid, typname text, typnamespace oid, typowner oid, typlen int2, typbyval bool, typtype text, typcategory text, \
-         typispreferred bool, typisdefined bool, typdelim text, typrelid oid, typsubscript oid, typelem oid, typarray oid, \
-         typinput oid, typoutput oid, typreceive oid, typsend oid, typmodin oid, typmodout oid, typanalyze oid, typalign text, \
+         typispreferred bool, typisdefined bool, typdelim text, typrelid oid, typsubscript regproc, typelem oid, typarray oid, \
+         typinput regproc, typoutput regproc, typreceive regproc, typsend regproc, typmodin regproc, typmodout regproc, typanalyze regproc, typalign text, \
          typstorage text, typnotnull bool, typbasetype oid, typtypmod int4, typndims int4, typcollation oid, typdefault text, \
          typacl text[]",
     ),
     table(
         "pg_proc",
         "oid oid, proname text, pronamespace oid, proowner oid, prolang oid, procost float4, prorows float4, provariadic oid, \
-         prosupport oid, prokind text, prosecdef bool, proleakproof bool, proisstrict bool, proretset bool, provolatile text, \
+         prosupport regproc, prokind text, prosecdef bool, proleakproof bool, proisstrict bool, proretset bool, provolatile text, \
          proparallel text, pronargs int2, pronargdefaults int2, prorettype oid, proargtypes oidvector, proallargtypes oid[], \
          proargmodes text[], proargnames text[], proargdefaults text, protrftypes oid[], prosrc text, probin text, prosqlbody text, proconfig text[], proacl text[]",
     ),
@@ -78,7 +78,10 @@ pub const FILLED: &[Layout] = &[
         "pg_tablespace",
         "oid oid, spcname text, spcowner oid, spcacl text[], spcoptions text[]",
     ),
-    table("pg_am", "oid oid, amname text, amhandler oid, amtype text"),
+    table(
+        "pg_am",
+        "oid oid, amname text, amhandler regproc, amtype text",
+    ),
     table(
         "pg_language",
         "oid oid, lanname text, lanowner oid, lanispl bool, lanpltrusted bool, lanplcallfoid oid, laninline oid, lanvalidator oid, lanacl text[]",
@@ -97,7 +100,7 @@ pub const FILLED: &[Layout] = &[
     ),
     table(
         "pg_range",
-        "rngtypid oid, rngsubtype oid, rngmultitypid oid, rngcollation oid, rngsubopc oid, rngcanonical oid, rngsubdiff oid",
+        "rngtypid oid, rngsubtype oid, rngmultitypid oid, rngcollation oid, rngsubopc oid, rngcanonical regproc, rngsubdiff regproc",
     ),
     table(
         "pg_shadow",
@@ -129,7 +132,7 @@ pub const FILLED: &[Layout] = &[
 pub const EMPTY: &[Layout] = &[
     table(
         "pg_aggregate",
-        "aggfnoid oid, aggkind text, aggnumdirectargs int2, aggtransfn oid, aggfinalfn oid, aggcombinefn oid, aggserialfn oid, aggdeserialfn oid, aggmtransfn oid, aggminvtransfn oid, aggmfinalfn oid, aggfinalextra bool, aggmfinalextra bool, aggfinalmodify text, aggmfinalmodify text, aggsortop oid, aggtranstype oid, aggtransspace int4, aggmtranstype oid, aggmtransspace int4, agginitval text, aggminitval text",
+        "aggfnoid regproc, aggkind text, aggnumdirectargs int2, aggtransfn regproc, aggfinalfn regproc, aggcombinefn regproc, aggserialfn regproc, aggdeserialfn regproc, aggmtransfn regproc, aggminvtransfn regproc, aggmfinalfn regproc, aggfinalextra bool, aggmfinalextra bool, aggfinalmodify text, aggmfinalmodify text, aggsortop oid, aggtranstype oid, aggtransspace int4, aggmtranstype oid, aggmtransspace int4, agginitval text, aggminitval text",
     ),
     table("pg_attrdef", "oid oid, adrelid oid, adnum int2, adbin text"),
     table(
@@ -154,7 +157,7 @@ pub const EMPTY: &[Layout] = &[
     ),
     table(
         "pg_conversion",
-        "oid oid, conname text, connamespace oid, conowner oid, conforencoding int4, contoencoding int4, conproc oid, condefault bool",
+        "oid oid, conname text, connamespace oid, conowner oid, conforencoding int4, contoencoding int4, conproc regproc, condefault bool",
     ),
     table(
         "pg_default_acl",
@@ -212,7 +215,7 @@ pub const EMPTY: &[Layout] = &[
     ),
     table(
         "pg_operator",
-        "oid oid, oprname text, oprnamespace oid, oprowner oid, oprkind text, oprcanmerge bool, oprcanhash bool, oprleft oid, oprright oid, oprresult oid, oprcom oid, oprnegate oid, oprcode oid, oprrest oid, oprjoin oid",
+        "oid oid, oprname text, oprnamespace oid, oprowner oid, oprkind text, oprcanmerge bool, oprcanhash bool, oprleft oid, oprright oid, oprresult oid, oprcom oid, oprnegate oid, oprcode regproc, oprrest regproc, oprjoin regproc",
     ),
     table(
         "pg_partitioned_table",
@@ -267,6 +270,10 @@ pub const EMPTY: &[Layout] = &[
         "relid oid, schemaname text, relname text, seq_scan int8, last_seq_scan timestamptz, seq_tup_read int8, idx_scan int8, last_idx_scan timestamptz, idx_tup_fetch int8, n_tup_ins int8, n_tup_upd int8, n_tup_del int8, n_tup_hot_upd int8, n_tup_newpage_upd int8, n_live_tup int8, n_dead_tup int8, n_mod_since_analyze int8, n_ins_since_vacuum int8, last_vacuum timestamptz, last_autovacuum timestamptz, last_analyze timestamptz, last_autoanalyze timestamptz, vacuum_count int8, autovacuum_count int8, analyze_count int8, autoanalyze_count int8",
     ),
     table(
+        "pg_stats",
+        "schemaname text, tablename text, attname text, inherited bool, null_frac float4, avg_width int4, n_distinct float4, most_common_vals text, most_common_freqs text, histogram_bounds text, correlation float4, most_common_elems text, most_common_elem_freqs text, elem_count_histogram text",
+    ),
+    table(
         "pg_statistic_ext",
         "oid oid, stxrelid oid, stxname text, stxnamespace oid, stxowner oid, stxstattarget int2, stxkeys int2[], stxkind text[], stxexprs text",
     ),
@@ -296,7 +303,7 @@ pub const EMPTY: &[Layout] = &[
     ),
     table(
         "pg_amproc",
-        "oid oid, amprocfamily oid, amproclefttype oid, amprocrighttype oid, amprocnum int2, amproc oid",
+        "oid oid, amprocfamily oid, amproclefttype oid, amprocrighttype oid, amprocnum int2, amproc regproc",
     ),
     table(
         "pg_opfamily",
@@ -405,6 +412,9 @@ pub const EMPTY: &[Layout] = &[
         "objoid oid, classoid oid, objsubid int4, objtype text, objnamespace oid, objname text, provider text, label text",
     ),
 ];
+
+/// A function in the catalog: its OID where it is compared, its name where it is shown.
+pub const REGPROC: &str = "regproc";
 
 /// The layout of a table by its name.
 pub fn find(name: &str) -> Option<&'static Layout> {

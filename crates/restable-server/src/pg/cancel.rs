@@ -35,6 +35,11 @@ impl Cancel {
         }
     }
 
+    /// Whether the statement should end.
+    pub fn is_asked(&self) -> bool {
+        self.asked.load(Ordering::SeqCst)
+    }
+
     /// Waits until the statement should end.
     pub async fn asked(&self) {
         let mut wake = pin!(self.wake.notified());

@@ -1,6 +1,8 @@
 //! One client: its requests in turn, its prepared statements, portals and transaction. What a statement means is the
 //! engine's; here it is only told apart what a connection keeps from what the engine runs.
 
+mod copy;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -21,6 +23,8 @@ use super::messages::{self, Request, Target, Told, Transaction};
 use super::portal::{Flow, Portal, State, Stored, columns};
 use super::wire::{Ended, Wire};
 use super::{decode, oids, sqlstate};
+
+pub use copy::Outgoing;
 
 /// Scopes that are named in a warning before the rest is only counted.
 const NAMED: usize = 10;
@@ -47,6 +51,12 @@ impl From<Told> for Failure {
     }
 }
 
+impl From<Box<Told>> for Failure {
+    fn from(told: Box<Told>) -> Failure {
+        Failure::Told(told)
+    }
+}
+
 type Done<T = ()> = Result<T, Failure>;
 
 /// What a statement has begun.
@@ -58,6 +68,7 @@ enum Begun {
         left: u64,
         shown: bool,
     },
+    Copy(Box<Outgoing>),
     Nothing,
 }
 
@@ -152,7 +163,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
                 }
                 Request::Password(_) => Err(said("08P01", "nobody asked for a password").into()),
                 Request::Unexpected(_) => {
-                    Err(said("0A000", "COPY and calls of functions are not supported").into())
+                    Err(said("0A000", "nobody asked for data or for a call of a function").into())
                 }
             };
             if let Err(failure) = done {
@@ -398,7 +409,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
     fn described(&self, portal: &Portal) -> Done<Option<Vec<messages::Column>>> {
         Ok(match &portal.state {
             State::Planned(_) | State::Counted(_) if counted(portal.parsed.as_deref()) => None,
-            State::Counted(_) => None,
+            State::Counted(_) | State::Copy(_) => None,
             State::Planned(prepared) => prepared
                 .columns()
                 .map(|schema| columns(&schema, &portal.formats)),
@@ -480,6 +491,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
                 left,
                 shown,
             },
+            Begun::Copy(outgoing) => State::Copy(outgoing),
             Begun::Nothing => State::Done,
         };
         Ok(())
@@ -656,6 +668,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
             // No plan is kept, there are no sequences, and nothing is listened to.
             Kept::Discard(Discard::Plans | Discard::Sequences) | Kept::Unlisten => {}
             Kept::Characteristics { .. } => {}
+            Kept::Copy(copy) => return self.begin_copy(text, parameters, parsed, copy).await,
         }
         Ok(Begun::Nothing)
     }
@@ -708,6 +721,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
                 self.portals.insert(name, source);
                 (sent, ended)
             }
+            State::Copy(outgoing) => {
+                let sent = self.copy_out(outgoing).await;
+                // Whether it was sent whole or failed on the way: its calls end here.
+                portal.state = State::Done;
+                messages::complete(&mut self.wire.out, &format!("COPY {}", sent?));
+                return Ok(());
+            }
             State::Counted(targets) => {
                 let (targets, state) = (*targets, State::Done);
                 portal.state = state;
@@ -739,6 +759,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
         Ok(())
     }
 
+    /// Sends rows; a client may cancel from here to the last of them, also while it takes them slowly.
     async fn send(
         &mut self,
         flow: &mut Flow,
@@ -746,29 +767,33 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
         formats: &[i16],
         shown: bool,
     ) -> Done<u64> {
-        let zone = self.zone()?;
-        let computing = self.computing.clone();
         let cancel = Arc::clone(&self.listed.cancel);
+        cancel.begin();
+        let sent = self.send_rows(flow, most, formats, shown).await;
+        cancel.end();
+        sent
+    }
+
+    async fn send_rows(
+        &mut self,
+        flow: &mut Flow,
+        most: u64,
+        formats: &[i16],
+        shown: bool,
+    ) -> Done<u64> {
+        let zone = self.zone()?;
         let mut sent = 0;
         while sent < most && !flow.ended {
             if flow.is_empty() {
-                cancel.begin();
-                let read = async {
-                    tokio::select! {
-                        biased;
-                        () = cancel.asked() => None,
-                        read = flow.read(zone, &computing) => Some(read),
-                    }
-                };
-                let read = self.wire.during(read).await;
-                cancel.end();
-                match read? {
-                    None if flow.acts => return Err(cancelled_while_acting().into()),
-                    None => return Err(cancelled().into()),
-                    Some(Err(problem)) => return Err(sqlstate::told(&problem, "").into()),
-                    Some(Ok(())) => {}
-                }
+                self.fill(flow, zone).await?;
                 continue;
+            }
+            if self.listed.cancel.is_asked() {
+                return Err(match flow.acts {
+                    true => cancelled_while_acting(),
+                    false => cancelled(),
+                }
+                .into());
             }
             sent += if shown {
                 let written = flow.write(most - sent, formats, ENOUGH, &mut self.wire.out);
@@ -779,6 +804,25 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
             self.wire.relieve().await?;
         }
         Ok(sent)
+    }
+
+    /// Reads the next rows; a client that cancels or goes away ends it.
+    async fn fill(&mut self, flow: &mut Flow, zone: Tz) -> Done {
+        let computing = self.computing.clone();
+        let cancel = Arc::clone(&self.listed.cancel);
+        let read = async {
+            tokio::select! {
+                biased;
+                () = cancel.asked() => None,
+                read = flow.read(zone, &computing) => Some(read),
+            }
+        };
+        match self.wire.during(read).await? {
+            None if flow.acts => Err(cancelled_while_acting().into()),
+            None => Err(cancelled().into()),
+            Some(Err(problem)) => Err(sqlstate::told(&problem, "").into()),
+            Some(Ok(())) => Ok(()),
+        }
     }
 
     /// Where times with a zone are written. A zone was checked when it was set.

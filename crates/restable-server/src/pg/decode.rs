@@ -242,6 +242,8 @@ fn elements(text: &str) -> Option<Vec<Option<String>>> {
                 }
                 '\\' => item.push(letters.next()?),
                 '{' | '}' => return None,
+                // Around an item they do not count.
+                blank if blank.is_whitespace() && (quoted || item.is_empty()) => {}
                 other => item.push(other),
             }
         }
@@ -266,6 +268,11 @@ mod tests {
         let some = |text: &str| Some(text.to_owned());
         assert_eq!(elements("{}"), Some(vec![]));
         assert_eq!(elements("{1,2}"), Some(vec![some("1"), some("2")]));
+        assert_eq!(elements("{ 1, 2 }"), Some(vec![some("1"), some("2")]));
+        assert_eq!(
+            elements("{\"a\", \" b \" , c d }"),
+            Some(vec![some("a"), some(" b "), some("c d")])
+        );
         assert_eq!(
             elements(r#"{"a,b",NULL,"NULL","c\"d",e f}"#),
             Some(vec![

@@ -17,6 +17,7 @@ use restable_engine::arrow::datatypes::{
 };
 use restable_engine::arrow::error::ArrowError;
 use restable_engine::arrow::util::display::{ArrayFormatter, FormatOptions};
+use restable_engine::pg_catalog;
 
 use super::oids;
 
@@ -135,7 +136,7 @@ impl Cells {
 
     /// Writes the value of a row with its length before it.
     pub fn write(&self, row: usize, binary: bool, out: &mut BytesMut) -> Result<(), OutOfRange> {
-        if matches!(self.shape, Shape::Null) || self.array.is_null(row) {
+        if self.is_null(row) {
             out.put_i32(-1);
             return Ok(());
         }
@@ -149,6 +150,11 @@ impl Cells {
         let length = i32::try_from(out.len() - at - 4).unwrap_or(i32::MAX);
         out[at..at + 4].copy_from_slice(&length.to_be_bytes());
         Ok(())
+    }
+
+    /// Whether the value of a row is NULL.
+    pub fn is_null(&self, row: usize) -> bool {
+        matches!(self.shape, Shape::Null) || self.array.is_null(row)
     }
 
     fn big(&self, row: usize) -> Result<i64, OutOfRange> {
@@ -234,13 +240,18 @@ impl Cells {
         Ok(())
     }
 
-    fn text(&self, row: usize, out: &mut BytesMut) -> Result<(), OutOfRange> {
+    /// Writes the value of a row, which is not NULL, as text and nothing else.
+    pub fn text(&self, row: usize, out: &mut BytesMut) -> Result<(), OutOfRange> {
         // Writing to memory does not fail.
         let _ = match &self.shape {
             Shape::Bool => write!(out, "{}", if boolean(&self.array, row) { "t" } else { "f" }),
             Shape::I16 => write!(out, "{}", self.array.as_primitive::<Int16Type>().value(row)),
             Shape::I32 => write!(out, "{}", self.array.as_primitive::<Int32Type>().value(row)),
             Shape::I64 => write!(out, "{}", self.array.as_primitive::<Int64Type>().value(row)),
+            Shape::U32 if self.kind == oids::oid::REGPROC => {
+                let function = self.array.as_primitive::<UInt32Type>().value(row);
+                write!(out, "{}", pg_catalog::function_shown(function))
+            }
             Shape::U32 => write!(
                 out,
                 "{}",

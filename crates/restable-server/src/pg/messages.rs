@@ -423,6 +423,20 @@ pub fn row_description(out: &mut BytesMut, columns: &[Column]) {
     });
 }
 
+/// So many columns of a COPY follow as data, as text (0) or in binary form (1).
+pub fn copy_out(out: &mut BytesMut, code: i16, columns: usize) {
+    message(out, b'H', |out| {
+        out.put_u8(u8::from(code == 1));
+        put_count(out, columns);
+        (0..columns).for_each(|_| out.put_i16(code));
+    });
+}
+
+/// Data of a COPY.
+pub fn copy_data(out: &mut BytesMut, data: &[u8]) {
+    message(out, b'd', |out| out.put_slice(data));
+}
+
 /// An error (`E`) or a notice (`N`).
 pub fn told(out: &mut BytesMut, kind: u8, told: &Told) {
     message(out, kind, |out| {

@@ -5,6 +5,7 @@ mod acts;
 mod auth;
 mod cancel;
 mod connection;
+mod copy_form;
 mod decode;
 mod encode;
 mod messages;

@@ -12,6 +12,7 @@ pub mod oid {
     pub const INT2: u32 = 21;
     pub const INT4: u32 = 23;
     pub const TEXT: u32 = 25;
+    pub const REGPROC: u32 = 24;
     pub const INT2VECTOR: u32 = 22;
     pub const OID: u32 = 26;
     pub const OIDVECTOR: u32 = 30;
@@ -35,6 +36,7 @@ const TYPES: &[(u32, u32, i16)] = &[
     (oid::INT4, 1007, 4),
     (oid::TEXT, 1009, -1),
     (oid::OID, 1028, 4),
+    (oid::REGPROC, 1008, 4),
     (oid::JSON, 199, -1),
     (oid::FLOAT4, 1021, 4),
     (oid::FLOAT8, 1022, 8),

@@ -63,6 +63,8 @@ pub enum State {
         /// Whether they are shown.
         shown: bool,
     },
+    /// Rows of a COPY come out of it.
+    Copy(Box<super::connection::Outgoing>),
     /// It acted on so many targets, and is done.
     Counted(u64),
     /// It is done.
@@ -159,24 +161,34 @@ impl Flow {
         enough: usize,
         out: &mut BytesMut,
     ) -> Result<u64, super::encode::OutOfRange> {
+        self.each(most, enough, out, |cells, row, out| {
+            let mut done = Ok(());
+            messages::message(out, b'D', |out| {
+                out.put_u16(u16::try_from(cells.len()).unwrap_or(u16::MAX));
+                let mut all = cells.iter().enumerate();
+                done =
+                    all.try_for_each(|(at, cell)| cell.write(row, format(formats, at) == 1, out));
+            });
+            done
+        })
+    }
+
+    /// Lets `write` write at most `most` rows of the batch at hand, until `out` has `enough` bytes; answers how many. Of a
+    /// row that cannot be written nothing stays.
+    pub fn each(
+        &mut self,
+        most: u64,
+        enough: usize,
+        out: &mut BytesMut,
+        mut write: impl FnMut(&[Cells], usize, &mut BytesMut) -> Result<(), super::encode::OutOfRange>,
+    ) -> Result<u64, super::encode::OutOfRange> {
         let Some(batch) = &mut self.batch else {
             return Ok(0);
         };
-        let count = u16::try_from(batch.cells.len()).unwrap_or(u16::MAX);
         let mut written = 0;
         while batch.at < batch.rows && written < most && out.len() < enough {
-            let mut failed = None;
             let start = out.len();
-            messages::message(out, b'D', |out| {
-                out.put_u16(count);
-                for (at, cells) in batch.cells.iter().enumerate() {
-                    if let Err(problem) = cells.write(batch.at, format(formats, at) == 1, out) {
-                        failed = Some(problem);
-                        return;
-                    }
-                }
-            });
-            if let Some(problem) = failed {
+            if let Err(problem) = write(&batch.cells, batch.at, out) {
                 out.truncate(start);
                 return Err(problem);
             }

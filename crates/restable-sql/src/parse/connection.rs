@@ -10,7 +10,7 @@ use crate::error::{Diagnostic, code};
 use crate::statement::{Connection, Count, Discard, Modes, Statement};
 
 /// The words that begin such a statement.
-pub(super) const BEGINNINGS: [&str; 15] = [
+pub(super) const BEGINNINGS: [&str; 16] = [
     "BEGIN",
     "START",
     "COMMIT",
@@ -26,11 +26,13 @@ pub(super) const BEGINNINGS: [&str; 15] = [
     "DEALLOCATE",
     "DISCARD",
     "UNLISTEN",
+    "COPY",
 ];
 
 pub(super) fn statement(cursor: &mut Cursor<'_>, verb: &str) -> Result<Connection, Diagnostic> {
     cursor.skip();
     match verb {
+        "COPY" => super::copy::copy(cursor),
         "BEGIN" => {
             noise(cursor);
             Ok(Connection::Begin(modes(cursor)?))

@@ -2,6 +2,7 @@
 //! of statement has its own file.
 
 mod connection;
+mod copy;
 mod describe;
 mod exec;
 mod hints;
@@ -25,7 +26,7 @@ use crate::suggest::closest;
 use crate::syntax::shown;
 
 /// The words that begin a statement, the commoner first.
-pub(crate) const VERBS: [&str; 38] = [
+pub(crate) const VERBS: [&str; 39] = [
     "SELECT",
     "INSERT",
     "UPDATE",
@@ -64,6 +65,7 @@ pub(crate) const VERBS: [&str; 38] = [
     "MOVE",
     "CLOSE",
     "UNLISTEN",
+    "COPY",
 ];
 
 /// All statements of a script.

@@ -15,14 +15,10 @@ const BEGINNINGS: [&str; 9] = [
 ];
 
 /// Statements of SQL that restable does not do, with what to do instead.
-const REFUSED: [(&str, &str); 25] = [
+const REFUSED: [(&str, &str); 24] = [
     ("CALL", "methods are called with EXEC"),
     ("MERGE", "write INSERT, UPDATE and DELETE"),
     ("UPSERT", "write REPLACE INTO"),
-    (
-        "COPY",
-        "rows are written to files with `--output` and `--outfile`",
-    ),
     ("TRUNCATE", "write DELETE FROM … WHERE …"),
     ("ALTER", "drop and create again"),
     ("GRANT", "rights are those of the credential"),

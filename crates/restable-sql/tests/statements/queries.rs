@@ -84,7 +84,40 @@ fn what_a_connection_keeps() {
         restable_sql::parse("DECLARE \"C 1\" BINARY CURSOR WITH HOLD FOR SELECT 1").unwrap();
     let query = declared[0].cursor_query().unwrap();
     assert_eq!(query.tag(), "SELECT");
+    for (copied, rows) in [
+        ("COPY (SELECT 1) TO STDOUT (FORMAT binary)", "SELECT"),
+        (
+            "COPY (SELECT (1) AS x UNION ALL VALUES (2)) TO STDOUT WITH CSV HEADER",
+            "SELECT",
+        ),
+        ("COPY t (a, \"B\") TO STDOUT", "SELECT"),
+        ("COPY a.b.t TO STDOUT DELIMITER AS ';' NULL 'x'", "SELECT"),
+        ("COPY BINARY t TO STDOUT", "SELECT"),
+        ("COPY (SHOW PROVIDERS) TO STDOUT", "SHOW"),
+        ("COPY t FROM STDIN (FORMAT csv) WHERE a > 1", "SELECT"),
+    ] {
+        let parsed = restable_sql::parse(copied).unwrap();
+        assert_eq!(parsed[0].tag(), "COPY");
+        assert_eq!(parsed[0].cursor_query().unwrap().tag(), rows, "{copied}");
+    }
+    let parsed = restable_sql::parse("COPY t (a, \"B\") TO STDOUT").unwrap();
+    match parsed[0].cursor_query().unwrap().statement {
+        Statement::Query(query) => assert_eq!(query.to_string(), "SELECT a, \"B\" FROM t"),
+        _ => unreachable!("a table is read by a query"),
+    }
     for refused in [
+        "COPY (SELECT 1) FROM STDIN",
+        "COPY (SELECT 1) TO",
+        "COPY (SELECT 1 TO STDOUT",
+        "COPY (SELECT 1; SELECT 2) TO STDOUT",
+        "COPY (SET x = 1) TO STDOUT",
+        "COPY (COMMIT) TO STDOUT",
+        "COPY (COPY t TO STDOUT) TO STDOUT",
+        "COPY (CREATE TABLE t AS SELECT 1) TO STDOUT",
+        "COPY () TO STDOUT",
+        "COPY t TO STDOUT (HEADER",
+        "COPY t TO STDOUT WHERE a > 1",
+        "COPY t TO STDOUT PARQUET",
         "COMMIT AND CHAIN",
         "DECLARE c SCROLL CURSOR FOR SELECT 1",
         "DECLARE c CURSOR FOR DELETE FROM t",
