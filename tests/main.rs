@@ -31,6 +31,7 @@ mod kept_commands;
 mod kill;
 mod memory;
 mod narrowing;
+mod once;
 mod postgres;
 mod random_faults;
 mod refusals;

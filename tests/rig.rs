@@ -264,6 +264,17 @@ impl Calls {
             .count()
     }
 
+    /// Requests that were made more than once.
+    pub fn twice(&self) -> Vec<String> {
+        let mut counts = std::collections::BTreeMap::<String, usize>::new();
+        for entry in &self.0 {
+            let name = format!("{}?{}", entry.path.to_lowercase(), entry.query);
+            *counts.entry(name).or_default() += 1;
+        }
+        let twice = counts.into_iter().filter(|(_, count)| *count > 1);
+        twice.map(|(name, _)| name).collect()
+    }
+
     /// `2 BackupInstances_List, 1 Subscriptions_List`.
     pub fn summary(&self) -> String {
         let mut counts = std::collections::BTreeMap::<&str, usize>::new();

@@ -6,13 +6,11 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use arrow::array::RecordBatch;
 use bytes::Bytes;
 use futures::stream::{self, BoxStream, StreamExt};
-use restable_http::{CallContext, CallRecord, Client, Error, ErrorKind};
+use restable_http::{BodyError, CallContext, CallRecord, Client, Error, ErrorKind, PageRead};
 use restable_spec::{BoundCall, CallClass, HttpMethod};
 
-use crate::decode::Decoder;
 use crate::statement::{Statement, lock};
 
 /// So many bytes of bodies are kept in a process; what was used longest ago goes first.
@@ -121,24 +119,24 @@ impl Cache {
     }
 }
 
-/// The pages of a call, as it was read before if that may be, else live.
-pub(crate) fn pages(
+/// The pages of a call, as it was read before if that may be, else live; `read` makes of each body what is wanted of it.
+pub(crate) fn pages<T: Send + 'static>(
     statement: &Arc<Statement>,
     provider: &str,
     client: &Client,
     call: BoundCall,
     context: CallContext,
     peek: impl FnMut(&Bytes) -> Option<String> + Send + 'static,
-    decoder: Decoder,
-) -> BoxStream<'static, Result<RecordBatch, Error>> {
+    read: impl Fn(&Bytes) -> Result<PageRead<T>, BodyError> + Send + 'static,
+) -> BoxStream<'static, Result<T, Error>> {
     let Some(ttl) = statement.cache_ttl() else {
         return client
-            .pages_ahead(call, context, peek, move |body| decoder.read(&body))
+            .pages_ahead(call, context, peek, move |body| read(&body))
             .boxed();
     };
     if call.class != CallClass::Read || call.http != HttpMethod::Get {
         return client
-            .pages_ahead(call, context, peek, move |body| decoder.read(&body))
+            .pages_ahead(call, context, peek, move |body| read(&body))
             .boxed();
     }
     let (cache, client, provider) = (
@@ -164,7 +162,7 @@ pub(crate) fn pages(
         };
         let now = client.now();
         match cache.find(&key, ttl, now) {
-            Some((pages, age)) => again(pages, age, &call, shown, context, decoder, client).boxed(),
+            Some((pages, age)) => again(pages, age, &call, shown, context, read, client),
             None => {
                 let place = Place {
                     emptied: cache.emptied(&key.provider),
@@ -172,7 +170,7 @@ pub(crate) fn pages(
                     key,
                     asked: now,
                 };
-                live(place, &client, call, context, peek, decoder)
+                live(place, &client, call, context, peek, read)
             }
         }
     };
@@ -180,15 +178,15 @@ pub(crate) fn pages(
 }
 
 /// The pages of a list that was read before.
-fn again(
+fn again<T: Send + 'static>(
     pages: Arc<[Bytes]>,
     age: Duration,
     call: &BoundCall,
     url: String,
     context: CallContext,
-    decoder: Decoder,
+    read: impl Fn(&Bytes) -> Result<PageRead<T>, BodyError> + Send + 'static,
     client: Client,
-) -> impl futures::Stream<Item = Result<RecordBatch, Error>> + Send + use<> {
+) -> BoxStream<'static, Result<T, Error>> {
     let record = CallRecord {
         operation_id: call.operation_id.clone(),
         scope: call.scope.clone(),
@@ -207,20 +205,20 @@ fn again(
         client_request_id: String::new(),
         request_id: None,
     };
-    stream::iter(0..pages.len()).map(move |at| {
-        let body = &pages[at];
-        let page = decoder
-            .read(body)
-            .map_err(|wrong| Error::of(ErrorKind::Body, wrong.message))?;
-        let record = CallRecord {
-            page: at + 1,
-            bytes: body.len() as u64,
-            rows: Some(page.row_count as u64),
-            ..record.clone()
-        };
-        context.meter.record_cached(record, age, client.now());
-        Ok(page.rows)
-    })
+    stream::iter(0..pages.len())
+        .map(move |at| {
+            let body = &pages[at];
+            let page = read(body).map_err(|wrong| Error::of(ErrorKind::Body, wrong.message))?;
+            let record = CallRecord {
+                page: at + 1,
+                bytes: body.len() as u64,
+                rows: Some(page.row_count as u64),
+                ..record.clone()
+            };
+            context.meter.record_cached(record, age, client.now());
+            Ok(page.rows)
+        })
+        .boxed()
 }
 
 /// Where the pages of a list are kept.
@@ -233,14 +231,14 @@ struct Place {
 }
 
 /// The pages as the service answers them; kept if all of them come.
-fn live(
+fn live<T: Send + 'static>(
     place: Place,
     client: &Client,
     call: BoundCall,
     context: CallContext,
     peek: impl FnMut(&Bytes) -> Option<String> + Send + 'static,
-    decoder: Decoder,
-) -> BoxStream<'static, Result<RecordBatch, Error>> {
+    read: impl Fn(&Bytes) -> Result<PageRead<T>, BodyError> + Send + 'static,
+) -> BoxStream<'static, Result<T, Error>> {
     let Place {
         cache,
         key,
@@ -259,7 +257,7 @@ fn live(
             bodies.push(body.clone());
         }
         drop(taken);
-        decoder.read(&body)
+        read(&body)
     });
     let mut key = Some(key);
     pages

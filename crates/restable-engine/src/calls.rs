@@ -31,7 +31,7 @@ pub struct Part {
 }
 
 impl Part {
-    /// The part of a scan.
+    /// The part of a scan, by its name.
     pub(crate) fn of_scan(statement: &Statement, name: &str) -> Part {
         Part {
             meter: statement.part(name),

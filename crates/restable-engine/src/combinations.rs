@@ -46,6 +46,7 @@ pub(crate) fn combinations(
 }
 
 /// Bindings, to be asked for one value after the other: the values in lower case, by name.
+#[derive(Debug)]
 pub(crate) struct Allowed(pub(crate) HashMap<String, HashSet<String>>);
 
 impl Allowed {

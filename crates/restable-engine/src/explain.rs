@@ -141,11 +141,6 @@ impl PartForecast {
     }
 }
 
-/// By what the calls of a scan are counted.
-pub(crate) fn part_of(scan: &Scan) -> String {
-    format!("scan {}", scan.number)
-}
-
 /// The forecast of a plan. Sends nothing.
 pub(crate) fn forecast(statement: &Statement, plan: &Arc<dyn ExecutionPlan>) -> Result<Forecast> {
     let mut found = Vec::new();
@@ -171,10 +166,10 @@ pub(crate) fn forecast(statement: &Statement, plan: &Arc<dyn ExecutionPlan>) -> 
             prunes,
             ..
         } = &found.scan;
-        let reading = match forecaster.scan(found.part, resource, bindings, prunes) {
+        let reading = match forecaster.scan(found.part.clone(), resource, bindings, prunes) {
             // Without what it is given it could not be read at all.
             Err(_) if found.waits => {
-                forecast.scans.push(unknown(&found.scan));
+                forecast.scans.push(unknown(&found.scan, found.part));
                 open = true;
                 continue;
             }
@@ -187,7 +182,7 @@ pub(crate) fn forecast(statement: &Statement, plan: &Arc<dyn ExecutionPlan>) -> 
         }
         if found.waits && resource.one_row_reader().is_some() {
             // A few rows are asked for one by one, where the list would have been one call.
-            let part = parts.entry(part_of(&found.scan)).or_default();
+            let part = parts.entry(found.part.clone()).or_default();
             part.more(SINGLE_GETS as u64 - 1);
         }
         let least = found.partly.map(|why| match alone && why == LIMIT {
@@ -310,7 +305,7 @@ fn find(plan: &Arc<dyn ExecutionPlan>, partly: Option<&'static str>, found: &mut
     if let Some(node) = plan.downcast_ref::<ScanExec>() {
         let scan = node.scan().clone();
         found.push(Found {
-            part: part_of(&scan),
+            part: node.part(),
             scan,
             partly: match node.waits() {
                 true => Some(NARROWED),
@@ -342,7 +337,7 @@ fn fewest(chain: &[Arc<Reading>]) -> u64 {
 }
 
 /// A scan that only what it is given makes readable: how much that is, nobody knows before.
-fn unknown(scan: &Scan) -> ScanForecast {
+fn unknown(scan: &Scan, part: String) -> ScanForecast {
     ScanForecast {
         table: scan.resource.full_name(),
         method: "the method that takes what it is given".to_owned(),
@@ -354,7 +349,7 @@ fn unknown(scan: &Scan) -> ScanForecast {
         calls: Count::between(0, None),
         reasons: vec![NARROWED.to_owned()],
         oldest: None,
-        parts: vec![part_of(scan)],
+        parts: vec![part],
     }
 }
 
@@ -474,7 +469,7 @@ fn number(count: Count) -> String {
 
 impl ScanForecast {
     /// In a few lines.
-    fn text(&self, now: u64, fact: Option<u64>) -> String {
+    fn text(&self, now: u64, fact: Option<(u64, Count)>) -> String {
         let mut text = format!("{}: {}", self.table, self.method);
         for (word, list) in [("binds", &self.binds), ("prunes", &self.prunes)] {
             if !list.is_empty() {
@@ -500,8 +495,8 @@ impl ScanForecast {
         if !self.calls.is_exact() && !self.reasons.is_empty() {
             let _ = write!(text, "; they differ by {}", self.reasons.join(", "));
         }
-        if let Some(fact) = fact {
-            let _ = write!(text, "\n  fact: {}", told(self.calls, fact));
+        if let Some((fact, predicted)) = fact {
+            let _ = write!(text, "\n  fact: {}", told(predicted, fact));
         }
         text
     }
@@ -601,8 +596,23 @@ impl Forecast {
                 let parts = scan.parts.iter();
                 parts.map(|part| ran.part(part).totals().calls).sum()
             });
-            let mut text = scan.text(now, fact);
-            if scan.parts.iter().any(|part| told_of.contains(&**part)) {
+            let own = scan.parts.first();
+            let with_others = self.scans.iter().filter(|other| {
+                let mut parts = other.parts.iter();
+                parts.any(|part| Some(part) == own)
+            });
+            let shares = with_others.count() > 1;
+            let predicted = match shares {
+                true => {
+                    let parts = scan.parts.iter().filter_map(|part| self.parts.get(part));
+                    parts.fold(Count::NONE, |sum, count| sum.and(*count))
+                }
+                false => scan.calls,
+            };
+            let mut text = scan.text(now, fact.map(|fact| (fact, predicted)));
+            if shares {
+                text.push_str("\n  another part of the plan reads the same: each call is made once, and the fact is that of both");
+            } else if scan.parts.iter().any(|part| told_of.contains(&**part)) {
                 text.push_str("\n  its scopes are those of a scan above, and are listed once");
             }
             told_of.extend(scan.parts.iter().map(String::as_str));

@@ -32,6 +32,7 @@ mod locate;
 mod memory;
 pub mod names;
 mod narrowing;
+mod once;
 pub mod outcome;
 pub mod parameters;
 pub mod pg_catalog;

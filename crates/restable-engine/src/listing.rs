@@ -7,10 +7,11 @@ use std::sync::{Arc, Mutex};
 use arrow::array::{Array, AsArray, StringArray};
 use arrow::datatypes::{DataType, Field, Schema};
 use futures::stream::{self, BoxStream, StreamExt};
-use restable_spec::{BoundCall, Kind, Method, Resource};
+use restable_spec::{Kind, Method, Resource};
 use tokio::sync::watch;
 
 use crate::calls::{self, Part};
+use crate::once::{self, wants::Class};
 use crate::ramp;
 use crate::statement::{Statement, lock};
 use crate::walk::{self, Asked, AskedOfParent, Reader, WalkCall, listing_name};
@@ -182,15 +183,11 @@ fn read_scopes(
     let read = move |call: Result<WalkCall>| {
         let rows = call.and_then(|call| {
             let name = resource.full_name();
-            let BoundCall {
-                path, query, body, ..
-            } = &call.call;
-            let key = format!("{name} {wanted:?} {path} {query:?} {body:?}");
+            let key = format!("{name} {wanted:?} {}", once::name(&call.call));
             let (statement, resource) = (Arc::clone(&statement), Arc::clone(&resource));
             let (method, wanted) = (Arc::clone(&method), wanted.clone());
             let listed = Arc::clone(&statement);
             Listing::shared(&listed, key, move || {
-                calls::begin(&statement);
                 read_call(statement, resource, method, call, wanted)
             })
         });
@@ -238,7 +235,9 @@ fn read_call(
             .map(|(at, name)| Field::new(format!("{at}.{name}"), DataType::Utf8, true))
             .collect::<Vec<_>>(),
     ));
-    let batches = Reader::new(statement, resource, method, columns, schema, part).read(call);
+    let class = Some(Class::of_scopes(&resource, &wanted));
+    let reader = Reader::new(statement, resource, method, columns, schema, part, class);
+    let batches = reader.read(call);
     let rows = batches.map(move |batch| {
         let batch = batch?;
         let columns: Vec<&StringArray> = batch

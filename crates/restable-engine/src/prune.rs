@@ -117,6 +117,25 @@ impl Prunes {
         &self.relations
     }
 
+    /// Only the values that belong together.
+    pub(crate) fn without_conditions(&self) -> Prunes {
+        Prunes {
+            conditions: Vec::new(),
+            ..self.clone()
+        }
+    }
+
+    /// Whether what these conditions leave away others leave away as well, as far as that is seen.
+    pub(crate) fn are_among(&self, others: &Prunes) -> bool {
+        let same = |one: &Prune, other: &Prune| {
+            one.columns == other.columns
+                && format!("{:?}", one.condition) == format!("{:?}", other.condition)
+        };
+        let mut conditions = self.conditions.iter();
+        self.relations.is_empty()
+            && conditions.all(|one| others.conditions.iter().any(|other| same(one, other)))
+    }
+
     /// The conditions as they are printed, over the names of parameters.
     pub(crate) fn shown(&self, name: impl Fn(&String) -> String) -> Vec<String> {
         let shown = self.conditions.iter().map(|prune| {

@@ -27,12 +27,13 @@ use futures::future;
 use futures::stream::{self, BoxStream, StreamExt};
 use restable_spec::Resource;
 
-use crate::calls::Part;
+use crate::calls::{Part, scopes_of};
 use crate::combinations::bound;
-use crate::explain::part_of;
 use crate::narrowing::descend::Sought;
 use crate::narrowing::keys::Keys;
 use crate::narrowing::waits::Waits;
+use crate::once::Place;
+use crate::once::wants::Sharing;
 use crate::prune::Prunes;
 use crate::statement::Statement;
 use crate::walk::{self, Asked, Bindings};
@@ -66,6 +67,7 @@ pub(crate) fn next_number() -> u64 {
 pub struct ScanExec {
     scan: Scan,
     waits: Waits,
+    sharing: Option<Arc<Sharing>>,
     fetch: Option<usize>,
     properties: Arc<PlanProperties>,
     metrics: ExecutionPlanMetricsSet,
@@ -84,6 +86,7 @@ impl ScanExec {
         ScanExec {
             scan,
             waits: Waits::default(),
+            sharing: None,
             fetch,
             properties: Arc::new(properties),
             metrics: ExecutionPlanMetricsSet::new(),
@@ -136,6 +139,24 @@ impl ScanExec {
         }
     }
 
+    /// The same scan, which shares calls with others of its plan.
+    pub(crate) fn sharing(&self, sharing: &Arc<Sharing>) -> ScanExec {
+        ScanExec {
+            sharing: Some(Arc::clone(sharing)),
+            ..self.clone()
+        }
+    }
+
+    /// The name of the part of the statement that its calls are counted by: with those that share them it is one part.
+    pub(crate) fn part(&self) -> String {
+        let resource = &self.scan.resource;
+        let shared = self.sharing.as_ref();
+        match shared.is_some_and(|it| it.resources.contains(&resource.full_name())) {
+            true => scopes_of(resource),
+            false => format!("scan {}", self.scan.number),
+        }
+    }
+
     /// Whether calls can answer it with what the statement says alone.
     fn readable(&self) -> bool {
         let Scan {
@@ -165,17 +186,14 @@ impl ScanExec {
 }
 
 /// The rows of a scan.
-fn read(statement: Arc<Statement>, scan: Scan) -> BoxStream<'static, Result<RecordBatch>> {
-    let part = Part::of_scan(&statement, &part_of(&scan));
-    let Scan {
-        resource,
-        bindings,
-        prunes,
-        asked,
-        schema,
-        ..
-    } = scan;
-    walk::read(statement, resource, bindings, prunes, asked, schema, part)
+fn read(
+    statement: Arc<Statement>,
+    scan: Scan,
+    part: &str,
+    place: Option<Place>,
+) -> BoxStream<'static, Result<RecordBatch>> {
+    let part = Part::of_scan(&statement, part);
+    walk::read(statement, scan, part, place)
 }
 
 impl DisplayAs for ScanExec {
@@ -264,18 +282,22 @@ impl ExecutionPlan for ScanExec {
             table = self.scan.resource.full_name(),
             rows = tracing::field::Empty,
         );
+        let runtime = context.runtime_env();
+        let place = self.sharing.as_ref();
+        let place = place.map(|it| Place::take(&statement, it, self.scan.number, &runtime));
+        let part = self.part();
         let batches = match self.waits.is_empty() {
-            true => read(statement, self.scan.clone()),
+            true => read(statement, self.scan.clone(), &part, place),
             false => {
                 let (waits, scan) = (self.waits.clone(), self.scan.clone());
-                let narrowed = async move { waits.narrow(scan).await };
-                stream::once(narrowed)
-                    .flat_map(move |scan| match scan {
-                        Ok(Some(scan)) => read(Arc::clone(&statement), scan),
+                let narrowed = async move {
+                    match waits.narrow(scan).await {
+                        Ok(Some(scan)) => read(statement, scan, &part, place),
                         Ok(None) => stream::empty().boxed(),
                         Err(problem) => stream::once(future::ready(Err(problem))).boxed(),
-                    })
-                    .boxed()
+                    }
+                };
+                stream::once(narrowed).flatten().boxed()
             }
         };
         // The span ends with the stream.
@@ -316,6 +338,7 @@ impl ExecutionPlan for ScanExec {
         // What it waits for is said by the names of columns, whether they are among its rows or not.
         Ok(Some(Arc::new(ScanExec {
             waits: self.waits.clone(),
+            sharing: self.sharing.clone(),
             ..ScanExec::new(scan, self.fetch)
         })))
     }

@@ -33,6 +33,7 @@ use crate::json_columns::{self, JsonPathsScanned};
 use crate::locate::located;
 use crate::names::{self, Names};
 use crate::narrowing::{self, Narrowing};
+use crate::once::wants::SharedCalls;
 use crate::outcome::{Outcome, Report, Rows, headed};
 use crate::parameters::{self, Given, Parameter};
 use crate::pg_catalog::{self, Client, PgCatalog, Postgres, Variable};
@@ -179,6 +180,9 @@ impl Session {
             .rules
             .insert(chosen.map_or(0, |at| at + 1), narrowing);
         optimizer.rules.push(Arc::new(PromptFilters));
+        optimizer.rules.push(Arc::new(SharedCalls {
+            registry: Arc::clone(&engine.registry),
+        }));
         let own_catalog = Arc::new(MemoryCatalogProvider::new());
         let own = Arc::new(OwnSchema::new(engine.snapshots.clone()));
         let mut state = SessionStateBuilder::new()

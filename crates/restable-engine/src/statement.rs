@@ -15,6 +15,7 @@ use crate::cache::Cache;
 use crate::identity::Spellings;
 use crate::listing::Listing;
 use crate::memory::{Memory, Seen};
+use crate::once::{self, Once};
 use crate::snapshots::Reading;
 
 /// A scope that could not be read.
@@ -60,6 +61,8 @@ pub struct Statement {
     pub(crate) clients: Arc<HashMap<String, Client>>,
     pub(crate) spellings: Arc<Spellings>,
     pub(crate) listings: Mutex<Option<HashMap<String, Arc<Listing>>>>,
+    /// The calls that several of its parts read.
+    pub(crate) once: Arc<Once>,
     /// Whether pages are read ahead of whoever takes their rows.
     ahead: AtomicBool,
     /// How many lists are read ahead at this time.
@@ -82,7 +85,7 @@ pub struct Statement {
     sample: AtomicBool,
     /// Calls that are known and have not begun.
     known: AtomicI64,
-    /// Calls of listings that are known, by path and query.
+    /// Calls of listings, and of those that share theirs, that are known.
     announced: Mutex<HashSet<String>>,
     /// What its parts are counted by, by their names.
     parts: Mutex<HashMap<String, Arc<Meter>>>,
@@ -153,6 +156,7 @@ impl Statement {
             clients,
             spellings,
             listings: Mutex::new(Some(HashMap::new())),
+            once: Arc::default(),
             missing: Mutex::default(),
             notices: Mutex::default(),
             absent: AtomicU64::new(0),
@@ -191,6 +195,7 @@ impl Statement {
             clients: Arc::clone(&self.clients),
             spellings: Arc::clone(&self.spellings),
             listings: Mutex::new(Some(HashMap::new())),
+            once: Arc::default(),
             missing: Mutex::default(),
             notices: Mutex::default(),
             absent: AtomicU64::new(0),
@@ -286,10 +291,9 @@ impl Statement {
         u64::try_from(before + change).unwrap_or_default()
     }
 
-    /// Whether a call of a listing was not known before.
+    /// Whether a call that others may make as well was not known before.
     pub(crate) fn announce(&self, call: &BoundCall) -> bool {
-        let name = format!("{} {:?} {:?}", call.path, call.query, call.body);
-        lock(&self.announced).insert(name)
+        lock(&self.announced).insert(once::name(call))
     }
 
     /// Whether the calls that were made and so many more are not too many.
@@ -377,6 +381,7 @@ impl Statement {
         // Dropped without the lock: a listing that ends may hold others.
         let listings = lock(&self.listings).take();
         drop(listings);
+        self.once.end();
     }
 
     /// Notes a scope as read, under the noun that the coverage line counts (`vaults`).

@@ -12,19 +12,23 @@ use arrow::datatypes::Schema;
 use bytes::Bytes;
 use futures::FutureExt as _;
 use futures::stream::{self, BoxStream, StreamExt};
+use restable_http::PageRead;
 use restable_spec::names::{fold, same};
 use restable_spec::{Arguments, BoundCall, Kind, Location, Method, Parent, Resource};
 
 use crate::ahead;
 use crate::cache;
 use crate::calls::{self, Listed, Part};
-use crate::combinations::{Allowed, agrees, bound, combinations};
+use crate::combinations::{Allowed, agrees, combinations};
 use crate::decode::{Column, Decoder, Source};
 use crate::identity::Identity;
 use crate::json::JsonPath;
 use crate::listing::Listing;
+use crate::once::wants::Class;
+use crate::once::{Failure, Place};
 use crate::prune::Prunes;
 use crate::ramp;
+use crate::scan::Scan;
 use crate::statement::{Missing, Statement};
 use crate::{Error, Result};
 
@@ -52,8 +56,10 @@ pub fn calls(
     bindings: Bindings,
     prunes: Prunes,
 ) -> Result<(Arc<Method>, BoxStream<'static, Result<WalkCall>>)> {
-    let bound = bound(&resource, &bindings, &prunes);
-    let method = Arc::clone(resource.route(&bound).map_err(Error::route)?);
+    let method = statement
+        .once
+        .method(&resource, &bindings, &prunes)
+        .map_err(Error::route)?;
     if bindings.values().any(Vec::is_empty) {
         return Ok((method, stream::empty().boxed()));
     }
@@ -402,38 +408,54 @@ impl fmt::Display for Asked {
     }
 }
 
-/// The rows of `resource` under `bindings`, as batches of `schema` with the columns `asked`.
-pub fn read(
+/// The rows of a scan, which may have a place among those that share calls.
+pub(crate) fn read(
     statement: Arc<Statement>,
-    resource: Arc<Resource>,
-    bindings: Bindings,
-    prunes: Prunes,
-    asked: Vec<Asked>,
-    schema: Arc<Schema>,
+    scan: Scan,
     part: Part,
+    mut place: Option<Place>,
 ) -> BoxStream<'static, Result<RecordBatch>> {
+    let resource = Arc::clone(&scan.resource);
     let found = calls(
         Arc::clone(&statement),
         Arc::clone(&resource),
-        bindings,
-        prunes,
+        scan.bindings.clone(),
+        scan.prunes.clone(),
     );
     let (method, found) = match found {
         Ok(found) => found,
         Err(problem) => return stream::once(futures::future::ready(Err(problem))).boxed(),
     };
-    let reader = Reader::new(statement, resource, method, asked, schema, part);
+    let class = place.as_ref().map(|place| {
+        place.settle(&scan, &method);
+        place.class()
+    });
+    let shares = class.is_some() && statement.once.shares(&resource);
+    let Scan { asked, schema, .. } = scan;
+    let reader = Reader::new(statement, resource, method, asked, schema, part, class);
     // As many lists at once as calls may be under way: the scheduler decides which of them go.
     let concurrency = reader.statement.concurrency.max(1);
     let sampling = reader.statement.is_sample();
-    let found = calls::counted(&reader.statement, found, |_| true);
+    // What another part of the statement asks for as well is one call.
+    let announced = Arc::clone(&reader.statement);
+    let is_new = move |call: &WalkCall| !shares || announced.announce(&call.call);
+    let found = calls::counted(&reader.statement, found, is_new);
     let lists = found
-        .map(move |call| match call {
-            Err(problem) => stream::once(futures::future::ready(Err(problem))).boxed(),
-            Ok(call) => {
-                calls::begin(&reader.statement);
-                reader.read(call)
-            }
+        .map(Some)
+        .chain(stream::once(futures::future::ready(None)))
+        .filter_map(move |call| {
+            let list = match call {
+                // All calls have begun: it asks for no others.
+                None => {
+                    drop(place.take());
+                    None
+                }
+                Some(Err(problem)) => {
+                    Some(stream::once(futures::future::ready(Err(problem))).boxed())
+                }
+                Some(Ok(call)) => Some(reader.read(call)),
+            };
+            futures::future::ready(list)
         })
         .boxed();
     if sampling {
@@ -452,6 +474,8 @@ pub(crate) struct Reader {
     schema: Arc<Schema>,
     identity: Option<Arc<Identity>>,
     part: Part,
+    /// With whom it reads a call once, if it may share calls.
+    class: Option<Class>,
 }
 
 impl Reader {
@@ -462,6 +486,7 @@ impl Reader {
         asked: Vec<Asked>,
         schema: Arc<Schema>,
         part: Part,
+        class: Option<Class>,
     ) -> Reader {
         Reader {
             identity: identity(&resource, &statement).map(Arc::new),
@@ -471,10 +496,11 @@ impl Reader {
             asked,
             schema,
             part,
+            class,
         }
     }
 
-    /// The rows of one call.
+    /// The rows of one call, which begins.
     pub(crate) fn read(&self, call: WalkCall) -> BoxStream<'static, Result<RecordBatch>> {
         let columns = columns(
             &self.resource,
@@ -497,7 +523,8 @@ impl Reader {
             &self.asked,
             &self.part,
         );
-        let pages = pages(statement, resource, call, decoder, listed);
+        let (method, class) = (&self.method, self.class.as_ref());
+        let pages = pages(statement, resource, method, class, call, decoder, listed);
         if self.statement.reads_ahead() {
             ahead::read(pages)
         } else {
@@ -563,6 +590,8 @@ fn columns(
 fn pages(
     statement: Arc<Statement>,
     resource: Arc<Resource>,
+    method: &Method,
+    class: Option<&Class>,
     call: WalkCall,
     decoder: Decoder,
     mut listed: Listed,
@@ -575,20 +604,48 @@ fn pages(
     let not_found = not_found_codes(&statement, &resource);
     let path = call.call.scope.clone();
     let is_root = call.scope.keys().all(|name| name != "subscriptionid");
-    let (peeking, lists) = (decoder.clone(), OpenList::of(&statement));
-    let peek = move |body: &Bytes| {
-        let few = lists.as_ref().is_some_and(OpenList::is_one_of_few);
-        few.then(|| peeking.next_link(body)).flatten()
+    let shared = class.and_then(|class| {
+        statement.once.read(class, &resource, method, &call, || {
+            calls::begin(&statement);
+            let (statement, resource) = (Arc::clone(&statement), Arc::clone(&resource));
+            let (client, decoder) = (client.clone(), decoder.clone());
+            let (call, context) = (call.call.clone(), listed.context(&statement));
+            Box::new(move || {
+                let peek = peek(&statement, &decoder);
+                let read = move |body: &Bytes| {
+                    let PageRead {
+                        rows,
+                        row_count,
+                        next,
+                    } = decoder.read(body)?;
+                    let rows = (body.clone(), rows);
+                    Ok(PageRead {
+                        rows,
+                        row_count,
+                        next,
+                    })
+                };
+                let provider = &resource.provider;
+                cache::pages(&statement, provider, &client, call, context, peek, read)
+            })
+        })
+    });
+    let mut is_first_to_tell = None;
+    let pages = match shared {
+        Some(shared) => {
+            is_first_to_tell = Some(shared.first_to_tell());
+            shared.pages(decoder)
+        }
+        None => {
+            calls::begin(&statement);
+            let peek = peek(&statement, &decoder);
+            let (provider, context) = (&resource.provider, listed.context(&statement));
+            let read = move |body: &Bytes| decoder.read(body);
+            cache::pages(&statement, provider, client, call.call, context, peek, read)
+                .map(|page| page.map_err(Failure::Call))
+                .boxed()
+        }
     };
-    let pages = cache::pages(
-        &statement,
-        &resource.provider,
-        client,
-        call.call,
-        listed.context(&statement),
-        peek,
-        decoder,
-    );
     let (mut failed, mut begun) = (false, false);
     pages
         .map(Some)
@@ -605,9 +662,15 @@ fn pages(
                 Some(Ok(batch))
             }
             // Behind a page that came there is more of the list: its absence is a failure, not an empty answer.
-            Some(Err(problem)) if !begun && problem.is_not_found(&not_found) => {
+            Some(Err(Failure::Call(problem))) if !begun && problem.is_not_found(&not_found) => {
                 listed.absent();
                 note(&statement, parent.as_ref(), &call.scope);
+                if is_first_to_tell
+                    .as_ref()
+                    .is_some_and(|is_first| !is_first())
+                {
+                    return None;
+                }
                 let notice = call.named.then(|| {
                     format!(
                         "`{path}` does not exist ({})",
@@ -617,7 +680,9 @@ fn pages(
                 statement.note_absent(notice);
                 None
             }
-            Some(Err(problem)) if statement.partial && !is_root && leaves_the_rest(&problem) => {
+            Some(Err(Failure::Call(problem)))
+                if statement.partial && !is_root && leaves_the_rest(&problem) =>
+            {
                 listed.broken();
                 if !failed {
                     failed = true;
@@ -638,7 +703,11 @@ fn pages(
                 }
                 None
             }
-            Some(Err(problem)) => {
+            Some(Err(Failure::Own(problem))) => {
+                listed.broken();
+                Some(Err(problem))
+            }
+            Some(Err(Failure::Call(problem))) => {
                 listed.broken();
                 Some(Err(match problem.kind {
                     restable_http::ErrorKind::Allowance => statement.over(),
@@ -651,6 +720,18 @@ fn pages(
         })
         .filter_map(futures::future::ready)
         .boxed()
+}
+
+/// Finds the link to the next page ahead of time, where that is of use.
+fn peek(
+    statement: &Arc<Statement>,
+    decoder: &Decoder,
+) -> impl FnMut(&Bytes) -> Option<String> + Send + use<> {
+    let (peeking, lists) = (decoder.clone(), OpenList::of(statement));
+    move |body: &Bytes| {
+        let few = lists.as_ref().is_some_and(OpenList::is_one_of_few);
+        few.then(|| peeking.next_link(body)).flatten()
+    }
 }
 
 /// So many lists at once keep every core busy: a page of each at a time is enough.

@@ -1,0 +1,362 @@
+//! Who may want which calls of a plan: its scans, and the listings of the scopes above them. What only one of them can want is read as if there
+//! were no others. Known before the first call, and known better when a scan has heard what narrows it.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use datafusion::common::Result as PlanResult;
+use datafusion::common::config::ConfigOptions;
+use datafusion::common::tree_node::{Transformed, TransformedResult as _, TreeNode as _};
+use datafusion::physical_optimizer::PhysicalOptimizerRule;
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::recursive_query::RecursiveQueryExec;
+use restable_spec::names::fold;
+use restable_spec::{Items, Location, Method, Registry, Resource, RouteError};
+
+use crate::combinations::{Allowed, agrees, bound};
+use crate::prompt::is_limited;
+use crate::prune::Prunes;
+use crate::scan::{Scan, ScanExec};
+use crate::walk::{AskedOfParent, Bindings, Scope};
+
+/// Readers that read a call once, together.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) enum Class {
+    /// A scan, by its number.
+    Scan(u64),
+    /// The listing of the scopes that a table gives, by what is listed.
+    Scopes(String),
+}
+
+impl Class {
+    pub(crate) fn of_scopes(resource: &Resource, wanted: &[String]) -> Class {
+        Class::Scopes(format!("{} {wanted:?}", resource.full_name()))
+    }
+}
+
+/// What a reader may ask of a resource.
+#[derive(Debug, Clone)]
+pub(crate) struct Want {
+    pub(crate) class: Class,
+    resource: String,
+    /// The key of the method; `None`: that is not known yet.
+    method: Option<String>,
+    /// Inputs beside the path, folded.
+    inputs: BTreeSet<String>,
+    bindings: Bindings,
+    allowed: Arc<Allowed>,
+    prunes: Prunes,
+    /// Whether the same may be asked again and again.
+    again: bool,
+}
+
+/// A call, as far as it is asked who may want it.
+#[derive(Debug, Clone)]
+pub(crate) struct Asked {
+    pub(crate) resource: String,
+    method: String,
+    inputs: BTreeSet<String>,
+    scope: Scope,
+}
+
+impl Asked {
+    pub(crate) fn new(resource: &Resource, method: &Method, scope: &Scope) -> Asked {
+        Asked {
+            resource: resource.full_name(),
+            method: method.key.clone(),
+            inputs: beside_path(method, scope.keys()),
+            scope: scope.clone(),
+        }
+    }
+}
+
+/// Those of the names that a method takes elsewhere than in its path.
+fn beside_path<'n>(method: &Method, names: impl Iterator<Item = &'n String>) -> BTreeSet<String> {
+    let in_path = |name: &String| {
+        let mut parameters = method.parameters.iter();
+        parameters.any(|it| it.location == Location::Path && fold(&it.name) == *name)
+    };
+    let taken = |name: &String| {
+        let mut parameters = method.parameters.iter();
+        method.request.is_some() || parameters.any(|it| fold(&it.name) == *name)
+    };
+    names
+        .filter(|name| !in_path(name) && taken(name))
+        .cloned()
+        .collect()
+}
+
+impl Want {
+    /// Whether it may want a call, which others of its class have read or not.
+    pub(crate) fn may_want(&self, asked: &Asked, is_taken: impl Fn(&Class) -> bool) -> bool {
+        self.resource == asked.resource
+            && (self.again || !is_taken(&self.class))
+            && self
+                .method
+                .as_ref()
+                .is_none_or(|method| *method == asked.method && self.inputs == asked.inputs)
+            && agrees(&asked.scope, &self.allowed)
+            && self.prunes.allow(&asked.scope)
+    }
+
+    /// The method by which it reads, if that is one of lists and all that is asked of a resource is in them.
+    fn covers<'r>(
+        &self,
+        resource: &'r Resource,
+        bindings: &Bindings,
+        prunes: &Prunes,
+    ) -> Option<&'r Arc<Method>> {
+        let within = |(name, values): (&String, &Vec<Arc<str>>)| {
+            let narrow = bindings.get(name);
+            narrow.is_some_and(|narrow| {
+                let mut narrow = narrow.iter();
+                narrow.all(|it| values.iter().any(|value| value.eq_ignore_ascii_case(it)))
+            })
+        };
+        // An input is no property of a row: who does not take it answers something else.
+        let same_inputs = bindings.iter().all(|(name, values)| {
+            let parameter = resource.parameter(name);
+            parameter.is_none_or(|it| it.location == Location::Path)
+                || self.bindings.get(name) == Some(values)
+        });
+        let covers = self.resource == resource.full_name()
+            && same_inputs
+            && self.bindings.iter().all(within)
+            && self.prunes.are_among(prunes);
+        let method = resource.methods.get(self.method.as_ref()?)?;
+        (covers && method.response.items != Items::One).then_some(method)
+    }
+
+    /// Whether both may want one call.
+    fn may_meet(&self, other: &Want) -> bool {
+        let same_method = || match (&self.method, &other.method) {
+            (Some(one), Some(other_one)) => one == other_one && self.inputs == other.inputs,
+            _ => true,
+        };
+        let apart = || {
+            self.bindings.iter().any(|(name, values)| {
+                let others = other.bindings.get(name);
+                others.is_some_and(|others| {
+                    let mut others = others.iter();
+                    !others.any(|other| values.iter().any(|it| it.eq_ignore_ascii_case(other)))
+                })
+            })
+        };
+        self.resource == other.resource && same_method() && !apart()
+    }
+}
+
+/// The method by which a resource is read. What is known only while the statement runs to be wanted of it is taken from lists that are read whole
+/// anyway, if it is in them: they cost nothing more.
+pub(crate) fn method(
+    lists: &[Want],
+    resource: &Resource,
+    bindings: &Bindings,
+    prunes: &Prunes,
+) -> Result<Arc<Method>, RouteError> {
+    let routed = resource.route(&bound(resource, bindings, prunes))?;
+    if prunes.relations().is_empty() {
+        return Ok(Arc::clone(routed));
+    }
+    let mut lists = lists.iter();
+    let list = lists.find_map(|list| list.covers(resource, bindings, prunes));
+    Ok(Arc::clone(list.unwrap_or(routed)))
+}
+
+/// What a scan may ask for, and what for to find its scopes. `method` is the one that it reads with, if nothing narrows it any more.
+pub(crate) fn wants_of(
+    registry: &Registry,
+    lists: &[Want],
+    again: bool,
+    scan: &Scan,
+    method: Option<&Method>,
+) -> Vec<Want> {
+    let mut wants = Vec::new();
+    let mut class = Class::Scan(scan.number);
+    let mut resource = Arc::clone(&scan.resource);
+    let (mut bindings, mut prunes) = (scan.bindings.clone(), scan.prunes.clone());
+    let settled = method.is_some();
+    let mut own = method;
+    let mut routed: Arc<Method>;
+    loop {
+        if settled && bindings.values().any(Vec::is_empty) {
+            return wants;
+        }
+        if settled && own.is_none() {
+            match self::method(lists, &resource, &bindings, &prunes) {
+                Ok(found) => {
+                    routed = found;
+                    own = Some(&routed);
+                }
+                Err(_) => return wants,
+            }
+        }
+        let is_open = own.is_none_or(|method| {
+            let mut parameters = method.parameters.iter();
+            parameters.any(|it| it.must_be_given() && !bindings.contains_key(&fold(&it.name)))
+        });
+        wants.push(Want {
+            class,
+            resource: resource.full_name(),
+            method: own.map(|method| method.key.clone()),
+            inputs: own.map_or_else(BTreeSet::new, |it| beside_path(it, bindings.keys())),
+            allowed: Arc::new(Allowed::new(&bindings)),
+            bindings: bindings.clone(),
+            // Conditions are asked of scopes that are listed, not of those that are named.
+            prunes: match settled && is_open {
+                true => prunes.clone(),
+                false => prunes.without_conditions(),
+            },
+            again: again && wants.is_empty(),
+        });
+        // Values that rows gave are compared with the outermost scopes.
+        if !is_open && !prunes.doubts_subscription() {
+            return wants;
+        }
+        let Some(parent) = resource.parent.clone() else {
+            return wants;
+        };
+        let above = registry.resource(&parent.provider, &parent.service, &parent.resource);
+        let Ok(Some(above)) = above else {
+            return wants;
+        };
+        let asked = AskedOfParent::new(&parent, &above, &bindings, &prunes);
+        class = Class::of_scopes(&above, &asked.wanted);
+        (bindings, prunes) = match is_open {
+            true => (asked.bindings, asked.prunes),
+            false => (Bindings::new(), Prunes::default()),
+        };
+        if !is_open && above.parent.is_some() {
+            prunes.doubt_subscription();
+        }
+        (resource, own) = (above, None);
+    }
+}
+
+/// The calls that parts of one plan share, as far as that is known before they are made.
+#[derive(Debug)]
+pub(crate) struct Sharing {
+    /// Tells it from those of other plans.
+    pub(crate) number: u64,
+    /// The resources of which a call may be wanted by more than one.
+    pub(crate) resources: HashSet<String>,
+    /// What is read whole, whatever is found.
+    pub(crate) lists: Vec<Want>,
+    /// The scans by their numbers.
+    pub(crate) scans: HashMap<u64, Reader>,
+}
+
+/// A scan as a reader of calls that others may want.
+#[derive(Debug)]
+pub(crate) struct Reader {
+    pub(crate) wants: Vec<Want>,
+    /// Whether it is read again and again.
+    pub(crate) again: bool,
+}
+
+/// A scan of a plan.
+struct Found {
+    scan: Scan,
+    waits: bool,
+    again: bool,
+    limited: bool,
+}
+
+fn find(plan: &Arc<dyn ExecutionPlan>, again: bool, limited: bool, found: &mut Vec<Found>) {
+    if let Some(node) = plan.downcast_ref::<ScanExec>() {
+        found.push(Found {
+            scan: node.scan().clone(),
+            waits: node.waits(),
+            again,
+            limited: limited || node.fetch().is_some(),
+        });
+        return;
+    }
+    for (at, child) in plan.children().into_iter().enumerate() {
+        let again = again || plan.is::<RecursiveQueryExec>() && at > 0;
+        find(child, again, is_limited(plan, at, limited), found);
+    }
+}
+
+impl Sharing {
+    /// What the parts of a plan share; `None` if that is nothing.
+    fn of(registry: &Registry, plan: &Arc<dyn ExecutionPlan>) -> Option<Sharing> {
+        let mut found = Vec::new();
+        find(plan, false, false, &mut found);
+        let mut scans: BTreeMap<u64, Reader> = BTreeMap::new();
+        let mut lists: Vec<Want> = Vec::new();
+        for one in &found {
+            let scan = &one.scan;
+            let method = match one.waits {
+                true => None,
+                false => scan
+                    .resource
+                    .route(&bound(&scan.resource, &scan.bindings, &scan.prunes))
+                    .ok(),
+            };
+            let wants = wants_of(registry, &[], one.again, scan, method.map(|it| &**it));
+            if method.is_some() && !one.limited {
+                lists.extend(wants.iter().cloned());
+            }
+            let reader = Reader {
+                wants,
+                again: one.again,
+            };
+            scans.insert(scan.number, reader);
+        }
+        let all: Vec<&Want> = scans.values().flat_map(|reader| &reader.wants).collect();
+        let mut resources = HashSet::new();
+        for (at, one) in all.iter().enumerate() {
+            let mut others = all[..at].iter();
+            let meets = |other: &&Want| one.class != other.class && one.may_meet(other);
+            if one.again || others.any(meets) {
+                resources.insert(one.resource.clone());
+            }
+        }
+        if resources.is_empty() {
+            return None;
+        }
+        static NUMBERS: AtomicU64 = AtomicU64::new(1);
+        Some(Sharing {
+            number: NUMBERS.fetch_add(1, Ordering::Relaxed),
+            resources,
+            lists,
+            scans: scans.into_iter().collect(),
+        })
+    }
+}
+
+/// The rule that tells scans with whom they share calls. It comes last, when it is known what narrows them.
+#[derive(Debug)]
+pub(crate) struct SharedCalls {
+    pub(crate) registry: Arc<Registry>,
+}
+
+impl PhysicalOptimizerRule for SharedCalls {
+    fn optimize(
+        &self,
+        plan: Arc<dyn ExecutionPlan>,
+        _config: &ConfigOptions,
+    ) -> PlanResult<Arc<dyn ExecutionPlan>> {
+        let Some(sharing) = Sharing::of(&self.registry, &plan) else {
+            return Ok(plan);
+        };
+        let sharing = Arc::new(sharing);
+        plan.transform_up(|node| {
+            Ok(match node.downcast_ref::<ScanExec>() {
+                Some(scan) => Transformed::yes(Arc::new(scan.sharing(&sharing)) as _),
+                None => Transformed::no(node),
+            })
+        })
+        .data()
+    }
+
+    fn name(&self) -> &str {
+        "shared_calls"
+    }
+
+    fn schema_check(&self) -> bool {
+        true
+    }
+}
