@@ -13,6 +13,7 @@ use arrow_flight::{
 };
 use futures::TryStreamExt as _;
 use prost::Message as _;
+use restable_engine::acting::Access;
 use restable_engine::arrow::array::{ArrayRef, AsArray as _, Int64Array, RecordBatch, StringArray};
 use restable_engine::arrow::datatypes::{DataType, Field, Int32Type, Schema, SchemaRef};
 use restable_server::flight;
@@ -25,8 +26,13 @@ const INSTANCES: &str = "SELECT name FROM azure.data_protection.backup_instances
 
 /// Serves the rig's engine for as long as the runtime lives.
 pub async fn serve(rig: &Rig) -> SocketAddr {
+    serve_as(rig, Access::ReadOnly).await
+}
+
+pub async fn serve_as(rig: &Rig, access: Access) -> SocketAddr {
     let options = flight::Options {
         settings: settings(),
+        access,
         ..flight::Options::at("127.0.0.1:0".parse().unwrap())
     };
     serve_with(rig, options).await

@@ -705,9 +705,11 @@ fn damaged_files_are_named() {
             ask(&session, "SELECT * FROM information_schema.columns")
                 .await
                 .unwrap();
-            done(&session, "REFRESH MATERIALIZED VIEW estate")
-                .await
-                .unwrap();
+            // Its rows are of another estate, whose they stay until somebody says otherwise.
+            let told = refused(&session, "REFRESH MATERIALIZED VIEW estate").await;
+            assert!(told.starts_with("R0350: "), "{told}");
+            let anew = ESTATE.replace("CREATE", "CREATE OR REPLACE");
+            done(&session, &anew).await.unwrap();
             assert_eq!(
                 ask(&session, "SELECT count(*) FROM estate")
                     .await
@@ -716,6 +718,21 @@ fn damaged_files_are_named() {
                 "0"
             );
         }
+        // A file that is gone.
+        let gone = Kept::start("empty").await;
+        copy(&rows, &gone, b"");
+        let place = gone.folder.path().join("snapshots/estate");
+        std::fs::remove_file(place.join(rows.file_name().unwrap())).unwrap();
+        let problem = ask(&gone.session(), "SELECT * FROM estate")
+            .await
+            .unwrap_err()
+            .diagnostic();
+        assert_eq!(problem.code, "R0711", "{}", problem.message);
+        assert!(
+            problem.message.starts_with("the file `") && problem.message.contains("estate/2026"),
+            "{}",
+            problem.message
+        );
         let manifest = kept.folder.path().join("snapshots/estate/manifest.json");
         for text in ["", "{}", "{\"format\": 99}", "\u{0}", "[1]"] {
             std::fs::write(&manifest, text).unwrap();
@@ -771,6 +788,61 @@ fn damaged_files_are_named() {
             ask(&session, "SELECT a FROM whole").await.unwrap().value(),
             "1"
         );
+    });
+}
+
+/// Rows of one estate are read by anybody, and refreshed by those only who see the same one.
+#[test]
+fn a_refresh_is_of_the_estate_that_the_rows_are_of() {
+    run(async {
+        let mut kept = Kept::start("demo").await;
+        let session = kept.session();
+        done(&session, ESTATE).await.unwrap();
+        done(&session, "CREATE MATERIALIZED VIEW one AS SELECT 1 AS a")
+            .await
+            .unwrap();
+        let shown = "SHOW MATERIALIZED VIEWS";
+        let listed = ask(&session, shown).await.unwrap();
+        let here = format!("azure at {}", kept.rig.emulator.url());
+        assert_eq!(listed.column("source"), [Some(&*here), None]);
+        // Another place, with the same data directory.
+        let other = Kept::start("empty").await;
+        let folder = kept.folder.path().to_owned();
+        kept.rig.engine = other.rig.engine.clone().with_data(DataPlace {
+            folder,
+            clock: Arc::new(Hours::default()),
+        });
+        let session = kept.session();
+        let before = kept.files("estate");
+        let parsed = restable_sql::parse("REFRESH MATERIALIZED VIEW estate").unwrap();
+        let prepared = session.prepare(&parsed[0]).await.unwrap();
+        let told = session.run(prepared).await.unwrap_err().diagnostic();
+        assert_eq!(told.code, "R0350");
+        assert_eq!(told.message, "the rows of `estate` are of another estate");
+        assert!(told.notes[0].contains(&here), "{:?}", told.notes);
+        assert!(told.notes[1].contains("this session reads azure at "));
+        assert!(
+            told.help
+                .unwrap()
+                .starts_with("`CREATE OR REPLACE MATERIALIZED VIEW estate AS …`")
+        );
+        assert_eq!(kept.files("estate"), before);
+        assert_eq!(other.rig.emulator.journal().len(), 0);
+        // Reading goes on, and what is of no estate is refreshed by anybody.
+        let count = ask(&session, "SELECT count(*) FROM estate").await.unwrap();
+        assert_eq!(count.value(), "31");
+        assert_eq!(
+            ask(&session, shown).await.unwrap().column("last_failure"),
+            [None, None]
+        );
+        done(&session, "REFRESH MATERIALIZED VIEW one")
+            .await
+            .unwrap();
+        let anew = ESTATE.replace("CREATE", "CREATE OR REPLACE");
+        done(&session, &anew).await.unwrap();
+        done(&session, "REFRESH MATERIALIZED VIEW estate")
+            .await
+            .unwrap();
     });
 }
 

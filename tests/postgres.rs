@@ -4,6 +4,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use restable_engine::acting::Access;
 use restable_engine::arrow::array::{ArrayRef, Float64Array};
 use restable_engine::arrow::util::display::array_value_to_string;
 use restable_server::pg;
@@ -14,8 +15,13 @@ use crate::rig::{Rig, run, settings};
 
 /// Serves the rig's engine for as long as the runtime lives.
 pub async fn serve(rig: &Rig) -> SocketAddr {
+    serve_as(rig, Access::ReadOnly).await
+}
+
+pub async fn serve_as(rig: &Rig, access: Access) -> SocketAddr {
     let options = pg::Options {
         settings: settings(),
+        access,
         ..pg::Options::at("127.0.0.1:0".parse().unwrap())
     };
     let server = pg::Server::bind(rig.engine.clone(), options).await.unwrap();

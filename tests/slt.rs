@@ -1,5 +1,6 @@
 //! SQL behaviour as data: every file below `tests/slt/` runs in a session of its own, on an emulator of its own. The first
-//! lines may name the estate: `# estate: demo` (the default), `empty`, or totals like `2,10,1000`.
+//! lines may name the estate: `# estate: demo` (the default), `empty`, or totals like `2,10,1000`; `# data: kept` gives it a
+//! data directory of its own, and sessions that may write.
 //!
 //! `RESTABLE_SLT_UPDATE=1` writes what was answered into the files, to be read and judged before it is committed.
 //! `RESTABLE_SLT=part-of-a-path` runs some of them.
@@ -7,8 +8,10 @@
 use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
+use restable_engine::acting::Access;
 use restable_engine::arrow::array::RecordBatch;
 use restable_engine::arrow::datatypes::{DataType, SchemaRef};
+use restable_engine::snapshots::DataPlace;
 use restable_engine::{Outcome, Report, Session};
 use sqllogictest::{AsyncDB, DBOutput, DefaultColumnType, Normalizer, Runner};
 
@@ -130,14 +133,23 @@ enum Door {
 
 async fn run_file(path: &Path, door: Door) -> Result<(), String> {
     let text = std::fs::read_to_string(path).unwrap();
-    let rig = Rig::start(estate(&text)).await;
+    let mut rig = Rig::start(estate(&text)).await;
+    let folder = tempfile::tempdir().unwrap();
+    let access = match text.lines().any(|line| line == "# data: kept") {
+        true => {
+            let place = DataPlace::at(folder.path().to_owned());
+            rig.engine = rig.engine.clone().with_data(place);
+            Access::Write
+        }
+        false => Access::ReadOnly,
+    };
     if door == Door::Engine {
         return run_engine(path, &rig).await;
     }
     if door == Door::Flight {
-        return run_flight(path, &rig).await;
+        return run_flight(path, &rig, access).await;
     }
-    let address = crate::postgres::serve(&rig).await;
+    let address = crate::postgres::serve_as(&rig, access).await;
     let mut runner =
         Runner::new(
             move || async move { Ok::<_, Refused>(PostgresDoor(Wire::connect(address).await)) },
@@ -183,8 +195,8 @@ impl AsyncDB for PostgresDoor {
     }
 }
 
-async fn run_flight(path: &Path, rig: &Rig) -> Result<(), String> {
-    let address = crate::flight::serve(rig).await;
+async fn run_flight(path: &Path, rig: &Rig, access: Access) -> Result<(), String> {
+    let address = crate::flight::serve_as(rig, access).await;
     let mut runner = Runner::new(move || async move {
         Ok::<_, Refused>(FlightDoor(crate::flight::Client::connect(address).await))
     });

@@ -35,6 +35,7 @@ use crate::names::{self, Names};
 use crate::narrowing::{self, Narrowing};
 use crate::once::wants::SharedCalls;
 use crate::outcome::{Outcome, Report, Rows, headed};
+use crate::own_rows::Appending;
 use crate::parameters::{self, Given, Parameter};
 use crate::pg_catalog::{self, Client, PgCatalog, Postgres, Variable};
 use crate::planning::{describe_ddl, on_deep_stack, plan_given, spaced};
@@ -89,6 +90,7 @@ enum Action {
     Reset(Option<String>),
     Postgres(Vec<Variable>),
     Keep(Box<Keeping>),
+    Append(Box<Appending>),
 }
 
 impl Prepared {
@@ -104,6 +106,7 @@ impl Prepared {
                 Some(headed(plan.schema().inner(), &self.names))
             }
             Action::Rows(batch) => Some(headed(&batch.schema(), &self.names)),
+            Action::Append(appending) => Some(SchemaRef::clone(&appending.schema)),
             Action::Act(acting) => Some(match acting.shown() {
                 Some(shown) => SchemaRef::clone(shown),
                 None => headed(acting.schema(), &self.names),
@@ -134,6 +137,11 @@ impl Prepared {
     /// Whether running this sends what changes something.
     pub fn acts(&self) -> bool {
         matches!(&self.action, Action::Act(acting) if !acting.only_asks() && !acting.previews())
+    }
+
+    /// Whether running this changes what is kept in the data directory.
+    pub fn keeps(&self) -> bool {
+        matches!(self.action, Action::Keep(_))
     }
 
     pub(crate) fn open_types(&self) -> Result<Vec<(usize, DataType)>> {
@@ -520,6 +528,9 @@ impl Session {
                 names: Names::default(),
                 source: None,
             }),
+            Sql::Insert(insert) if let Some(appending) = self.appending(insert, given).await? => {
+                quiet(Action::Append(Box::new(appending)))
+            }
             Sql::Insert(_)
             | Sql::Replace(_)
             | Sql::Update(_)
@@ -636,8 +647,18 @@ impl Session {
         given: &Given,
     ) -> Result<Prepared> {
         // What a session creates ends with it: it is temporary, whether the statement says so or not.
+        if let ast::Statement::CreateView(view) = &mut statement {
+            view.temporary = false;
+        }
         if let ast::Statement::CreateTable(table) = &mut statement {
             table.temporary = false;
+            table.global = None;
+            // Its rows stay to the end of the session.
+            if !matches!(table.on_commit, None | Some(ast::OnCommit::PreserveRows)) {
+                let told = "of ON COMMIT only PRESERVE ROWS is supported";
+                return Err(Diagnostic::new("R0308", told).into());
+            }
+            table.on_commit = None;
         }
         placeholders::bind(&mut statement, given)?;
         self.rewrite_postgres(&mut statement).await?;
@@ -680,6 +701,9 @@ impl Session {
         prepared: Prepared,
         mut statement: Statement,
     ) -> Result<Outcome> {
+        if let Action::Append(appending) = prepared.action {
+            return self.append(*appending, statement, prepared.source).await;
+        }
         let started = Instant::now();
         // A set that is acted on is read completely, or nothing is sent.
         if matches!(&prepared.action, Action::Act(acting) if !acting.only_asks()) {
@@ -787,6 +811,7 @@ impl Session {
                         .fold(problem, |problem, parsed| located(problem, parsed))
                 });
             }
+            Action::Append(_) => return Err(Error::internal("rows were appended before")),
             Action::Postgres(variables) => {
                 let message = self.apply_postgres(variables)?;
                 return Ok(Outcome::Done {

@@ -115,6 +115,11 @@ impl ResourceTable {
         }
     }
 
+    /// What it is a table of.
+    pub(crate) fn resource(&self) -> &Resource {
+        &self.resource
+    }
+
     /// The error for a condition on the input `name` of `resource`, if this is its table.
     pub(crate) fn input_problem(&self, resource: &str, name: &str) -> Option<Error> {
         (self.resource.full_name() == resource)

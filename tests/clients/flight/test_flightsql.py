@@ -1,5 +1,7 @@
 """ADBC's driver for Flight SQL."""
 
+import pathlib
+import re
 import threading
 
 import adbc_driver_flightsql.dbapi as flightsql
@@ -171,3 +173,27 @@ def test_a_token_is_needed_where_there_are_tokens(program, served, tmp_path):
             flightsql.connect(guarded.flight, {"username": "ann", "password": "b"}, autocommit=True)
     finally:
         serving.stop(server)
+
+
+RECIPE = pathlib.Path(__file__).parents[3] / "examples" / "bi" / "power-bi-flight.md"
+
+
+def test_the_recipe_for_power_bi(free, connection):
+    """What can be tried of it without Windows: its statements, and where its connection string leads."""
+    text = RECIPE.read_text(encoding="utf-8")
+    (string,) = re.findall(r"```flight\n *(.*?)\n *```", text, re.S)
+    words = dict(word.split("=", 1) for word in string.lower().split(";"))
+    assert (words["host"], words["port"], words["useencryption"]) == ("127.0.0.1", "31337", "false")
+    assert f"--flight {words['host']}:{words['port']}" in text
+    objects = connection.adbc_get_objects(depth="tables", catalog_filter="azure", db_schema_filter="data_protection")
+    (catalog,) = objects.read_all().to_pylist()
+    assert "vw_jobs" in [table["table_name"] for table in catalog["catalog_db_schemas"][0]["db_schema_tables"]]
+
+
+def test_the_statements_of_the_recipe(connection):
+    statements = re.findall(r"```sql\n(.*?)```", RECIPE.read_text(encoding="utf-8"), re.S)
+    assert statements
+    with connection.cursor() as cursor:
+        for statement in statements:
+            cursor.execute(statement)
+            assert cursor.fetchall()

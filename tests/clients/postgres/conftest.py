@@ -81,7 +81,7 @@ def writable(request, tmp_path_factory):
     )
     command = [
         program, "serve", "--pg", "127.0.0.1:0", "--endpoint", f"azure={url}", "--allow-writes",
-        "--set", f"journal={folder / 'journal.db'}", "--audit-log", str(folder / "audit.jsonl"),
+        "--set", f"journal={folder / 'journal.db'}", "--set", f"data_dir={folder / 'data'}", "--audit-log", str(folder / "audit.jsonl"),
         "--metrics", "127.0.0.1:0",
     ]
     server, address = started(command, r"127\.0\.0\.1:\d+")

@@ -189,3 +189,36 @@ def test_the_journal_is_that_of_the_commands(writable, yes):
     cursor = yes.execute("SHOW OPERATIONS")
     at = [column.name for column in cursor.description].index("operation")
     assert commands == {row[at] for row in cursor.fetchall()} != set()
+
+
+def test_snapshots(writable, yes):
+    yes.execute("CREATE MATERIALIZED VIEW estate AS SELECT name FROM azure.data_protection.backup_instances")
+    assert yes.execute("REFRESH MATERIALIZED VIEW estate").statusmessage == "REFRESH MATERIALIZED VIEW"
+    before = writable.calls()
+    count, times = yes.execute("SELECT count(*), count(DISTINCT snapshot_time) FROM estate FOR SYSTEM_TIME ALL").fetchone()
+    assert count > 20 and times == 2 and writable.calls() == before
+    source = yes.execute("SELECT source FROM information_schema.restable_snapshots").fetchone()
+    assert source == (f"azure at {writable.emulator}",)
+    yes.execute("CREATE TABLE fixed AS SELECT name FROM estate")
+    assert yes.execute("SELECT relkind FROM pg_class WHERE relname IN ('estate', 'fixed') ORDER BY relname").fetchall() == [("m",), ("r",)]
+    for sql in (
+        "CREATE MATERIALIZED VIEW other AS SELECT 1 AS x",
+        "REFRESH MATERIALIZED VIEW estate",
+        "DROP MATERIALIZED VIEW estate",
+        "CREATE TABLE other AS SELECT 1 AS x",
+        "DROP TABLE fixed",
+    ):
+        yes.execute("BEGIN")
+        with pytest.raises(psycopg.errors.ActiveSqlTransaction) as told:
+            yes.execute(sql)
+        assert "autocommit" in told.value.diag.message_hint
+        yes.execute("ROLLBACK")
+    assert yes.execute("SELECT count(DISTINCT snapshot_time) FROM estate FOR SYSTEM_TIME ALL").fetchone() == (2,)
+    yes.execute("SET default_transaction_read_only = on")
+    with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
+        yes.execute("REFRESH MATERIALIZED VIEW estate")
+    yes.execute("SET default_transaction_read_only = off")
+    yes.execute("DROP TABLE fixed")
+    assert yes.execute("DROP MATERIALIZED VIEW estate").statusmessage == "DROP MATERIALIZED VIEW"
+    with pytest.raises(psycopg.errors.UndefinedTable):
+        yes.execute("SELECT * FROM estate")

@@ -33,6 +33,7 @@ use futures::future::BoxFuture;
 
 pub use operations::OperationFilter;
 pub use send::Stopper;
+pub(crate) use send::binding;
 pub use totals::{ActionTotals, ErrorCount};
 
 pub(crate) use explain::explain;

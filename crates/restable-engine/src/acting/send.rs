@@ -163,7 +163,7 @@ fn same_json(redacted: &str, body: Option<&str>) -> bool {
 }
 
 /// Under which identity a statement acts.
-pub(super) async fn binding(
+pub(crate) async fn binding(
     client: &Client,
     provider: &str,
     server: &str,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use arrow::datatypes::{DataType, Field, Schema};
 
+use super::estate;
 use super::manifest::{Kind, Manifest, Refresh, seconds};
 use super::moment::{Moment, age};
 use super::store::Store;
@@ -157,6 +158,7 @@ fn snapshots(entries: &[Entry], now: Moment) -> Result<RecordBatch> {
     });
     columns.number("bytes", entries, bytes);
     columns.text("last_failure", entries, failure);
+    columns.text("source", entries, |entry| estate::shown(entry.manifest()?));
     columns.text("statement", entries, |entry| {
         Some(entry.manifest()?.statement.clone())
     });
@@ -215,6 +217,7 @@ pub fn listed(shared: &Shared, is_wanted: &dyn Fn(&str) -> bool) -> Result<Recor
     });
     columns.number("bytes", entries, bytes);
     columns.text("last_failure", entries, failure);
+    columns.text("source", entries, |entry| estate::shown(entry.manifest()?));
     columns.text("statement", entries, |entry| {
         Some(entry.manifest()?.statement.clone())
     });

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::estate::Estate;
 use super::moment::Moment;
 use crate::settings::Kept;
 use crate::statement::Missing;
@@ -50,6 +51,9 @@ pub struct Manifest {
     pub created: Moment,
     /// The session in which the statement was written.
     pub context: Context,
+    /// The estates that its rows are of; none of what reads no provider, and of what was made before this was noted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub estates: Vec<Estate>,
     /// What is kept, the newest last.
     pub refreshes: Vec<Refresh>,
     /// Why the last refresh failed, if it did.
@@ -213,6 +217,7 @@ mod tests {
             query: String::new(),
             created: Moment(0),
             context: Context::default(),
+            estates: Vec::new(),
             refreshes: times.iter().map(|at| refresh(*at)).collect(),
             last_failure: None,
         }

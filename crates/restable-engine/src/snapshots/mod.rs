@@ -6,6 +6,7 @@
 //! Parquet file a refresh, which is never changed. So a reader sees the old or the new one, never half of one; a writer that
 //! dies leaves a file that nobody names, and the next one removes it. Who writes holds the lock of the folder (`store.rs`).
 
+mod estate;
 mod fill;
 mod list;
 mod manifest;
@@ -24,6 +25,7 @@ pub use moment::{Moment, age};
 pub use store::{DataPlace, Store};
 
 pub(crate) use list::{TABLES, definition, kind, listed, statement, table as information};
+pub(crate) use name::of as name_of;
 pub(crate) use own::OwnSchema;
 pub(crate) use past::resolve;
 pub(crate) use run::Keeping;

@@ -1,20 +1,27 @@
 //! The schema `public`: what the session created, then what is kept in the data directory. A snapshot at a time, or with all
 //! its refreshes, is a table of a name of its own (`past.rs`), which no listing shows.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 use datafusion::catalog::{MemorySchemaProvider, SchemaProvider, TableProvider};
 use datafusion::common::Result as PlanResult;
+use futures::FutureExt as _;
+use restable_sql::Diagnostic;
 
 use super::past;
 use super::store::Store;
 use super::table::SnapshotTable;
+use crate::own_rows;
+use crate::statement::lock;
 
 /// The schema `public` of a session.
 #[derive(Debug)]
 pub struct OwnSchema {
     session: MemorySchemaProvider,
+    writing: Mutex<()>,
     store: Option<Arc<Store>>,
 }
 
@@ -23,6 +30,7 @@ impl OwnSchema {
     pub fn new(store: Option<Arc<Store>>) -> OwnSchema {
         OwnSchema {
             session: MemorySchemaProvider::new(),
+            writing: Mutex::default(),
             store,
         }
     }
@@ -35,6 +43,43 @@ impl OwnSchema {
     /// Whether the session created something of this name.
     pub fn is_of_session(&self, name: &str) -> bool {
         self.session.table_exist(name)
+    }
+
+    /// What the session created under this name.
+    pub fn of_session(&self, name: &str) -> Option<Arc<dyn TableProvider>> {
+        // It is at hand: nothing is waited for.
+        let found = self.session.table(name).now_or_never()?;
+        found.ok().flatten()
+    }
+
+    /// Puts something of the session in the place of what it has under this name, or nothing.
+    pub fn put(&self, name: &str, table: Option<Arc<dyn TableProvider>>) -> crate::Result<()> {
+        let _one_at_a_time = lock(&self.writing);
+        self.replace(name, table)
+    }
+
+    fn replace(&self, name: &str, table: Option<Arc<dyn TableProvider>>) -> crate::Result<()> {
+        self.session.deregister_table(name)?;
+        if let Some(table) = table {
+            self.session.register_table(name.to_owned(), table)?;
+        }
+        Ok(())
+    }
+
+    /// Puts rows behind those of a table of the session.
+    pub fn append(
+        &self,
+        name: &str,
+        schema: &SchemaRef,
+        batches: &[RecordBatch],
+    ) -> crate::Result<()> {
+        let _one_at_a_time = lock(&self.writing);
+        let Some(table) = self.of_session(name) else {
+            let told = format!("`{name}` was dropped meanwhile");
+            return Err(Diagnostic::new("R0202", told).into());
+        };
+        let longer = own_rows::longer(table.as_ref(), schema, batches)?;
+        self.replace(name, Some(longer))
     }
 
     /// What is kept.

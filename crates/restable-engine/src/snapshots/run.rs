@@ -11,6 +11,7 @@ use datafusion::logical_expr::{DdlStatement, LogicalPlan};
 use datafusion::sql::sqlparser::ast;
 use restable_sql::{Diagnostic, Parsed, Statement as Sql};
 
+use super::estate;
 use super::fill::{Source, fill};
 use super::list::nowhere;
 use super::manifest::{Context, FORMAT, Failed, Kind, Manifest};
@@ -82,6 +83,14 @@ impl Session {
             ast::Statement::CreateView(view) => {
                 self.is_free(&view.name, "view")?;
                 Ok(None)
+            }
+            ast::Statement::CreateTable(table) if name::of(&table.name).is_none() => {
+                let told = format!(
+                    "`{}` cannot be created: schemas of providers hold their tables only",
+                    table.name
+                );
+                let help = "a table without a schema is created in `public`";
+                Err(Diagnostic::new("R0331", told).help(help).into())
             }
             ast::Statement::CreateTable(table) if table.temporary || table.query.is_none() => {
                 self.is_free(&table.name, "table of the session")?;
@@ -362,6 +371,10 @@ impl Session {
                 return Err(exists(&known, &help));
             }
         }
+        let estates = match create.apart.as_deref() {
+            Some(apart) => estate::estates(apart, &create.plan).await?,
+            None => estate::estates(self, &create.plan).await?,
+        };
         let settings = self.settings();
         let reading = create.apart.as_deref().unwrap_or(self);
         let source = Source {
@@ -392,6 +405,7 @@ impl Session {
             query: create.query,
             created: refresh.at,
             context: create.context,
+            estates,
             refreshes: vec![refresh],
             last_failure: None,
         };
@@ -417,19 +431,23 @@ impl Session {
         let apart = apart(self, &manifest.context)?;
         let filled = async {
             let (plan, _) = planned(&apart, &manifest.statement).await?;
+            let estates = estate::estates(&apart, &plan).await?;
+            estate::check(&known, &estates)?;
             let source = Source {
                 session: &apart,
                 plan,
                 running: self.begin_with(&apart.settings()),
                 keeps_partial: settings.partial_refresh,
             };
-            fill(&writer, source, &manifest.statement, known.newest()).await
+            let filled = fill(&writer, source, &manifest.statement, known.newest()).await?;
+            Ok::<_, Error>((filled, estates))
         };
         let filled = filled.await;
         self.take_last(Some(&apart));
         match filled {
-            Ok((refresh, mut report)) => {
+            Ok(((refresh, mut report), estates)) => {
                 let rows = refresh.rows;
+                manifest.estates = estates;
                 manifest.push(refresh, settings.keep_refreshes);
                 writer.commit(&manifest)?;
                 report.elapsed = started.elapsed();
@@ -438,13 +456,16 @@ impl Session {
             }
             Err(problem) => {
                 let told = problem.diagnostic();
-                manifest.last_failure = Some(Failed {
-                    at: writer.store().now(),
-                    code: told.code.to_owned(),
-                    message: told.message,
-                });
-                // The failure is what has to be told; where it cannot be noted, it is told all the same.
-                let _ = writer.commit(&manifest);
+                // A session of another estate has no part in this one: nothing of it is noted.
+                if told.code != estate::OTHER_ESTATE {
+                    manifest.last_failure = Some(Failed {
+                        at: writer.store().now(),
+                        code: told.code.to_owned(),
+                        message: told.message,
+                    });
+                    // The failure is what has to be told; where it cannot be noted, it is told all the same.
+                    let _ = writer.commit(&manifest);
+                }
                 let note = manifest.newest().map(|newest| {
                     format!(
                         "`{name}` keeps its {} of {}",

@@ -6,6 +6,7 @@ mod catalog;
 mod door;
 mod hidden;
 mod info;
+mod missing;
 mod parameters;
 mod running;
 mod service;

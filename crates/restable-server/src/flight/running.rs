@@ -22,6 +22,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 
 use super::asked::{self, Asked};
+use super::missing::{Missing, told_at_the_end};
 use super::sessions::{Begun, Client};
 use super::status;
 
@@ -67,14 +68,22 @@ pub fn rows(
 ) -> Sent {
     let schema = planned.schema();
     let (give, take) = mpsc::channel(AHEAD);
+    let session = client.session();
+    let may_lack = session.settings().partial_results;
+    let missing = Missing::default();
     let work = give_all(
-        client.session(),
+        session,
         planned.plans,
         SchemaRef::clone(&schema),
         give.clone(),
+        missing.clone(),
     );
     computing.spawn(watched(client.begin(number), work, give));
-    encoded(schema, ReceiverStream::new(take).boxed())
+    let sent = encoded(schema, ReceiverStream::new(take).boxed());
+    match may_lack {
+        true => told_at_the_end(sent, missing),
+        false => sent,
+    }
 }
 
 /// Gives the rows of plans, one plan after the other, to whoever takes them.
@@ -83,6 +92,7 @@ fn give_all(
     plans: Vec<Prepared>,
     columns: SchemaRef,
     give: mpsc::Sender<Result<RecordBatch, FlightError>>,
+    missing: Missing,
 ) -> Asked<()> {
     async move {
         for plan in plans {
@@ -93,6 +103,7 @@ fn give_all(
                 let (back, batch) = asked::next(rows).await;
                 rows = back;
                 let Some(batch) = batch else {
+                    missing.take(&rows.report());
                     break;
                 };
                 if give.send(Ok(fit(&batch?, &columns)?)).await.is_err() {

@@ -12,7 +12,7 @@ use restable_engine::arrow::array::timezone::Tz;
 use restable_engine::arrow::datatypes::DataType;
 use restable_engine::parameters::Parameter;
 use restable_engine::sql::{self, Connection as Kept, Count, Discard, Parsed, Statement};
-use restable_engine::{Error, Outcome, Report, Rows, Session, pg_catalog};
+use restable_engine::{Error, Outcome, OwnTables, Report, Rows, Session, pg_catalog};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::runtime::Handle;
 use tokio::task::JoinSet;
@@ -89,7 +89,9 @@ pub struct Client<S> {
     statements: HashMap<String, Stored>,
     portals: HashMap<String, Portal>,
     transaction: Transaction,
-    savepoints: Vec<String>,
+    savepoints: Vec<(String, OwnTables)>,
+    /// What the session's own tables were when its transaction began.
+    before: OwnTables,
     reported: HashMap<&'static str, String>,
     /// An error is skipped up to the next Sync.
     skipping: bool,
@@ -107,6 +109,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
             portals: HashMap::new(),
             transaction: Transaction::Idle,
             savepoints: Vec::new(),
+            before: OwnTables::default(),
             reported: HashMap::new(),
             skipping: false,
         }
@@ -510,8 +513,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
         let told = |problem: Error| sqlstate::told(&problem, &portal.text);
         let planned = planned.map_err(told)?;
         let acts = planned.acts();
-        if acts && self.transaction != Transaction::Idle {
-            let problem = "a call that changes something cannot be undone by ROLLBACK, so that it stands in no transaction";
+        if (acts || planned.keeps()) && self.transaction != Transaction::Idle {
+            let problem = match acts {
+                true => {
+                    "a call that changes something cannot be undone by ROLLBACK, so that it stands in no transaction"
+                }
+                false => {
+                    "what is kept in the data directory cannot be undone by ROLLBACK, so that the statement stands in no transaction"
+                }
+            };
             return Err(Told {
                 hint: Some("leave the transaction first; drivers call it autocommit".to_owned()),
                 ..said("25001", problem)
@@ -519,7 +529,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
             .into());
         }
         // Rows of RETURNING are sent as they come; without, what counts is only how the targets ended.
-        let counted = acts && parsed.is_counted();
+        let counted = parsed.is_counted();
         let cancel = Arc::clone(&self.listed.cancel);
         cancel.begin();
         let session = Arc::clone(&self.session);
@@ -578,13 +588,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
                 checked.map_err(|problem| sqlstate::told(&problem, text))?;
                 if self.transaction == Transaction::Idle {
                     self.transaction = Transaction::Open;
+                    self.before = self.session.own_tables();
                 } else {
                     self.warn("25001", "there is a transaction already");
                 }
             }
             Kept::Commit | Kept::Rollback => {
+                // COMMIT of what failed is a ROLLBACK.
+                let undone =
+                    matches!(kept, Kept::Rollback) || self.transaction == Transaction::Failed;
                 if self.transaction == Transaction::Idle {
                     self.warn("25P01", "there is no transaction");
+                } else if undone {
+                    let before = std::mem::take(&mut self.before);
+                    let done = self.session.restore_own_tables(&before);
+                    done.map_err(|problem| sqlstate::told(&problem, text))?;
                 }
                 self.transaction = Transaction::Idle;
                 self.savepoints.clear();
@@ -592,14 +610,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
             }
             Kept::Savepoint(name) => {
                 self.in_transaction("SAVEPOINT")?;
-                self.savepoints.push(name.clone());
+                let now = self.session.own_tables();
+                self.savepoints.push((name.clone(), now));
             }
             Kept::Release(name) | Kept::RollbackTo(name) => {
                 self.in_transaction("a savepoint")?;
-                let Some(at) = self.savepoints.iter().rposition(|one| one == name) else {
+                let Some(at) = self.savepoints.iter().rposition(|(one, _)| one == name) else {
                     return Err(said("3B001", format!("there is no savepoint `{name}`")).into());
                 };
                 if matches!(kept, Kept::RollbackTo(_)) {
+                    let done = self.session.restore_own_tables(&self.savepoints[at].1);
+                    done.map_err(|problem| sqlstate::told(&problem, text))?;
                     self.savepoints.truncate(at + 1);
                     self.transaction = Transaction::Open;
                 } else {

@@ -54,7 +54,7 @@ fn of_diagnostic(diagnostic: &Diagnostic) -> &'static str {
         "R0406" | "R0407" => "54000",
         "R0331" => "42501",
         // Snapshots: no place for them, a name that is taken or none, a writer before, a time before all of them.
-        "R0340" => "55000",
+        "R0340" | "R0350" => "55000",
         "R0341" => "42P07",
         "R0342" => "42602",
         "R0343" => "55006",

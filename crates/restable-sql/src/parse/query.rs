@@ -1,6 +1,7 @@
 //! What the planner of queries does by itself, read by `sqlparser` as it is. Owns the list of what is let through, and
 //! the texts for what is not.
 
+use sqlparser::ast::helpers::stmt_create_table::CreateTableBuilder;
 use sqlparser::ast::{self, ObjectType};
 use sqlparser::tokenizer::Token;
 
@@ -73,10 +74,29 @@ pub(super) fn query(cursor: &mut Cursor<'_>) -> Result<Statement, Diagnostic> {
     let parsed = if cursor.sees("TABLE") {
         ast::Statement::Query(cursor.parser(|parser| parser.parse_query())?)
     } else {
-        cursor.parser(|parser| parser.parse_statement())?
+        cursor.parser(|parser| parser.parse_statement().map(made_of))?
     };
     admit(&start, &parsed)?;
     Ok(Statement::Query(Box::new(parsed)))
+}
+
+/// `SELECT … INTO [TEMP] t` is `CREATE [TEMP] TABLE t AS SELECT …`, as PostgreSQL has it.
+fn made_of(statement: ast::Statement) -> ast::Statement {
+    let ast::Statement::Query(mut query) = statement else {
+        return statement;
+    };
+    let into = match query.body.as_mut() {
+        ast::SetExpr::Select(select) => select.into.take(),
+        _ => None,
+    };
+    match into {
+        Some(into) => CreateTableBuilder::new(into.name)
+            .temporary(into.temporary)
+            .query(Some(query))
+            .build()
+            .into(),
+        None => ast::Statement::Query(query),
+    }
 }
 
 /// CREATE and PREPARE may hold whole statements in `sqlparser`; only the kinds that are accepted are given to it.
@@ -84,6 +104,7 @@ fn refused_kind(start: &Cursor<'_>) -> Option<Diagnostic> {
     let mut ahead = *start;
     if ahead.eat("CREATE") {
         let _ = ahead.eat_all(&["OR", "REPLACE"]);
+        let _ = ahead.eat_any(&["LOCAL", "GLOBAL"]);
         let _ = ahead.eat_any(&["TEMP", "TEMPORARY"]);
         if ["VIEW", "MATERIALIZED", "TABLE", "SCHEMA"]
             .iter()
