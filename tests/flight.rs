@@ -304,7 +304,7 @@ fn prepared_statements_take_values() {
             .iter()
             .map(|field| field.data_type())
             .collect();
-        assert_eq!(kinds, [&DataType::Utf8, &DataType::Utf8]);
+        assert_eq!(kinds, [&DataType::Utf8, &DataType::Int64]);
         let unbound = statement.execute().await.unwrap_err();
         assert_eq!(status(unbound).code(), Code::InvalidArgument);
         assert_eq!(rig.emulator.journal().len(), 0);

@@ -289,7 +289,7 @@ fn sessions_share_the_memory_of_the_server() {
     run(async {
         let rig = Rig::start("empty").await;
         let options = Options {
-            memory: Some(restable_engine::Memory::limited(64 << 10)),
+            memory: Some(restable_engine::Memory::limited(64 << 10).unwrap()),
             ..local()
         };
         let address = guarded_flight(&rig, options).await;

@@ -249,6 +249,12 @@ fn what_breaks_the_protocol_ends_only_its_own_connection() {
         for bytes in requests {
             let mut wire = Wire::connect(address).await;
             wire.0.write_all(bytes).await.unwrap();
+            let (kind, told) = wire.message().await.unwrap();
+            assert_eq!(kind, b'E', "{bytes:?}");
+            assert!(
+                String::from_utf8_lossy(&told).contains("FATAL"),
+                "{bytes:?}"
+            );
             assert!(wire.message().await.is_none(), "{bytes:?}");
         }
         assert_eq!(good.query("SELECT 1").await.unwrap().rows.len(), 1);

@@ -62,6 +62,8 @@ fn main() -> ExitCode {
 fn run(arguments: Arguments, environment: &Environment) -> Result<Exit> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
+        // Statements are planned on these threads.
+        .thread_stack_size(restable_engine::STACK)
         .build();
     let runtime = runtime.map_err(|problem| Error::Internal(format!("no runtime: {problem}")))?;
     let exit = runtime.block_on(async {

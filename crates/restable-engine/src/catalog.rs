@@ -13,7 +13,9 @@ use restable_spec::{Provider, Registry, Resource, Service};
 use restable_sql::Diagnostic;
 
 use crate::names::KnownTable;
+use crate::pg_catalog::PgCatalog;
 use crate::shared::Shared;
+use crate::snapshots::OwnSchema;
 use crate::statement::lock;
 use crate::table::{ResourceTable, Role, columns};
 use crate::{Error, Result, information_schema, views};
@@ -355,6 +357,37 @@ impl SchemaProvider for ServiceSchema {
     fn table_exist(&self, name: &str) -> bool {
         self.service()
             .is_some_and(|service| service.resource(name).is_some())
+    }
+}
+
+/// The catalog `restable`: what a user created, and what tells about everything.
+#[derive(Debug)]
+pub struct OwnCatalog {
+    own: Arc<OwnSchema>,
+    shared: Weak<Shared>,
+}
+
+impl OwnCatalog {
+    /// Over what the session created.
+    pub fn new(own: Arc<OwnSchema>, shared: Weak<Shared>) -> OwnCatalog {
+        OwnCatalog { own, shared }
+    }
+}
+
+impl CatalogProvider for OwnCatalog {
+    fn schema_names(&self) -> Vec<String> {
+        let names = [OWN_SCHEMA, "information_schema", "pg_catalog"];
+        names.map(str::to_owned).into()
+    }
+
+    fn schema(&self, name: &str) -> Option<Arc<dyn SchemaProvider>> {
+        let shared = Weak::clone(&self.shared);
+        Some(match name {
+            OWN_SCHEMA => Arc::clone(&self.own) as _,
+            "information_schema" => Arc::new(InformationSchema::new(shared)),
+            "pg_catalog" => Arc::new(PgCatalog::new(shared)),
+            _ => return None,
+        })
     }
 }
 

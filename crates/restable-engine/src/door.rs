@@ -8,6 +8,7 @@ use datafusion::common::{DataFusionError, Result as PlanResult};
 use datafusion::execution::memory_pool::{
     FairSpillPool, MemoryConsumer, MemoryLimit, MemoryPool, MemoryReservation, TrackConsumersPool,
 };
+use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use restable_sql::Diagnostic;
 
 use crate::Result;
@@ -122,24 +123,32 @@ fn listed() -> String {
 /// Memory that sessions share for sorting, grouping and joining. What does not fit goes to temporary files where it can,
 /// and ends the statement where it cannot.
 #[derive(Debug, Clone)]
-pub struct Memory(Arc<dyn MemoryPool>);
+pub struct Memory(Arc<RuntimeEnv>);
 
 impl Memory {
     /// So many bytes for all sessions that get a clone of this.
-    pub fn limited(bytes: usize) -> Memory {
-        Memory(pool(bytes))
+    pub fn limited(bytes: usize) -> Result<Memory> {
+        runtime(pool(bytes)).map(Memory)
     }
 
-    /// What a session may use: of this, and at most `limit` by itself.
-    pub(crate) fn of_session(&self, limit: Option<usize>) -> Arc<dyn MemoryPool> {
-        match limit {
-            None => Arc::clone(&self.0),
-            Some(bytes) => Arc::new(Both {
-                own: pool(bytes),
-                shared: Arc::clone(&self.0),
-            }),
-        }
+    /// The memory and files of sessions without a limit of their own.
+    pub(crate) fn runtime(&self) -> &Arc<RuntimeEnv> {
+        &self.0
     }
+
+    /// What a session may use that has a limit of its own: of this, and at most so many bytes by itself.
+    pub(crate) fn within(&self, bytes: usize) -> Arc<dyn MemoryPool> {
+        Arc::new(Both {
+            own: pool(bytes),
+            shared: Arc::clone(&self.0.memory_pool),
+        })
+    }
+}
+
+/// Memory of a pool, and files for what does not fit.
+pub(crate) fn runtime(pool: Arc<dyn MemoryPool>) -> Result<Arc<RuntimeEnv>> {
+    let runtime = RuntimeEnvBuilder::new().with_memory_pool(pool);
+    Ok(Arc::new(runtime.build()?))
 }
 
 /// A pool of so many bytes. What uses most is named when they do not suffice.

@@ -2,9 +2,10 @@
 //! which is opened when it is first needed.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use datafusion::execution::session_state::SessionState;
 use restable_http::{Client, Counters, Journal, TokioClock};
 use restable_spec::Registry;
 use tokio::sync::OnceCell;
@@ -13,6 +14,7 @@ use crate::acting::JournalPlace;
 use crate::audit::AuditLog;
 use crate::cache::Cache;
 use crate::door::Door;
+use crate::ground;
 use crate::memory::{Memory, MemoryPlace};
 use crate::pg_catalog::Relations;
 use crate::session::Session;
@@ -33,6 +35,8 @@ pub struct Engine {
     actions: Arc<Actions>,
     pub(crate) memory: Arc<Memory>,
     pub(crate) cache: Arc<Cache>,
+    /// What all sessions plan with.
+    common: Arc<OnceLock<Arc<SessionState>>>,
 }
 
 /// How actions are journaled.
@@ -58,6 +62,7 @@ impl Engine {
             counters: Arc::default(),
             audit: None,
             snapshots: None,
+            common: Arc::default(),
         }
     }
 
@@ -93,6 +98,15 @@ impl Engine {
             memory: Arc::new(Memory::new(place)),
             ..self
         }
+    }
+
+    /// What all sessions plan with; made when the first one begins.
+    pub(crate) fn common(&self) -> Result<Arc<SessionState>> {
+        if let Some(common) = self.common.get() {
+            return Ok(Arc::clone(common));
+        }
+        let made = Arc::new(ground::common(&self.registry)?);
+        Ok(Arc::clone(self.common.get_or_init(|| made)))
     }
 
     /// The journal of actions; it is opened, and made if need be, when it is first asked for.
@@ -157,11 +171,11 @@ impl Engine {
 
     /// A session with these settings.
     pub fn session(&self, settings: Settings) -> Result<Session> {
-        Session::new(self.clone(), settings, Door::default())
+        Session::new(self.clone(), Arc::new(settings), Door::default())
     }
 
     /// A session of a client that came through a door of its own.
-    pub fn session_of(&self, settings: Settings, door: Door) -> Result<Session> {
-        Session::new(self.clone(), settings, door)
+    pub fn session_of(&self, settings: impl Into<Arc<Settings>>, door: Door) -> Result<Session> {
+        Session::new(self.clone(), settings.into(), door)
     }
 }

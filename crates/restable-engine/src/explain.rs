@@ -268,7 +268,7 @@ pub(crate) async fn run(
     analyze: bool,
 ) -> Result<(Running, SendableRecordBatchStream)> {
     let running = Running(Arc::clone(&statement));
-    let mut state = session.shared().state();
+    let mut state = session.shared().ground.state();
     state.config_mut().set_extension(Arc::clone(&statement));
     state.mark_start_execution();
     let physical = on_deep_stack(async { state.create_physical_plan(&shown).await }).await??;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch, StringArray};
 use arrow::datatypes::{Field, Schema};
-use datafusion::catalog::{SchemaProvider as _, TableProvider};
+use datafusion::catalog::{CatalogProviderList as _, SchemaProvider as _, TableProvider};
 use restable_spec::{Resource, Service};
 
 use crate::catalog::{OWN_CATALOG, OWN_SCHEMA};
@@ -254,9 +254,8 @@ pub async fn columns_of<T>(
     full: &[String; 3],
     kind: fn(&Field) -> T,
 ) -> Result<Vec<(String, T)>> {
-    let state = shared.state();
-    let provider = state
-        .catalog_list()
+    let catalogs = shared.ground.catalogs();
+    let provider = catalogs
         .catalog(&full[0])
         .and_then(|catalog| catalog.schema(&full[1]))
         .ok_or_else(|| Error::internal(format!("the schema `{}.{}` is gone", full[0], full[1])))?

@@ -166,6 +166,11 @@ impl Rows {
         }))
     }
 
+    /// Whether nobody was called until now.
+    pub fn is_local(&self) -> bool {
+        self.statement.0.meter.totals().calls == 0
+    }
+
     /// What the statement cost until now; to be read after the last row.
     pub fn report(&self) -> Report {
         Report::of(&self.statement.0, self.count, self.started)

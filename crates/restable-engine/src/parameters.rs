@@ -5,11 +5,11 @@ use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use arrow::datatypes::{DataType, Field, SchemaRef, TimeUnit};
+use arrow::datatypes::{DataType, Field, IntervalUnit, SchemaRef, TimeUnit};
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::sql::sqlparser::ast::{
     Array, ArrayElemTypeDef, CastKind, DataType as SqlType, ExactNumberInfo, Expr, Ident,
-    SelectItem, SetExpr, Statement, TimezoneInfo, Value, Visit, Visitor,
+    LimitClause, Query, SelectItem, SetExpr, Statement, TimezoneInfo, Value, Visit, Visitor,
 };
 use restable_sql::Parsed;
 
@@ -166,6 +166,23 @@ impl Visitor for Written {
         }
         ControlFlow::Continue(())
     }
+
+    fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<()> {
+        let Some(LimitClause::LimitOffset { limit, offset, .. }) = &query.limit_clause else {
+            return ControlFlow::Continue(());
+        };
+        let counts = [limit.as_ref(), offset.as_ref().map(|offset| &offset.value)];
+        for expr in counts.into_iter().flatten() {
+            if let Expr::Value(value) = expr
+                && let Value::Placeholder(name) = &value.value
+                && let Ok(number) = name.trim_start_matches('$').parse::<usize>()
+                && let Some(at) = number.checked_sub(1)
+            {
+                self.0.insert(at, DataType::Int64);
+            }
+        }
+        ControlFlow::Continue(())
+    }
 }
 
 /// Which parameter an expression is, from 0.
@@ -184,7 +201,7 @@ fn place(expr: &Expr) -> Option<usize> {
 }
 
 /// The reverse of [`sql_type`], for the types that parameters are cast to.
-fn arrow_type(kind: &SqlType) -> Option<DataType> {
+pub(crate) fn arrow_type(kind: &SqlType) -> Option<DataType> {
     let zoned = |zone: &TimezoneInfo| match zone {
         TimezoneInfo::WithTimeZone | TimezoneInfo::Tz => Some("+00:00".into()),
         TimezoneInfo::None | TimezoneInfo::WithoutTimeZone => None,
@@ -200,6 +217,11 @@ fn arrow_type(kind: &SqlType) -> Option<DataType> {
         }
         SqlType::Text | SqlType::Varchar(_) | SqlType::JSON | SqlType::JSONB => DataType::Utf8,
         SqlType::Date => DataType::Date32,
+        SqlType::Time(_, TimezoneInfo::None | TimezoneInfo::WithoutTimeZone) => {
+            DataType::Time64(TimeUnit::Nanosecond)
+        }
+        SqlType::Interval { .. } => DataType::Interval(IntervalUnit::MonthDayNano),
+        SqlType::Bytea => DataType::Binary,
         SqlType::Timestamp(_, zone) => DataType::Timestamp(TimeUnit::Nanosecond, zoned(zone)),
         SqlType::Decimal(_) | SqlType::Numeric(_) => DataType::Decimal128(38, 10),
         SqlType::Array(ArrayElemTypeDef::SquareBracket(item, _)) => {
@@ -315,6 +337,8 @@ fn literal(kind: &DataType, text: &str) -> Expr {
             Expr::Value(Value::Number(text.to_owned(), false).into())
         }
         DataType::Utf8 | DataType::Null => Expr::Value(quoted().into()),
+        // The digits of its bytes: as text they would be the bytes themselves.
+        DataType::Binary => Expr::Value(Value::HexStringLiteral(text.to_owned()).into()),
         kind => match sql_type(kind) {
             Some(kind) => cast(quoted(), kind),
             None => Expr::Value(quoted().into()),

@@ -1,6 +1,9 @@
 //! From a statement of DataFusion's to its plan: values for placeholders, names, the dialect; on a thread whose stack is deep enough for
 //! deep statements. And what is said of a statement that creates or drops something.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::task::Poll;
+
 use datafusion::logical_expr::{DdlStatement, LogicalPlan};
 use datafusion::sql::sqlparser::ast;
 
@@ -19,31 +22,35 @@ pub(crate) async fn plan_given(
     dialect::json_casts(&mut statement);
     let names = names::rewrite(&mut statement, shared)?;
     parameters::tell_apart(&mut statement);
-    let state = shared.state();
     let statement = datafusion::sql::parser::Statement::Statement(Box::new(statement));
-    let plan = state
-        .statement_to_plan(statement)
+    let plan = shared
+        .ground
+        .plan(statement)
         .await
         .and_then(dialect::prepared)
         .map_err(|problem| Error::planned(problem, &names))?;
     Ok((plan, names))
 }
 
-/// Runs a future that does no I/O on a thread with a deep stack.
+/// The stack that a thread should have on which statements are planned: deep ones go deep. One that has less gets it for each
+/// statement, which costs more than planning a short one does.
+pub const STACK: usize = 64 << 20;
+
+/// Runs a future that does no I/O on a deep stack.
 pub(crate) async fn on_deep_stack<T: Send>(work: impl Future<Output = T> + Send) -> Result<T> {
-    // The stack that this begins on is no deep one, and each step below would hold the whole of it.
-    let work = Box::pin(work);
-    std::thread::scope(|scope| {
-        let thread = std::thread::Builder::new()
-            .name("planner".to_owned())
-            .stack_size(64 << 20);
-        let planner = thread
-            .spawn_scoped(scope, || futures::executor::block_on(work))
-            .map_err(|problem| Error::internal(format!("no thread for planning: {problem}")))?;
-        planner
-            .join()
-            .map_err(|_| Error::internal("planning broke off"))
+    // The stack that this begins on may be no deep one, and each step below would hold the whole of it.
+    let mut work = Box::pin(work);
+    std::future::poll_fn(|context| {
+        let step = || work.as_mut().poll(context);
+        let step = || stacker::maybe_grow(STACK / 2, STACK, step);
+        // A fault of the planner ends its statement only.
+        match catch_unwind(AssertUnwindSafe(step)) {
+            Ok(Poll::Pending) => Poll::Pending,
+            Ok(Poll::Ready(done)) => Poll::Ready(Ok(done)),
+            Err(_) => Poll::Ready(Err(Error::internal("planning broke off"))),
+        }
     })
+    .await
 }
 
 pub(crate) fn describe_ddl(plan: &LogicalPlan) -> String {

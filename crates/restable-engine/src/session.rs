@@ -7,44 +7,38 @@ use std::time::Instant;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, SchemaRef};
-use datafusion::catalog::{CatalogProvider, MemoryCatalogProvider, SchemaProvider as _};
-use datafusion::common::config::ConfigNonZeroUsize;
-use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
-use datafusion::execution::{SessionStateBuilder, SessionStateDefaults};
+use datafusion::catalog::SchemaProvider as _;
 use datafusion::logical_expr::{DdlStatement, LogicalPlan, LogicalPlanBuilder};
-use datafusion::optimizer::Analyzer;
-use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 use datafusion::physical_plan::execute_stream;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
-use datafusion::prelude::{SessionConfig, SessionContext};
+use datafusion::prelude::SessionContext;
 use datafusion::sql::sqlparser::ast;
 use restable_http::Hourly;
 use restable_spec::Registry;
 use restable_sql::{Diagnostic, Parsed};
 
 use crate::acting::{self, Access, Acting, Attendant};
-use crate::catalog::{Current, InformationSchema, OWN_CATALOG, OWN_SCHEMA, ProviderCatalog};
-use crate::dialect::{Comparisons, InputsChecked, JsonPlanner};
-use crate::door::{self, Door, Memory, Reach};
+use crate::catalog::{Current, OWN_SCHEMA, OwnCatalog, ProviderCatalog};
+use crate::door::{Door, Memory, Reach};
 use crate::engine::Engine;
 use crate::explain::Forecast;
+use crate::ground::{Catalogs, Ground, apply_memory};
 use crate::identity::Spellings;
-use crate::json_columns::{self, JsonPathsScanned};
 use crate::locate::located;
 use crate::names::{self, Names};
-use crate::narrowing::{self, Narrowing};
-use crate::once::wants::SharedCalls;
+use crate::narrowing;
 use crate::outcome::{Outcome, Report, Rows, headed};
 use crate::own_rows::Appending;
 use crate::parameters::{self, Given, Parameter};
-use crate::pg_catalog::{self, Client, PgCatalog, Postgres, Variable};
+use crate::pg_catalog::{Client, Postgres, Variable};
 use crate::planning::{describe_ddl, on_deep_stack, plan_given, spaced};
-use crate::prompt::{PromptFilters, may_stop_early};
+use crate::prepared::{self, Queries};
+use crate::prompt::may_stop_early;
 use crate::settings::{Origin, Settings};
 use crate::shared::{Shared, keep_names};
 use crate::snapshots::{Keeping, OwnSchema};
 use crate::statement::{Ended, Kept, Running, Statement, lock};
-use crate::{Error, Result, explain, functions, placeholders, show};
+use crate::{Error, Result, explain, placeholders, show};
 
 /// One user's session.
 #[derive(Debug)]
@@ -53,10 +47,10 @@ pub struct Session {
     pub(crate) user: Option<String>,
     pub(crate) reach: Reach,
     pub(crate) memory: Option<Memory>,
-    pub(crate) postgres: Option<RwLock<Postgres>>,
+    pub(crate) postgres: Option<RwLock<Arc<Postgres>>>,
     shared: Arc<Shared>,
-    settings: RwLock<Settings>,
-    initial: Settings,
+    settings: RwLock<Arc<Settings>>,
+    initial: Arc<Settings>,
     spellings: Arc<Spellings>,
     variables: RwLock<HashMap<String, String>>,
     access: RwLock<Access>,
@@ -64,6 +58,8 @@ pub struct Session {
     /// What the statements of an hour may call.
     hourly: Arc<Hourly>,
     pub(crate) last: Mutex<Option<Arc<Statement>>>,
+    /// What PREPARE gave a name.
+    queries: Queries,
 }
 
 /// A statement that is ready to run. Nothing was sent for it.
@@ -91,6 +87,8 @@ enum Action {
     Postgres(Vec<Variable>),
     Keep(Box<Keeping>),
     Append(Box<Appending>),
+    /// A query that gets a name.
+    Prepare(String, Box<Parsed>),
 }
 
 impl Prepared {
@@ -115,7 +113,8 @@ impl Prepared {
             | Action::Set(..)
             | Action::Reset(_)
             | Action::Postgres(_)
-            | Action::Keep(_) => None,
+            | Action::Keep(_)
+            | Action::Prepare(..) => None,
         }
     }
 
@@ -153,106 +152,49 @@ impl Prepared {
 }
 
 impl Session {
-    pub(crate) fn new(engine: Engine, settings: Settings, door: Door) -> Result<Session> {
-        let mut config = SessionConfig::new()
-            .with_information_schema(false)
-            .with_round_robin_repartition(false)
-            .with_default_catalog_and_schema(OWN_CATALOG, OWN_SCHEMA)
-            .with_create_default_catalog_and_schema(false);
-        config.options_mut().sql_parser.enable_ident_normalization = false;
-        config.options_mut().sql_parser.collect_spans = true;
-        // Without a zone of its own `timestamptz` would have none at all.
-        config.options_mut().execution.time_zone = Some("+00:00".to_owned());
-        // A number that is written exactly stays exact: 20 digits are no float.
-        config.options_mut().sql_parser.parse_float_as_decimal = true;
-        config.options_mut().sql_parser.dialect = datafusion::common::config::Dialect::PostgreSQL;
-        config.options_mut().explain.logical_plan_only = false;
-        config.options_mut().explain.show_schema = false;
-        size_batches(&settings, &mut config);
-        for (name, value) in door.options.iter() {
-            config.options_mut().set(name, value)?;
-        }
-        let mut analyzer = Analyzer::new();
-        // Before DataFusion's own rules: a literal keeps its type until the comparison is understood.
-        analyzer.rules.insert(0, Arc::new(Comparisons));
-        // Before DataFusion's own planners, which refuse a path into text.
-        let mut planners: Vec<Arc<dyn datafusion::logical_expr::planner::ExprPlanner>> =
-            vec![Arc::new(JsonPlanner)];
-        planners.extend(SessionStateDefaults::default_expr_planners());
-        let mut optimizer = PhysicalOptimizer::new();
-        optimizer.rules.insert(0, Arc::new(JsonPathsScanned));
-        let mut chosen = optimizer.rules.iter();
-        let chosen = chosen.position(|rule| rule.name() == "join_selection");
-        let narrowing = Arc::new(Narrowing::new(Arc::clone(&engine.registry)));
-        optimizer
-            .rules
-            .insert(chosen.map_or(0, |at| at + 1), narrowing);
-        optimizer.rules.push(Arc::new(PromptFilters));
-        optimizer.rules.push(Arc::new(SharedCalls {
-            registry: Arc::clone(&engine.registry),
-        }));
-        let own_catalog = Arc::new(MemoryCatalogProvider::new());
+    pub(crate) fn new(engine: Engine, settings: Arc<Settings>, door: Door) -> Result<Session> {
         let own = Arc::new(OwnSchema::new(engine.snapshots.clone()));
-        let mut state = SessionStateBuilder::new()
-            .with_config(config)
-            .with_runtime_env(runtime(&settings, door.memory.as_ref())?)
-            .with_default_features()
-            .with_expr_planners(planners)
-            .with_analyzer_rules(analyzer.rules)
-            .with_query_planner(Arc::new(InputsChecked))
-            .with_optimizer_rules(json_columns::logical_rules())
-            .with_physical_optimizer_rules(optimizer.rules)
-            .build();
-        {
-            use datafusion::execution::FunctionRegistry as _;
-            for function in functions::all()
-                .into_iter()
-                .chain(pg_catalog::functions::all())
-            {
-                state.register_udf(function)?;
+        let common = engine.common()?;
+        let shared = Arc::new_cyclic(|this: &Weak<Shared>| {
+            let providers = engine.registry.providers().map(|provider| {
+                let catalog = ProviderCatalog::new(Arc::clone(provider), Weak::clone(this));
+                (provider.name.clone(), Arc::new(catalog) as _)
+            });
+            let catalogs = Catalogs::new(
+                Arc::new(OwnCatalog::new(Arc::clone(&own), Weak::clone(this))),
+                providers.collect(),
+            );
+            Shared {
+                registry: Arc::clone(&engine.registry),
+                current: RwLock::default(),
+                tables: Mutex::default(),
+                own,
+                search: RwLock::default(),
+                relations: Arc::clone(&engine.relations),
+                client: door.postgres.as_ref().map(|postgres| Client {
+                    user: postgres.user.clone(),
+                    database: postgres.database.clone(),
+                }),
+                ground: Ground::new(common, catalogs),
+                this: Weak::clone(this),
             }
-        }
-        own_catalog.register_schema(OWN_SCHEMA, Arc::clone(&own) as _)?;
-        let shared = Arc::new_cyclic(|this: &Weak<Shared>| Shared {
-            registry: Arc::clone(&engine.registry),
-            current: RwLock::default(),
-            tables: Mutex::default(),
-            own,
-            search: RwLock::default(),
-            relations: Arc::clone(&engine.relations),
-            client: door.postgres.as_ref().map(|postgres| Client {
-                user: postgres.user.clone(),
-                database: postgres.database.clone(),
-            }),
-            state: RwLock::new(state.clone()),
-            this: Weak::clone(this),
         });
-        own_catalog.register_schema(
-            "information_schema",
-            Arc::new(InformationSchema::new(Arc::downgrade(&shared))),
-        )?;
-        own_catalog.register_schema(
-            "pg_catalog",
-            Arc::new(PgCatalog::new(Arc::downgrade(&shared))),
-        )?;
-        state
-            .catalog_list()
-            .register_catalog(OWN_CATALOG.to_owned(), own_catalog);
-        for provider in engine.registry.providers() {
-            let catalog = ProviderCatalog::new(Arc::clone(provider), Arc::downgrade(&shared));
-            state
-                .catalog_list()
-                .register_catalog(provider.name.clone(), Arc::new(catalog));
-        }
+        shared.ground.configure(|config| {
+            for (name, value) in door.options.iter() {
+                config.options_mut().set(name, value)?;
+            }
+            Ok::<(), Error>(())
+        })?;
+        apply_memory(&engine, &shared.ground, &settings, door.memory.as_ref())?;
         let hourly = Arc::new(Hourly::new(settings.max_calls_per_hour.unwrap_or(u64::MAX)));
         Ok(Session {
             engine,
             user: door.user,
             reach: door.reach,
             memory: door.memory,
-            postgres: door.postgres.map(RwLock::new),
+            postgres: door.postgres.map(Arc::new).map(RwLock::new),
             shared,
-            initial: settings.clone(),
+            initial: Arc::clone(&settings),
             settings: RwLock::new(settings),
             spellings: Arc::default(),
             variables: RwLock::default(),
@@ -260,6 +202,7 @@ impl Session {
             attendant: RwLock::default(),
             hourly,
             last: Mutex::default(),
+            queries: Queries::default(),
         })
     }
 
@@ -315,11 +258,13 @@ impl Session {
     }
 
     /// The settings as they stand.
-    pub fn settings(&self) -> Settings {
-        self.settings
-            .read()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
-            .clone()
+    pub fn settings(&self) -> Arc<Settings> {
+        Arc::clone(
+            &self
+                .settings
+                .read()
+                .unwrap_or_else(std::sync::PoisonError::into_inner),
+        )
     }
 
     /// Changes a setting, as `SET` does.
@@ -328,13 +273,29 @@ impl Session {
             .settings
             .write()
             .unwrap_or_else(std::sync::PoisonError::into_inner);
-        let mut changed = settings.clone();
+        let mut changed = (**settings).clone();
         changed.set(name, value, origin)?;
         self.within_start(&changed)?;
         let an_hour = changed.max_calls_per_hour.unwrap_or(u64::MAX);
         self.hourly.allow(an_hour);
-        *settings = changed;
+        *settings = Arc::new(changed);
         Ok(())
+    }
+
+    /// Takes all settings from a time at which they were allowed.
+    pub(crate) fn replace_settings(&self, settings: Arc<Settings>) -> Result<()> {
+        let an_hour = settings.max_calls_per_hour.unwrap_or(u64::MAX);
+        self.hourly.allow(an_hour);
+        *self
+            .settings
+            .write()
+            .unwrap_or_else(std::sync::PoisonError::into_inner) = settings;
+        self.apply_memory_limit()
+    }
+
+    /// Forgets a prepared query, or all; whether there was one.
+    pub fn deallocate(&self, name: Option<&str>) -> bool {
+        self.queries.forget(name)
     }
 
     /// The clients were made for so many calls at once as the session began with: a statement may ask for fewer. And whoever gave a session
@@ -434,7 +395,27 @@ impl Session {
             return quiet(Action::Keep(Box::new(keeping)));
         }
         match statement {
-            Sql::Query(statement) => self.plan((**statement).clone(), given).await,
+            Sql::Query(statement) => match &**statement {
+                ast::Statement::Prepare { name, .. } => quiet(Action::Prepare(
+                    prepared::name(name),
+                    Box::new(parsed.clone()),
+                )),
+                ast::Statement::Execute {
+                    name: Some(name),
+                    parameters,
+                    ..
+                } => {
+                    let name = name.0.last().and_then(|part| part.as_ident());
+                    let name = name.map(prepared::name).unwrap_or_default();
+                    let query = self.queries.find(&name)?;
+                    let given = Given {
+                        positional: query.values(parameters)?,
+                        ..given.clone()
+                    };
+                    Box::pin(self.prepare_here(&query.parsed, &given)).await
+                }
+                _ => self.plan((**statement).clone(), given).await,
+            },
             Sql::Explain(explain) => match &*explain.statement {
                 Sql::Query(statement) => {
                     let Prepared {
@@ -511,7 +492,7 @@ impl Session {
                 if set.key.contains('.') {
                     self.reach.check_option(&set.key)?;
                 } else {
-                    let mut tried = self.settings();
+                    let mut tried = (*self.settings()).clone();
                     tried
                         .set(&set.key, &value, Origin::Statement)
                         .map_err(|problem| problem.at(set.value_span))?;
@@ -583,30 +564,24 @@ impl Session {
                 .unwrap_or_else(std::sync::PoisonError::into_inner);
             match key {
                 None => {
-                    *settings = self.initial.clone();
+                    *settings = Arc::clone(&self.initial);
                     self.reset_postgres();
                 }
                 Some(key) => {
-                    settings.set(key, &self.initial.value(key)?, self.initial.origin(key))?
+                    let (value, origin) = (self.initial.value(key)?, self.initial.origin(key));
+                    Arc::make_mut(&mut settings).set(key, &value, origin)?;
                 }
             }
+            let an_hour = settings.max_calls_per_hour.unwrap_or(u64::MAX);
+            self.hourly.allow(an_hour);
         }
         self.apply_memory_limit()
     }
 
     /// Gives the session the memory that its settings allow.
     fn apply_memory_limit(&self) -> Result<()> {
-        let runtime = runtime(&self.settings(), self.memory.as_ref())?;
-        let mut state = self
-            .shared
-            .state
-            .write()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        *state = SessionStateBuilder::new_from_existing(state.clone())
-            .with_runtime_env(runtime)
-            .build();
-        size_batches(&self.settings(), state.config_mut());
-        Ok(())
+        let (settings, memory) = (self.settings(), self.memory.as_ref());
+        apply_memory(&self.engine, &self.shared.ground, &settings, memory)
     }
 
     pub(crate) fn variable(&self, name: &str) -> Result<String> {
@@ -719,12 +694,6 @@ impl Session {
             names,
             source,
         } = prepared;
-        if !matches!(
-            action,
-            Action::Plan(_) | Action::Explain { .. } | Action::Act(_) | Action::Rows(_)
-        ) {
-            statement.ended(Ended::Done);
-        }
         let plan = match action {
             Action::Plan(plan) => *plan,
             Action::Explain {
@@ -778,18 +747,16 @@ impl Session {
                     .current
                     .write()
                     .unwrap_or_else(std::sync::PoisonError::into_inner) = current;
+                statement.ended(Ended::Done);
                 return Ok(Outcome::Done {
                     message,
                     report: None,
                 });
             }
             Action::Set(key, value) if key.contains('.') => {
-                let mut state = self
-                    .shared
-                    .state
-                    .write()
-                    .unwrap_or_else(std::sync::PoisonError::into_inner);
-                state.config_mut().options_mut().set(&key, &value)?;
+                let ground = &self.shared.ground;
+                ground.configure(|config| config.options_mut().set(&key, &value))?;
+                statement.ended(Ended::Done);
                 return Ok(Outcome::Done {
                     message: format!("{key} = {value}"),
                     report: None,
@@ -798,6 +765,7 @@ impl Session {
             Action::Set(key, value) => {
                 self.set(&key, &value, Origin::Statement)?;
                 self.apply_memory_limit()?;
+                statement.ended(Ended::Done);
                 return Ok(Outcome::Done {
                     message: format!("{key} = {value}"),
                     report: None,
@@ -806,14 +774,26 @@ impl Session {
             Action::Keep(keeping) => {
                 let told = source.clone();
                 let outcome = self.run_keeping(*keeping, started).await;
+                if outcome.is_ok() {
+                    statement.ended(Ended::Done);
+                }
                 return outcome.map_err(|problem| {
                     told.iter()
                         .fold(problem, |problem, parsed| located(problem, parsed))
                 });
             }
             Action::Append(_) => return Err(Error::internal("rows were appended before")),
+            Action::Prepare(name, parsed) => {
+                self.queries.keep(&name, &parsed)?;
+                statement.ended(Ended::Done);
+                return Ok(Outcome::Done {
+                    message: format!("query `{name}` prepared"),
+                    report: None,
+                });
+            }
             Action::Postgres(variables) => {
                 let message = self.apply_postgres(variables)?;
+                statement.ended(Ended::Done);
                 return Ok(Outcome::Done {
                     message,
                     report: None,
@@ -821,6 +801,7 @@ impl Session {
             }
             Action::Reset(key) => {
                 self.reset(key.as_deref())?;
+                statement.ended(Ended::Done);
                 let done = |key| format!("{key} reset");
                 let message = key.map_or_else(|| "settings reset".to_owned(), done);
                 return Ok(Outcome::Done {
@@ -832,12 +813,11 @@ impl Session {
         *lock(&self.last) = Some(Arc::clone(&statement));
         // Whichever way this is left, the calls of the statement end with it.
         let running = Running(Arc::clone(&statement));
-        let mut state = self.shared.state();
-        state.config_mut().set_extension(Arc::clone(&statement));
-        // `now()` is the time at which the statement began.
-        state.mark_start_execution();
         if matches!(plan, LogicalPlan::Ddl(_) | LogicalPlan::Statement(_)) {
             let message = describe_ddl(&plan);
+            let mut state = self.shared.ground.state();
+            state.config_mut().set_extension(Arc::clone(&statement));
+            state.mark_start_execution();
             let context = SessionContext::new_with_state(state);
             let done = async { context.execute_logical_plan(plan).await?.collect().await };
             let done = match statement.deadline {
@@ -852,7 +832,8 @@ impl Session {
             let report = (report.calls > 0).then_some(report);
             return Ok(Outcome::Done { message, report });
         }
-        let physical = on_deep_stack(async { state.create_physical_plan(&plan).await }).await?;
+        let planning = self.shared.ground.planning_of(&statement);
+        let physical = on_deep_stack(planning.physical(&plan)).await?;
         let physical = physical.map_err(|problem| {
             let problem = Error::planned(problem, &names);
             source
@@ -870,7 +851,7 @@ impl Session {
             running.0.read_ahead();
         }
         explain::allowed(&statement, &physical)?;
-        let stream = execute_stream(physical, state.task_ctx())?;
+        let stream = execute_stream(physical, planning.task())?;
         Ok(Outcome::Rows(Rows::new(
             stream, &names, running, started, source,
         )))
@@ -886,8 +867,8 @@ impl Session {
             LogicalPlan::Ddl(_) | LogicalPlan::Statement(_) => return Ok(None),
             query => query,
         };
-        let state = self.shared.state();
-        let physical = on_deep_stack(async { state.create_physical_plan(plan).await }).await??;
+        let planning = self.shared.ground.planning();
+        let physical = on_deep_stack(planning.physical(plan)).await??;
         narrowing::check(&physical)?;
         explain::forecast(&self.begin_statement(), &physical).map(Some)
     }
@@ -930,38 +911,6 @@ impl Session {
     pub(crate) fn shared(&self) -> &Arc<Shared> {
         &self.shared
     }
-}
-
-/// Under a limit of memory, sorting holds a batch of each file that it merges, and keeps a part of the memory back to begin merging
-/// with: both have to be small beside the limit, and rows with JSON are large.
-fn size_batches(settings: &Settings, config: &mut SessionConfig) {
-    const KEPT_BACK: usize = 10 << 20;
-    const ROWS: usize = 8192;
-    const ROW_BYTES: usize = 2 << 10;
-    let execution = &mut config.options_mut().execution;
-    let (rows, kept_back) = match settings.memory_limit {
-        None => (ROWS, KEPT_BACK),
-        Some(limit) => (limit / 64 / ROW_BYTES, limit / 8),
-    };
-    if let Ok(rows) = ConfigNonZeroUsize::try_new(rows.clamp(64, ROWS)) {
-        execution.batch_size = rows;
-    }
-    execution.sort_spill_reservation_bytes = kept_back.min(KEPT_BACK);
-}
-
-/// The memory and files that DataFusion may use.
-fn runtime(settings: &Settings, shared: Option<&Memory>) -> Result<Arc<RuntimeEnv>> {
-    let own = settings.memory_limit;
-    let pool = match shared {
-        Some(memory) => Some(memory.of_session(own)),
-        None => own.map(door::pool),
-    };
-    let runtime = RuntimeEnvBuilder::new();
-    let runtime = match pool {
-        Some(pool) => runtime.with_memory_pool(pool),
-        None => runtime,
-    };
-    Ok(Arc::new(runtime.build()?))
 }
 
 /// Convenience for embedders: the whole answer of one statement, with its report.

@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex, RwLock, Weak};
 use datafusion::catalog::TableProvider;
 use datafusion::common::Column;
 use datafusion::common::metadata::FieldMetadata;
-use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::{DdlStatement, Expr, LogicalPlan, LogicalPlanBuilder};
 use datafusion::sql::sqlparser::ast::TableVersion;
 use futures::FutureExt as _;
@@ -15,6 +14,7 @@ use restable_spec::names::fold;
 
 use crate::catalog::{self, Current, Directory, OWN_CATALOG, OWN_SCHEMA};
 use crate::functions::{NAME_METADATA, SCAN_METADATA};
+use crate::ground::Ground;
 use crate::names::{KnownTable, Names, Resolver};
 use crate::outcome::headed;
 use crate::snapshots::{self, OwnSchema};
@@ -32,18 +32,11 @@ pub struct Shared {
     pub(crate) relations: Arc<crate::pg_catalog::Relations>,
     /// Who asks, if it is a client of PostgreSQL.
     pub(crate) client: Option<crate::pg_catalog::Client>,
-    pub(crate) state: RwLock<SessionState>,
+    pub(crate) ground: Ground,
     pub(crate) this: Weak<Shared>,
 }
 
 impl Shared {
-    pub(crate) fn state(&self) -> SessionState {
-        self.state
-            .read()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
-            .clone()
-    }
-
     /// The schemas in which a client of PostgreSQL looks for bare names.
     pub(crate) fn search_path(&self) -> Vec<String> {
         self.search
@@ -167,17 +160,9 @@ impl Resolver for Shared {
                 "SHOW PROVIDERS",
             ));
         }
-        if let [name] = parts
-            && directory.current.service.is_none()
-            && let Some(provider) = &directory.current.provider
-        {
-            for schema in self.search_path() {
-                let provider = directory.provider(Some(provider))?;
-                let service = provider.service(&schema)?;
-                if service.is_some_and(|service| service.resource(name).is_some()) {
-                    return self.resolve(&[provider.name.clone(), schema, name.clone()]);
-                }
-            }
+        let found = self.searched(parts)?;
+        if found.len() != parts.len() {
+            return self.resolve(&found);
         }
         if parts.len() == 1 && directory.current.service.is_none() {
             return Err(directory.unknown_bare(&parts[0]));
@@ -206,6 +191,24 @@ impl Resolver for Shared {
 }
 
 impl Shared {
+    /// The whole name of a table that is named alone and stands in the search path; any other name as it is.
+    pub(crate) fn searched(&self, parts: &[String]) -> Result<Vec<String>> {
+        let directory = self.directory();
+        if let [name] = parts
+            && directory.current.service.is_none()
+            && let Some(provider) = &directory.current.provider
+        {
+            for schema in self.search_path() {
+                let provider = directory.provider(Some(provider))?;
+                let service = provider.service(&schema)?;
+                if service.is_some_and(|service| service.resource(name).is_some()) {
+                    return Ok(vec![provider.name.clone(), schema, name.clone()]);
+                }
+            }
+        }
+        Ok(parts.to_vec())
+    }
+
     /// What a user made, with the columns that it has.
     pub(crate) fn own_table(&self, full: [String; 3]) -> Result<KnownTable> {
         use datafusion::catalog::SchemaProvider as _;

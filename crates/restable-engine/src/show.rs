@@ -202,7 +202,7 @@ pub async fn show(session: &Session, request: &Show) -> Result<RecordBatch> {
         ShowObject::MaterializedViews => snapshots::listed(session.shared(), &like),
         ShowObject::Columns(name) => describe_table(session, &written(name), extended).await,
         ShowObject::Functions => {
-            let state = session.shared().state();
+            let state = session.shared().ground.functions();
             let mut names: Vec<(String, &str)> = state
                 .scalar_functions()
                 .keys()
@@ -322,8 +322,8 @@ pub async fn show(session: &Session, request: &Show) -> Result<RecordBatch> {
             let value = match session.settings().value(name) {
                 Ok(value) => value,
                 Err(problem) => {
-                    let state = session.shared().state();
-                    let entries = state.config().options().entries();
+                    let config = session.shared().ground.config();
+                    let entries = config.options().entries();
                     entries
                         .into_iter()
                         .find(|entry| entry.key == *name)

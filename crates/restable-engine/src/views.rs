@@ -60,12 +60,8 @@ pub async fn table(
     let mut statement = parse(resource)?;
     let names = names::rewrite(&mut statement, shared.as_ref())?;
     let headings = written(&names, resource)?;
-    let state = shared.state();
-    let plan = state
-        .statement_to_plan(datafusion::sql::parser::Statement::Statement(Box::new(
-            statement,
-        )))
-        .await?;
+    let statement = datafusion::sql::parser::Statement::Statement(Box::new(statement));
+    let plan = shared.ground.plan(statement).await?;
     let columns: Vec<Expr> = plan
         .schema()
         .iter()

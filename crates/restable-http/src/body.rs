@@ -57,6 +57,7 @@ pub(crate) async fn read(
     let announced = length(&response.headers);
     let mut sink = Sink::of(&response.headers, cap, announced)?;
     let mut wire = 0;
+    let mut whole = None;
     loop {
         let Some(piece) = within(clock, silence, response.body.next()).await else {
             return Err(BodyFault::TimedOut);
@@ -66,7 +67,13 @@ pub(crate) async fn read(
             Some(Ok(piece)) => piece,
             Some(Err(error)) => return Err(BodyFault::Broken(error)),
         };
+        let first = wire == 0;
         wire += piece.len() as u64;
+        if first && sink.is_plain() && announced == Some(wire) && piece.len() <= cap {
+            // It is the body as it stands: there is nothing to gather.
+            whole = Some(piece);
+            continue;
+        }
         if let Err(error) = sink.write(&piece) {
             return match (sink.is_full(), at_cap) {
                 (true, AtCap::Cut) => Ok(Body {
@@ -87,6 +94,9 @@ pub(crate) async fn read(
             Breakage::Interrupted,
             message,
         )));
+    }
+    if let Some(bytes) = whole {
+        return Ok(Body { bytes, wire });
     }
     let bytes = match sink.finish() {
         Ok(bytes) => bytes,
@@ -149,7 +159,8 @@ impl Sink {
     fn of(headers: &HeaderMap, cap: usize, announced: Option<u64>) -> Result<Self, BodyFault> {
         let reserve = announced.unwrap_or(0).min(RESERVE).min(cap as u64);
         let capped = Capped {
-            bytes: Vec::with_capacity(usize::try_from(reserve).unwrap_or(0)),
+            bytes: Vec::new(),
+            reserve: usize::try_from(reserve).unwrap_or(0),
             cap,
             full: false,
         };
@@ -170,6 +181,10 @@ impl Sink {
             Sink::Plain(capped) => capped.write_all(piece),
             Sink::Gzip(decoder) => decoder.write_all(piece),
         }
+    }
+
+    fn is_plain(&self) -> bool {
+        matches!(self, Sink::Plain(_))
     }
 
     fn is_full(&self) -> bool {
@@ -206,12 +221,15 @@ impl Sink {
 /// A buffer that fails before it grows beyond its cap: a compressed piece may unfold to a thousand times its size.
 struct Capped {
     bytes: Vec<u8>,
+    /// So much is expected.
+    reserve: usize,
     cap: usize,
     full: bool,
 }
 
 impl Write for Capped {
     fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
+        self.bytes.reserve(std::mem::take(&mut self.reserve));
         if self.bytes.len() + piece.len() > self.cap {
             self.full = true;
             let room = self.cap - self.bytes.len();

@@ -484,6 +484,10 @@ impl<P, R> Walk<P, R> {
         let asked = answer.url.clone();
         let ahead = peek(&answer.body).and_then(|next| trail.ahead(&asked, &next));
         let begun = ahead.map(|url| Begun::new(&client, &ask, url, &context));
+        if begun.is_some() {
+            // Reading a page takes a thread for as long as it lasts, and what was begun waits for this one: it has its turn first.
+            tokio::task::yield_now().await;
+        }
         let PageRead {
             rows,
             row_count,

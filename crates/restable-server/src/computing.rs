@@ -11,6 +11,7 @@ impl Computing {
     pub(crate) fn new() -> std::io::Result<Computing> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .thread_name("statement")
+            .thread_stack_size(restable_engine::STACK)
             .enable_all()
             .build()?;
         Ok(Computing(Some(runtime)))

@@ -1,4 +1,5 @@
-//! The documents of `/provider-specs`, built into the program. Refuses nothing but names that it does not hold.
+//! The documents of `/provider-specs`, built into the program: as JSON, which `build.rs` makes of them. Refuses nothing but names
+//! that it does not hold.
 
 use std::borrow::Cow;
 
@@ -13,7 +14,7 @@ macro_rules! documents {
     ($($path:literal),+ $(,)?) => {
         /// Each document, by its path in the tree. A test compares the list with the tree.
         const DOCUMENTS: &[(&str, &str)] = &[
-            $(($path, include_str!(concat!("../../../provider-specs/", $path)))),+
+            $(($path, include_str!(concat!(env!("OUT_DIR"), "/provider-specs/", $path)))),+
         ];
     };
 }

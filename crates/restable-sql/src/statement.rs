@@ -355,6 +355,8 @@ pub struct Set {
     pub value: SetValue,
     /// Where the value stands.
     pub value_span: Span,
+    /// LOCAL: for the transaction only.
+    pub local: bool,
     /// The whole statement.
     pub span: Span,
 }

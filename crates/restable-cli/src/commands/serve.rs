@@ -214,7 +214,7 @@ fn memory(text: &str) -> Result<Option<Memory>> {
         let message = problem.message.replace("`memory_limit` ", "");
         refused("`--memory`", &message, "0 sets no limit")
     })?;
-    Ok(settings.memory_limit.map(Memory::limited))
+    Ok(settings.memory_limit.map(Memory::limited).transpose()?)
 }
 
 fn unserved(place: &str, problem: &Unserved) -> Error {

@@ -19,8 +19,10 @@ use super::json::keys;
 use super::{Format, Printer};
 use crate::error::{Error, Result};
 
-/// What a row group of Parquet holds at most, encoded: so much is kept in memory.
-const ROW_GROUP_BYTES: usize = 24 << 20;
+/// What a row group of Parquet takes at most while it is made: it is kept in memory, and once more while it is written.
+const ROW_GROUP_BYTES: usize = 12 << 20;
+/// A buffer is kept for what comes next up to this size.
+const KEPT_BYTES: usize = 1 << 20;
 /// Metadata of fields that is known outside of the engine.
 const EXTENSION: &str = "ARROW:extension:";
 
@@ -65,6 +67,7 @@ impl Pipe {
         let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         out.write_all(&waiting)?;
         waiting.clear();
+        waiting.shrink_to(KEPT_BYTES);
         Ok(())
     }
 }
@@ -123,7 +126,7 @@ impl Printer for Columnar {
                 writer
                     .write(&batch)
                     .map_err(|problem| refused(form, &problem))?;
-                if writer.in_progress_size() >= ROW_GROUP_BYTES {
+                if writer.memory_size() >= ROW_GROUP_BYTES {
                     writer.flush().map_err(|problem| refused(form, &problem))?;
                 }
             }

@@ -63,8 +63,8 @@ pub(crate) async fn explain(
         };
         let _ = write!(call, "\n  argument{at}: {} -> {place}", column.shown);
     }
-    let state = session.shared().state();
-    let source = on_deep_stack(async { state.optimize(&acting.source) }).await??;
+    let planning = session.shared().ground.planning();
+    let source = on_deep_stack(async { planning.optimized(&acting.source) }).await??;
     let source = if verbose {
         source.display_indent_schema().to_string()
     } else {
@@ -79,8 +79,7 @@ pub(crate) async fn explain(
     let own = RecordBatch::try_new(Arc::clone(&schema), columns)?;
     // What finding the rows costs; then it is one call for each.
     let statement = session.begin_statement();
-    let physical =
-        on_deep_stack(async { state.create_physical_plan(&acting.source).await }).await??;
+    let physical = on_deep_stack(planning.physical(&acting.source)).await??;
     crate::narrowing::check(&physical)?;
     let told = crate::explain::forecast(&statement, &physical)?.rows(None)?;
     Ok(arrow::compute::concat_batches(&schema, [&own, &told])?)

@@ -293,7 +293,7 @@ fn given(session: &Session, draft: &Draft) -> Result<()> {
         .filter(|parameter| parameter.must_be_given() && !is_given(&parameter.name))
         .map(|parameter| parameter.name.as_str())
         .collect();
-    let default = session.settings().default_subscription;
+    let default = session.settings().default_subscription.clone();
     let missing: Vec<&str> = missing
         .into_iter()
         .filter(|name| !(takes_default(draft.verb) && default.is_some() && is_subscription(name)))
@@ -340,10 +340,10 @@ pub(super) fn resource_of(
         }
         other => other,
     };
-    session
-        .shared()
-        .directory()
-        .resource(&names::written(table))
+    let shared = session.shared();
+    shared
+        .searched(&names::written(table))
+        .and_then(|name| shared.directory().resource(&name))
         .map_err(located)
 }
 

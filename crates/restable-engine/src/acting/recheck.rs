@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use datafusion::execution::session_state::SessionState;
 use datafusion::sql::sqlparser::ast::{self, BinaryOperator, Expr, Ident, Value};
 use futures::TryStreamExt;
 
@@ -11,6 +10,7 @@ use super::plan::{Acting, Target};
 use super::rows::Targeted;
 use super::source::again;
 use crate::Result;
+use crate::ground::Planning;
 use crate::planning::plan_given;
 use crate::shared::Shared;
 use crate::statement::{Running, Statement};
@@ -19,7 +19,8 @@ use crate::statement::{Running, Statement};
 pub(super) struct Recheck {
     pub acting: Arc<Acting>,
     pub shared: Arc<Shared>,
-    pub state: SessionState,
+    /// What planned its source: `now()` is the same time for both.
+    pub planning: Planning,
     pub statement: Arc<Statement>,
     /// When the source had been read.
     pub read_at: Instant,
@@ -72,10 +73,9 @@ impl Recheck {
         let own = Arc::new(self.statement.again());
         // Whichever way this is left, what was read for it ends with it.
         let _running = Running(Arc::clone(&own));
-        let mut state = self.state.clone();
-        state.config_mut().set_extension(Arc::clone(&own));
-        let physical = state.create_physical_plan(&plan).await?;
-        let rows = datafusion::physical_plan::execute_stream(physical, state.task_ctx())?;
+        let planning = self.planning.of(&own);
+        let physical = planning.physical(&plan).await?;
+        let rows = datafusion::physical_plan::execute_stream(physical, planning.task())?;
         let batches: Vec<arrow::array::RecordBatch> = rows.try_collect().await?;
         Ok(batches.iter().any(|batch| batch.num_rows() > 0))
     }

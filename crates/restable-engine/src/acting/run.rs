@@ -21,6 +21,7 @@ use super::rows::Targeted;
 use super::send::{self, Sending, Stopper};
 use super::{Access, Attendant, confirm, preview, read, returning, rows};
 use crate::audit::{Beginning, without_values};
+use crate::ground::Planning;
 use crate::names::Names;
 use crate::narrowing;
 use crate::outcome::{Outcome, Rows};
@@ -42,7 +43,7 @@ impl Session {
         let settings = self.settings();
         let acting = Arc::new(acting);
         let running = Running(Arc::clone(&statement));
-        let (state, batches) = self.read_source(&acting, &statement).await?;
+        let (planning, batches) = self.read_source(&acting, &statement).await?;
         let read_at = Instant::now();
         let default = settings.default_subscription.as_deref();
         let (calls, warnings) = rows::calls(&acting, &batches, default)?;
@@ -71,7 +72,7 @@ impl Session {
             let recheck = send::rechecks(&acting, &calls).then(|| Recheck {
                 acting: Arc::clone(&acting),
                 shared: Arc::clone(self.shared()),
-                state,
+                planning,
                 statement: Arc::clone(&statement),
                 read_at,
                 after: settings.recheck_after,
@@ -107,16 +108,10 @@ impl Session {
         &self,
         acting: &Acting,
         statement: &Arc<Statement>,
-    ) -> Result<(
-        datafusion::execution::session_state::SessionState,
-        Vec<RecordBatch>,
-    )> {
-        let mut state = self.shared().state();
-        state.config_mut().set_extension(Arc::clone(statement));
-        state.mark_start_execution();
-        let physical =
-            on_deep_stack(async { state.create_physical_plan(&acting.source).await }).await?;
-        let context = state.task_ctx();
+    ) -> Result<(Planning, Vec<RecordBatch>)> {
+        let planning = self.shared().ground.planning_of(statement);
+        let physical = on_deep_stack(planning.physical(&acting.source)).await?;
+        let context = planning.task();
         let read = async {
             let physical = physical?;
             narrowing::check(&physical)?;
@@ -143,7 +138,7 @@ impl Session {
                 _ => problem,
             }
         })?;
-        Ok((state, batches))
+        Ok((planning, batches))
     }
 
     /// Whether this session may send what changes something.
@@ -217,9 +212,9 @@ impl Session {
         answers: Once,
     ) -> Result<(SchemaRef, Once, Names)> {
         let (plan, names) = returning::plan(self, acting, items, Some(answers)).await?;
-        let state = self.shared().state();
-        let physical = on_deep_stack(async { state.create_physical_plan(&plan).await }).await??;
-        let rows = execute_stream(physical, state.task_ctx())?;
+        let planning = self.shared().ground.planning();
+        let physical = on_deep_stack(planning.physical(&plan)).await??;
+        let rows = execute_stream(physical, planning.task())?;
         let schema = rows.schema();
         // Who reads of a value that cannot be computed must know that the calls are on their way nevertheless.
         let sent = !acting.preview && !acting.only_asks();

@@ -98,7 +98,7 @@ pub(crate) async fn tables(session: &Session, calls: &[Exec], given: &Given) -> 
         let table = Arc::new(Answers {
             schema: folded(acting.schema()),
             acting: Arc::new(acting),
-            default_subscription: session.settings().default_subscription,
+            default_subscription: session.settings().default_subscription.clone(),
         });
         let name = name(tables.number, tables.count);
         tables.shared.own.register_table(name, table)?;

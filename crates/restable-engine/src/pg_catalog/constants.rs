@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use arrow::array::AsArray as _;
 use arrow::compute::cast;
 use arrow::datatypes::DataType;
-use datafusion::prelude::SessionContext;
+use datafusion::physical_plan::collect;
 use datafusion::sql::sqlparser::ast::{
     Expr, Query, Statement, TableFactor, Value, Visit, VisitMut, Visitor, VisitorMut,
 };
@@ -97,11 +97,10 @@ impl VisitorMut for Lists {
 async fn values(shared: &Shared, query: Query) -> Result<Vec<Option<String>>> {
     let statement = Statement::Query(Box::new(query));
     let (plan, _) = plan_given(shared, &Given::default(), statement).await?;
-    let mut state = shared.state();
     // Planning happens where there is no runtime: one partition needs none.
-    state.config_mut().options_mut().execution.target_partitions = 1;
-    let context = SessionContext::new_with_state(state);
-    let batches = context.execute_logical_plan(plan).await?.collect().await?;
+    let planning = shared.ground.planning().with_partitions(1);
+    let physical = planning.physical(&plan).await?;
+    let batches = collect(physical, planning.task()).await?;
     let mut values = Vec::new();
     for batch in &batches {
         let texts = cast(batch.column(0), &DataType::Utf8)?;

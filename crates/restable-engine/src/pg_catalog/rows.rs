@@ -9,7 +9,7 @@ use arrow::array::{
 };
 use arrow::array::{Int16Builder, new_null_array};
 use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
-use datafusion::catalog::{SchemaProvider as _, TableProvider};
+use datafusion::catalog::{CatalogProviderList as _, SchemaProvider as _, TableProvider};
 
 use super::facts::catalog_oid;
 use super::tables::{self, Layout};
@@ -238,9 +238,8 @@ async fn of_provider(
 
 /// The names and types of the columns of a view, or of what a user created.
 async fn fields(shared: &Arc<Shared>, full: &[String; 3]) -> Result<Vec<Column>> {
-    let state = shared.state();
-    let schema = state
-        .catalog_list()
+    let catalogs = shared.ground.catalogs();
+    let schema = catalogs
         .catalog(&full[0])
         .and_then(|catalog| catalog.schema(&full[1]));
     let schema = schema

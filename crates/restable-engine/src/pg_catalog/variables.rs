@@ -2,6 +2,7 @@
 //! any other value, and any other setting, is an error, so that nothing is accepted and ignored.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use arrow::array::RecordBatch;
@@ -46,8 +47,9 @@ pub struct Postgres {
     pub user: String,
     /// The database that it connected to.
     pub database: String,
-    values: BTreeMap<String, String>,
-    initial: BTreeMap<String, String>,
+    /// What differs from the defaults: now, and where it began.
+    values: BTreeMap<&'static str, String>,
+    initial: BTreeMap<&'static str, String>,
 }
 
 /// A setting with its new value.
@@ -200,19 +202,16 @@ impl Postgres {
         access: Access,
         given: impl IntoIterator<Item = (&'a str, &'a str)>,
     ) -> Result<Postgres> {
-        let mut values: BTreeMap<String, String> = KNOWN
-            .iter()
-            .map(|known| (known.name.to_owned(), known.default.to_owned()))
-            .collect();
-        values.insert("session_authorization".to_owned(), user.to_owned());
+        let mut values = BTreeMap::new();
+        values.insert("session_authorization", user.to_owned());
         if access == Access::Write {
             for name in ["default_transaction_read_only", "transaction_read_only"] {
-                values.insert(name.to_owned(), "off".to_owned());
+                values.insert(name, "off".to_owned());
             }
         }
         for (name, value) in given {
             let known = find(name).ok_or_else(|| unknown(name))?;
-            values.insert(known.name.to_owned(), checked(known, value, access)?);
+            values.insert(known.name, checked(known, value, access)?);
         }
         Ok(Postgres {
             user: user.to_owned(),
@@ -227,9 +226,24 @@ impl Postgres {
         find(name).is_some()
     }
 
+    /// Takes a value from how it was.
+    pub(crate) fn take(&mut self, then: &Postgres, name: &str) {
+        let Some(known) = find(name) else {
+            return;
+        };
+        match then.values.get(known.name) {
+            Some(value) => self.values.insert(known.name, value.clone()),
+            None => self.values.remove(known.name),
+        };
+    }
+
     /// The value of a setting.
     pub fn value(&self, name: &str) -> Option<&str> {
-        self.values.get(find(name)?.name).map(String::as_str)
+        find(name).map(|known| Self::of(&self.values, known))
+    }
+
+    fn of<'a>(values: &'a BTreeMap<&'static str, String>, known: &Known) -> &'a str {
+        values.get(known.name).map_or(known.default, String::as_str)
     }
 }
 
@@ -247,14 +261,11 @@ impl Session {
     }
 
     /// What a client of PostgreSQL set, if the session is one's.
-    pub fn postgres(&self) -> Option<Postgres> {
-        let postgres = self.postgres.as_ref()?;
-        Some(
-            postgres
-                .read()
-                .unwrap_or_else(std::sync::PoisonError::into_inner)
-                .clone(),
-        )
+    pub fn postgres(&self) -> Option<Arc<Postgres>> {
+        let postgres = self.postgres.as_ref()?.read();
+        Some(Arc::clone(
+            &postgres.unwrap_or_else(std::sync::PoisonError::into_inner),
+        ))
     }
 
     /// The settings that a statement changes, if they are PostgreSQL's and the session is one of its clients'.
@@ -284,11 +295,7 @@ impl Session {
             },
             Statement::Reset(reset) => match reset.key.as_deref().and_then(find) {
                 Some(known) => {
-                    let value = postgres
-                        .initial
-                        .get(known.name)
-                        .cloned()
-                        .unwrap_or_default();
+                    let value = Postgres::of(&postgres.initial, known).to_owned();
                     Some(vec![Variable::Own(known.name, value)])
                 }
                 None => None,
@@ -365,7 +372,7 @@ impl Session {
                         self.shared().set_search_path(&value);
                     }
                     self.write_postgres(|postgres| {
-                        postgres.values.insert(name.to_owned(), value);
+                        postgres.values.insert(name, value);
                     });
                 }
             }
@@ -382,13 +389,20 @@ impl Session {
         });
     }
 
+    /// Changes what a client set, and where its bare names are looked for with it.
+    pub(crate) fn recall_postgres(&self, change: impl FnOnce(&mut Postgres)) {
+        self.write_postgres(|postgres| {
+            change(postgres);
+            self.shared()
+                .set_search_path(postgres.value("search_path").unwrap_or_default());
+        });
+    }
+
     fn write_postgres(&self, change: impl FnOnce(&mut Postgres)) {
         if let Some(postgres) = &self.postgres {
-            change(
-                &mut postgres
-                    .write()
-                    .unwrap_or_else(std::sync::PoisonError::into_inner),
-            );
+            let postgres = postgres.write();
+            let mut postgres = postgres.unwrap_or_else(std::sync::PoisonError::into_inner);
+            change(Arc::make_mut(&mut postgres));
         }
     }
 }
@@ -517,6 +531,18 @@ impl Session {
         self.postgres_set(&statement).map(drop)
     }
 
+    /// Makes the modes of a transaction those of the session; [`Session::recall_one`] takes them back.
+    pub fn apply_modes(&self, modes: &Modes) -> Result<()> {
+        let statement = Statement::Connection(Connection::Characteristics {
+            session: false,
+            modes: modes.clone(),
+        });
+        match self.postgres_set(&statement)? {
+            Some(variables) => self.apply_postgres(variables).map(drop),
+            None => Ok(()),
+        }
+    }
+
     /// Chooses what a client's database means: a provider, or what there is.
     pub fn use_database(&self, database: Option<&str>) -> Result<()> {
         let registry = self.registry();
@@ -559,12 +585,10 @@ impl Session {
             if postgres
                 .initial
                 .get("search_path")
-                .is_some_and(|own| own == NO_SERVICES)
+                .is_none_or(|own| own == NO_SERVICES)
             {
-                postgres
-                    .values
-                    .insert("search_path".to_owned(), path.clone());
-                postgres.initial.insert("search_path".to_owned(), path);
+                postgres.values.insert("search_path", path.clone());
+                postgres.initial.insert("search_path", path);
             }
             self.shared()
                 .set_search_path(postgres.value("search_path").unwrap_or_default());

@@ -1,14 +1,14 @@
 //! The schema `public`: what the session created, then what is kept in the data directory. A snapshot at a time, or with all
 //! its refreshes, is a table of a name of its own (`past.rs`), which no listing shows.
 
-use std::sync::{Arc, Mutex};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
-use datafusion::catalog::{MemorySchemaProvider, SchemaProvider, TableProvider};
-use datafusion::common::Result as PlanResult;
-use futures::FutureExt as _;
+use datafusion::catalog::{SchemaProvider, TableProvider};
+use datafusion::common::{Result as PlanResult, exec_err};
 use restable_sql::Diagnostic;
 
 use super::past;
@@ -17,10 +17,12 @@ use super::table::SnapshotTable;
 use crate::own_rows;
 use crate::statement::lock;
 
+type Tables = BTreeMap<String, Arc<dyn TableProvider>>;
+
 /// The schema `public` of a session.
 #[derive(Debug)]
 pub struct OwnSchema {
-    session: MemorySchemaProvider,
+    session: RwLock<Tables>,
     writing: Mutex<()>,
     store: Option<Arc<Store>>,
 }
@@ -29,27 +31,29 @@ impl OwnSchema {
     /// An empty schema over what is kept.
     pub fn new(store: Option<Arc<Store>>) -> OwnSchema {
         OwnSchema {
-            session: MemorySchemaProvider::new(),
+            session: RwLock::default(),
             writing: Mutex::default(),
             store,
         }
     }
 
+    fn created(&self) -> RwLockReadGuard<'_, Tables> {
+        self.session.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The names of what the session created.
     pub fn session_names(&self) -> Vec<String> {
-        self.session.table_names()
+        self.created().keys().cloned().collect()
     }
 
     /// Whether the session created something of this name.
     pub fn is_of_session(&self, name: &str) -> bool {
-        self.session.table_exist(name)
+        self.created().contains_key(name)
     }
 
     /// What the session created under this name.
     pub fn of_session(&self, name: &str) -> Option<Arc<dyn TableProvider>> {
-        // It is at hand: nothing is waited for.
-        let found = self.session.table(name).now_or_never()?;
-        found.ok().flatten()
+        self.created().get(name).cloned()
     }
 
     /// Puts something of the session in the place of what it has under this name, or nothing.
@@ -59,10 +63,12 @@ impl OwnSchema {
     }
 
     fn replace(&self, name: &str, table: Option<Arc<dyn TableProvider>>) -> crate::Result<()> {
-        self.session.deregister_table(name)?;
-        if let Some(table) = table {
-            self.session.register_table(name.to_owned(), table)?;
-        }
+        let session = self.session.write();
+        let mut session = session.unwrap_or_else(PoisonError::into_inner);
+        match table {
+            Some(table) => session.insert(name.to_owned(), table),
+            None => session.remove(name),
+        };
         Ok(())
     }
 
@@ -103,7 +109,7 @@ impl OwnSchema {
 #[async_trait]
 impl SchemaProvider for OwnSchema {
     fn table_names(&self) -> Vec<String> {
-        let mut names = self.session.table_names();
+        let mut names = self.session_names();
         // A directory that cannot be read is told by whoever reads a snapshot; what lists names goes on.
         let kept = self
             .store
@@ -115,8 +121,9 @@ impl SchemaProvider for OwnSchema {
     }
 
     async fn table(&self, name: &str) -> PlanResult<Option<Arc<dyn TableProvider>>> {
-        if let Some(table) = self.session.table(name).await? {
-            return Ok(Some(table));
+        let created = self.created().get(name).cloned();
+        if created.is_some() {
+            return Ok(created);
         }
         Ok(self.snapshot(name)?.map(|table| Arc::new(table) as _))
     }
@@ -126,16 +133,22 @@ impl SchemaProvider for OwnSchema {
         name: String,
         table: Arc<dyn TableProvider>,
     ) -> PlanResult<Option<Arc<dyn TableProvider>>> {
-        self.session.register_table(name, table)
+        let session = self.session.write();
+        let mut session = session.unwrap_or_else(PoisonError::into_inner);
+        if session.contains_key(&name) {
+            return exec_err!("The table {name} already exists");
+        }
+        Ok(session.insert(name, table))
     }
 
     fn deregister_table(&self, name: &str) -> PlanResult<Option<Arc<dyn TableProvider>>> {
-        self.session.deregister_table(name)
+        let session = self.session.write();
+        let mut session = session.unwrap_or_else(PoisonError::into_inner);
+        Ok(session.remove(name))
     }
 
     fn table_exist(&self, name: &str) -> bool {
         let (base, _) = past::split(name);
-        self.session.table_exist(name)
-            || self.store.as_ref().is_some_and(|store| store.exists(base))
+        self.is_of_session(name) || self.store.as_ref().is_some_and(|store| store.exists(base))
     }
 }

@@ -113,7 +113,7 @@ fn moment(shared: &Shared, time: &SqlExpr) -> Result<Moment> {
     let said = |problem: datafusion::common::DataFusionError| {
         wrong(&Error::from(problem).diagnostic().message)
     };
-    let state = shared.state();
+    let state = shared.ground.state();
     let schema = DFSchema::empty();
     let expr = state
         .create_logical_expr(&time.to_string(), &schema)

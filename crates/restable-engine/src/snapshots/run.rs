@@ -286,8 +286,8 @@ impl Session {
             provider: current.provider,
             service: current.service,
             search_path: self.shared().search_path(),
-            default_subscription: settings.default_subscription,
-            subscriptions: settings.subscriptions,
+            default_subscription: settings.default_subscription.clone(),
+            subscriptions: settings.subscriptions.clone(),
         }
     }
 
@@ -508,7 +508,7 @@ impl Session {
 
 /// The session that a materialized view is read in: this one's settings, and of what a statement means that which is kept.
 fn apart(session: &Session, context: &Context) -> Result<Session> {
-    let mut settings = session.settings();
+    let mut settings = (*session.settings()).clone();
     let texts = [
         (
             "default_subscription",

@@ -10,9 +10,10 @@ use bytes::Bytes;
 use futures::FutureExt as _;
 use restable_engine::arrow::array::timezone::Tz;
 use restable_engine::arrow::datatypes::DataType;
-use restable_engine::parameters::Parameter;
-use restable_engine::sql::{self, Connection as Kept, Count, Discard, Parsed, Statement};
-use restable_engine::{Error, Outcome, OwnTables, Report, Rows, Session, pg_catalog};
+use restable_engine::parameters::Described;
+use restable_engine::pg_catalog::{self, Postgres};
+use restable_engine::sql::{self, Connection as Kept, Parsed, Statement};
+use restable_engine::{Error, Outcome, Report, Session};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::runtime::Handle;
 use tokio::task::JoinSet;
@@ -20,10 +21,12 @@ use tokio::task::JoinSet;
 use super::acts::{self, Acted};
 use super::cancel::Listed;
 use super::messages::{self, Request, Target, Told, Transaction};
-use super::portal::{Flow, Portal, State, Stored, columns};
+use super::portal::{Flow, Portal, State, Stored, are_as_told, columns};
+use super::transaction::Undo;
 use super::wire::{Ended, Wire};
 use super::{decode, oids, sqlstate};
 
+mod keeping;
 pub use copy::Outgoing;
 
 /// Scopes that are named in a warning before the rest is only counted.
@@ -61,7 +64,7 @@ type Done<T = ()> = Result<T, Failure>;
 
 /// What a statement has begun.
 enum Begun {
-    Rows(Rows),
+    Rows(Box<Flow>),
     Counted(u64),
     Fetch {
         cursor: String,
@@ -70,11 +73,14 @@ enum Begun {
     },
     Copy(Box<Outgoing>),
     Nothing,
+    /// Something else was done than the statement says.
+    Instead(&'static str),
 }
 
 /// What running a statement came to.
 enum Ran {
-    Outcome(Outcome),
+    Rows(Box<Flow>),
+    Done(Option<Report>),
     /// It acted, and its rows are not shown.
     Acted(Acted),
 }
@@ -89,10 +95,9 @@ pub struct Client<S> {
     statements: HashMap<String, Stored>,
     portals: HashMap<String, Portal>,
     transaction: Transaction,
-    savepoints: Vec<(String, OwnTables)>,
-    /// What the session's own tables were when its transaction began.
-    before: OwnTables,
-    reported: HashMap<&'static str, String>,
+    undo: Undo,
+    /// The settings as the client was told them.
+    reported: Option<Arc<Postgres>>,
     /// An error is skipped up to the next Sync.
     skipping: bool,
 }
@@ -108,9 +113,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
             statements: HashMap::new(),
             portals: HashMap::new(),
             transaction: Transaction::Idle,
-            savepoints: Vec::new(),
-            before: OwnTables::default(),
-            reported: HashMap::new(),
+            undo: Undo::default(),
+            reported: None,
             skipping: false,
         }
     }
@@ -121,59 +125,80 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
         messages::key_data(&mut self.wire.out, self.listed.process, &self.listed.secret);
         messages::ready(&mut self.wire.out, self.transaction);
         loop {
-            let request = self.wire.request().await?;
+            let request = match self.wire.request().await {
+                Err(Ended::Malformed(what)) => {
+                    let told = Told {
+                        severity: "FATAL",
+                        ..said("08P01", what.to_string())
+                    };
+                    messages::told(&mut self.wire.out, b'E', &told);
+                    self.wire.flush().await?;
+                    return Err(what.into());
+                }
+                request => request?,
+            };
             if self.skipping && !matches!(request, Request::Sync | Request::Terminate) {
                 continue;
             }
-            let extended = !matches!(request, Request::Query(_));
-            let done = match request {
+            match request {
                 Request::Terminate => return Ok(()),
-                Request::Sync => {
-                    self.sync();
-                    continue;
-                }
-                Request::Query(text) => {
-                    let done = self.query(text.into()).await;
-                    if let Err(failure) = done {
-                        self.fail(failure)?;
-                    }
-                    self.report();
-                    messages::ready(&mut self.wire.out, self.transaction);
-                    continue;
-                }
-                Request::Flush => self.wire.flush().await.map_err(Failure::from),
-                Request::Parse { name, query, types } => self.parse(name, query.into(), types),
-                Request::Bind {
-                    portal,
-                    statement,
-                    formats,
-                    values,
-                    results,
-                } => {
-                    self.bind(portal, &statement, &formats, values, results)
-                        .await
-                }
-                Request::Describe(Target::Statement(name)) => self.describe_statement(&name).await,
-                Request::Describe(Target::Portal(name)) => self.describe_portal(&name).await,
-                Request::Execute { portal, rows } => self.execute(&portal, rows).await,
-                Request::Close(target) => {
-                    match target {
-                        Target::Statement(name) => drop(self.statements.remove(&name)),
-                        Target::Portal(name) => drop(self.portals.remove(&name)),
-                    }
-                    messages::plain(&mut self.wire.out, b'3');
-                    Ok(())
-                }
-                Request::Password(_) => Err(said("08P01", "nobody asked for a password").into()),
-                Request::Unexpected(_) => {
-                    Err(said("0A000", "nobody asked for data or for a call of a function").into())
-                }
-            };
-            if let Err(failure) = done {
-                self.fail(failure)?;
-                self.skipping = extended;
+                Request::Sync => self.sync(),
+                // What answering needs is large, and is there only while something is answered: most clients wait most of the time.
+                request => self.answer(request).boxed().await?,
             }
         }
+    }
+
+    async fn answer(&mut self, request: Request) -> Result<(), Ended> {
+        let extended = !matches!(request, Request::Query(_));
+        let done = match request {
+            Request::Terminate | Request::Sync => Ok(()),
+            Request::Query(text) => {
+                let done = self.query(text.into()).await;
+                if let Err(failure) = done {
+                    self.fail(failure)?;
+                }
+                self.report();
+                messages::ready(&mut self.wire.out, self.transaction);
+                return Ok(());
+            }
+            Request::Flush => self.wire.flush().await.map_err(Failure::from),
+            Request::Parse { name, query, types } => self.parse(name, query.into(), types),
+            Request::Bind {
+                portal,
+                statement,
+                formats,
+                values,
+                results,
+            } => {
+                self.bind(portal, &statement, &formats, values, results)
+                    .await
+            }
+            Request::Describe(Target::Statement(name)) => self.describe_statement(&name).await,
+            Request::Describe(Target::Portal(name)) => self.describe_portal(&name).await,
+            Request::Execute { portal, rows } => self.execute(&portal, rows).await,
+            Request::Close(target) => {
+                match target {
+                    Target::Statement(name) => drop(self.statements.remove(&name)),
+                    Target::Portal(name) => drop(self.portals.remove(&name)),
+                }
+                messages::plain(&mut self.wire.out, b'3');
+                Ok(())
+            }
+            Request::Password(_) => Err(said("08P01", "nobody asked for a password").into()),
+            // Nothing follows it, not even a Sync.
+            Request::Unexpected(b'F') => {
+                self.fail(said("0A000", "calls of functions are not supported").into())?;
+                messages::ready(&mut self.wire.out, self.transaction);
+                return Ok(());
+            }
+            Request::Unexpected(_) => Err(said("0A000", "nobody asked for data").into()),
+        };
+        if let Err(failure) = done {
+            self.fail(failure)?;
+            self.skipping = extended;
+        }
+        Ok(())
     }
 
     fn fail(&mut self, failure: Failure) -> Result<(), Ended> {
@@ -204,13 +229,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
         let Some(postgres) = self.session.postgres() else {
             return;
         };
+        if let Some(told) = &self.reported
+            && Arc::ptr_eq(told, &postgres)
+        {
+            return;
+        }
         for name in pg_catalog::REPORTED {
             let value = postgres.value(name).unwrap_or_default();
-            if self.reported.get(name).is_none_or(|known| known != value) {
+            let told = self.reported.as_ref();
+            if told.is_none_or(|told| told.value(name) != Some(value)) {
                 messages::parameter_status(&mut self.wire.out, name, value);
-                self.reported.insert(name, value.to_owned());
             }
         }
+        self.reported = Some(postgres);
     }
 
     /// Statements as one text: each is run, and its rows are sent as text.
@@ -227,7 +258,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
                 parsed: Some(Arc::new(parsed)),
                 parameters: Vec::new(),
                 formats: Vec::new(),
+                told: None,
                 hold: false,
+                kept: false,
                 state: State::Fresh,
             };
             self.start(&mut portal).await?;
@@ -270,14 +303,25 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
         };
         if stored.described.is_none()
             && let Some(parsed) = &stored.parsed
-            && !matches!(parsed.statement, Statement::Connection(_))
+            && let cursor = parsed.cursor_query()
+            && (cursor.is_some() || !matches!(parsed.statement, Statement::Connection(_)))
         {
             if self.transaction == Transaction::Failed {
                 return Err(aborted().into());
             }
             let declared: Vec<Option<DataType>> =
                 stored.declared.iter().map(|one| oids::kind(*one)).collect();
-            let found = session.describe(parsed, &declared).await;
+            let found = match &cursor {
+                None => session.describe(parsed, &declared).await,
+                // It takes values as its query does, and answers nothing itself.
+                Some(query) => session
+                    .describe(query, &declared)
+                    .await
+                    .map(|found| Described {
+                        columns: None,
+                        ..found
+                    }),
+            };
             stored.described =
                 Some(found.map_err(|problem| sqlstate::told(&problem, &stored.text))?);
         }
@@ -372,7 +416,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
             parsed: stored.parsed.clone(),
             parameters,
             formats: results,
+            told: stored
+                .described
+                .as_ref()
+                .and_then(|described| described.columns.clone()),
             hold: false,
+            kept: false,
             state: State::Fresh,
         };
         self.portals.insert(portal, made);
@@ -417,7 +466,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
                 .columns()
                 .map(|schema| columns(&schema, &portal.formats)),
             State::Open(flow) => Some(columns(&flow.schema, &portal.formats)),
-            State::Fetch { shown: false, .. } | State::Done => None,
+            State::Fetch { shown: false, .. } | State::Done | State::Instead(_) => None,
             State::Fetch { cursor, .. } => Some(self.cursor_columns(cursor, &portal.formats)?),
             State::Fresh => match portal.parsed.as_ref().map(|parsed| &parsed.statement) {
                 Some(Statement::Connection(Kept::Fetch {
@@ -473,17 +522,38 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
             return Err(aborted().into());
         }
         let begun = match &parsed.statement {
-            Statement::Connection(Kept::Characteristics { .. }) => {
-                self.run(portal, &parsed).await?
+            Statement::Connection(Kept::Characteristics { session: true, .. }) => {
+                self.run(portal, &parsed, true).await?
+            }
+            Statement::Set(set) => {
+                // These are of a transaction, however they are set.
+                let of_transaction = ["transaction_read_only", "transaction_isolation"];
+                let of_transaction = of_transaction
+                    .iter()
+                    .any(|name| set.key.eq_ignore_ascii_case(name));
+                let local = set.local || of_transaction;
+                if local && self.transaction == Transaction::Idle {
+                    let checked = self.session.prepare(&parsed).await;
+                    checked.map_err(|problem| sqlstate::told(&problem, &portal.text))?;
+                    let problem =
+                        "SET LOCAL is for a transaction, and there is none: nothing is set";
+                    self.warn("25P01", problem);
+                    Begun::Nothing
+                } else {
+                    if self.transaction != Transaction::Idle {
+                        self.undo.set(&self.session, &set.key, local);
+                    }
+                    self.run(portal, &parsed, true).await?
+                }
             }
             Statement::Connection(kept) => {
                 let (text, parameters) = (Arc::clone(&portal.text), portal.parameters.clone());
                 self.keep(&text, &parameters, &parsed, kept).await?
             }
-            _ => self.run(portal, &parsed).await?,
+            _ => self.run(portal, &parsed, true).await?,
         };
         portal.state = match begun {
-            Begun::Rows(rows) => State::Open(Box::new(Flow::new(rows))),
+            Begun::Rows(flow) => State::Open(flow),
             Begun::Counted(targets) => State::Counted(targets),
             Begun::Fetch {
                 cursor,
@@ -496,12 +566,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
             },
             Begun::Copy(outgoing) => State::Copy(outgoing),
             Begun::Nothing => State::Done,
+            Begun::Instead(tag) => State::Instead(tag),
         };
         Ok(())
     }
 
-    /// Lets the engine run a statement.
-    async fn run(&mut self, portal: &mut Portal, parsed: &Parsed) -> Done<Begun> {
+    /// Lets the engine run a statement; `reads`: until its first rows are there.
+    async fn run(&mut self, portal: &mut Portal, parsed: &Parsed, reads: bool) -> Done<Begun> {
         let planned = match std::mem::replace(&mut portal.state, State::Fresh) {
             State::Planned(prepared) => Ok(*prepared),
             _ => {
@@ -512,6 +583,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
         };
         let told = |problem: Error| sqlstate::told(&problem, &portal.text);
         let planned = planned.map_err(told)?;
+        // The rows would be read as what they are not.
+        if let Some(told) = &portal.told
+            && let Some(columns) = planned.columns()
+            && !are_as_told(told, &columns)
+        {
+            return Err(said("0A000", "cached plan must not change result type").into());
+        }
         let acts = planned.acts();
         if (acts || planned.keeps()) && self.transaction != Transaction::Idle {
             let problem = match acts {
@@ -532,12 +610,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
         let counted = parsed.is_counted();
         let cancel = Arc::clone(&self.listed.cancel);
         cancel.begin();
+        let zone = self.zone()?;
         let session = Arc::clone(&self.session);
         let mut tasks = JoinSet::new();
         let run = async move {
             Ok(match session.run(planned).await? {
                 Outcome::Rows(rows) if counted => Ran::Acted(acts::finish(rows).await?),
-                outcome => Ran::Outcome(outcome),
+                Outcome::Rows(rows) if reads => Ran::Rows(Box::new(Flow::begun(rows, zone).await?)),
+                Outcome::Rows(rows) => Ran::Rows(Box::new(Flow::new(rows))),
+                Outcome::Done { report, .. } => Ran::Done(report),
             })
         };
         tasks.spawn_on(run, &self.computing);
@@ -564,140 +645,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
                 self.remark(&acted.report);
                 Ok(Begun::Counted(acted.targets))
             }
-            Some(Ok(Ran::Outcome(Outcome::Rows(rows)))) => Ok(Begun::Rows(rows)),
-            Some(Ok(Ran::Outcome(Outcome::Done { report, .. }))) => {
+            Some(Ok(Ran::Rows(flow))) => Ok(Begun::Rows(flow)),
+            Some(Ok(Ran::Done(report))) => {
                 if let Some(report) = report {
                     self.remark(&report);
                 }
                 Ok(Begun::Nothing)
             }
-        }
-    }
-
-    /// What the connection itself keeps.
-    async fn keep(
-        &mut self,
-        text: &Arc<str>,
-        parameters: &[Parameter],
-        parsed: &Parsed,
-        kept: &Kept,
-    ) -> Done<Begun> {
-        match kept {
-            Kept::Begin(modes) => {
-                let checked = self.session.check_modes(modes);
-                checked.map_err(|problem| sqlstate::told(&problem, text))?;
-                if self.transaction == Transaction::Idle {
-                    self.transaction = Transaction::Open;
-                    self.before = self.session.own_tables();
-                } else {
-                    self.warn("25001", "there is a transaction already");
-                }
-            }
-            Kept::Commit | Kept::Rollback => {
-                // COMMIT of what failed is a ROLLBACK.
-                let undone =
-                    matches!(kept, Kept::Rollback) || self.transaction == Transaction::Failed;
-                if self.transaction == Transaction::Idle {
-                    self.warn("25P01", "there is no transaction");
-                } else if undone {
-                    let before = std::mem::take(&mut self.before);
-                    let done = self.session.restore_own_tables(&before);
-                    done.map_err(|problem| sqlstate::told(&problem, text))?;
-                }
-                self.transaction = Transaction::Idle;
-                self.savepoints.clear();
-                self.portals.retain(|_, portal| portal.hold);
-            }
-            Kept::Savepoint(name) => {
-                self.in_transaction("SAVEPOINT")?;
-                let now = self.session.own_tables();
-                self.savepoints.push((name.clone(), now));
-            }
-            Kept::Release(name) | Kept::RollbackTo(name) => {
-                self.in_transaction("a savepoint")?;
-                let Some(at) = self.savepoints.iter().rposition(|(one, _)| one == name) else {
-                    return Err(said("3B001", format!("there is no savepoint `{name}`")).into());
-                };
-                if matches!(kept, Kept::RollbackTo(_)) {
-                    let done = self.session.restore_own_tables(&self.savepoints[at].1);
-                    done.map_err(|problem| sqlstate::told(&problem, text))?;
-                    self.savepoints.truncate(at + 1);
-                    self.transaction = Transaction::Open;
-                } else {
-                    self.savepoints.truncate(at);
-                }
-            }
-            Kept::Declare {
-                name, binary, hold, ..
-            } => {
-                if !hold {
-                    self.in_transaction("a cursor without WITH HOLD")?;
-                }
-                if self.portals.contains_key(name) {
-                    return Err(said("42P03", format!("there is a cursor `{name}` already")).into());
-                }
-                let query = parsed.cursor_query().map(Arc::new);
-                let mut cursor = Portal {
-                    text: Arc::clone(text),
-                    parsed: query.clone(),
-                    parameters: parameters.to_vec(),
-                    formats: if *binary { vec![1] } else { Vec::new() },
-                    hold: *hold,
-                    state: State::Fresh,
-                };
-                if let Some(query) = query
-                    && let Begun::Rows(rows) = Box::pin(self.run(&mut cursor, &query)).await?
-                {
-                    cursor.state = State::Open(Box::new(Flow::new(rows)));
-                    self.portals.insert(name.clone(), cursor);
-                }
-            }
-            Kept::Fetch { name, count, shown } => {
-                self.cursor_columns(name, &[])?;
-                return Ok(Begun::Fetch {
-                    cursor: name.clone(),
-                    left: match count {
-                        Count::All => u64::MAX,
-                        Count::Rows(rows) => *rows,
-                    },
-                    shown: *shown,
-                });
-            }
-            Kept::Close(None) => self.portals.clear(),
-            Kept::Close(Some(name)) => drop(self.take(name)?),
-            Kept::Deallocate(None) => self.statements.clear(),
-            Kept::Deallocate(Some(name)) => {
-                if self.statements.remove(name).is_none() {
-                    return Err(
-                        said("26000", format!("there is no prepared statement `{name}`")).into(),
-                    );
-                }
-            }
-            Kept::Discard(Discard::All) => {
-                if self.transaction != Transaction::Idle {
-                    return Err(said("25001", "DISCARD ALL cannot stand in a transaction").into());
-                }
-                self.portals.clear();
-                self.statements.clear();
-                let done = self.session.discard();
-                done.map_err(|problem| sqlstate::told(&problem, text))?;
-            }
-            Kept::Discard(Discard::Temporary) => {
-                let done = self.session.discard_tables();
-                done.map_err(|problem| sqlstate::told(&problem, text))?;
-            }
-            // No plan is kept, there are no sequences, and nothing is listened to.
-            Kept::Discard(Discard::Plans | Discard::Sequences) | Kept::Unlisten => {}
-            Kept::Characteristics { .. } => {}
-            Kept::Copy(copy) => return self.begin_copy(text, parameters, parsed, copy).await,
-        }
-        Ok(Begun::Nothing)
-    }
-
-    fn in_transaction(&self, what: &str) -> Done {
-        match self.transaction {
-            Transaction::Idle => Err(said("25P01", format!("{what} needs a transaction")).into()),
-            Transaction::Open | Transaction::Failed => Ok(()),
         }
     }
 
@@ -762,6 +716,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
                 return Ok(());
             }
             State::Fresh | State::Planned(_) | State::Done => {
+                messages::complete(&mut self.wire.out, tag);
+                return Ok(());
+            }
+            State::Instead(tag) => {
                 messages::complete(&mut self.wire.out, tag);
                 return Ok(());
             }

@@ -12,6 +12,7 @@ mod messages;
 mod oids;
 mod portal;
 mod sqlstate;
+mod transaction;
 mod wire;
 
 use std::net::SocketAddr;
@@ -22,7 +23,7 @@ use bytes::BytesMut;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use restable_engine::pg_catalog::Postgres;
-use restable_engine::{Door, Engine, Error, Reach, Session};
+use restable_engine::{Door, Engine, Error, Reach, Session, Settings};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -63,6 +64,8 @@ struct House {
     engine: Engine,
     computing: Computing,
     options: Options,
+    /// What sessions begin with.
+    settings: Arc<Settings>,
     acceptor: Option<TlsAcceptor>,
     connections: Arc<Connections>,
     starting: Arc<Semaphore>,
@@ -86,6 +89,7 @@ impl Server {
             engine,
             computing: Computing::new()?,
             acceptor: options.tls.as_ref().map(|tls| tls.acceptor(&[])),
+            settings: Arc::new(options.settings.clone()),
             options,
             connections: Arc::default(),
             starting: Arc::new(Semaphore::new(STARTING)),
@@ -288,9 +292,7 @@ impl House {
             options: Arc::clone(&self.options.engine_options),
             postgres: Some(postgres),
         };
-        let session = self
-            .engine
-            .session_of(self.options.settings.clone(), door)?;
+        let session = self.engine.session_of(Arc::clone(&self.settings), door)?;
         for (name, value) in given
             .iter()
             .filter(|(name, _)| name.eq_ignore_ascii_case("statement_timeout"))

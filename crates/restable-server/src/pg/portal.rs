@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use bytes::{BufMut as _, BytesMut};
+use futures::FutureExt as _;
+use restable_engine::arrow::array::RecordBatch;
 use restable_engine::arrow::array::timezone::Tz;
 use restable_engine::arrow::datatypes::SchemaRef;
 use restable_engine::parameters::{Described, Parameter};
@@ -39,8 +41,12 @@ pub struct Portal {
     pub parameters: Vec<Parameter>,
     /// The formats of the columns: none, one for all, or one each.
     pub formats: Vec<i16>,
+    /// The columns that the client was told before.
+    pub told: Option<SchemaRef>,
     /// Whether it outlives its transaction.
     pub hold: bool,
+    /// Whether the transaction that it began in has ended.
+    pub kept: bool,
     /// How far it is.
     pub state: State,
 }
@@ -69,6 +75,8 @@ pub enum State {
     Counted(u64),
     /// It is done.
     Done,
+    /// It is done, and was something else than it said.
+    Instead(&'static str),
 }
 
 /// Rows on their way.
@@ -79,10 +87,18 @@ pub struct Flow {
     /// The rows; `None` while a batch is read, and after that was given up.
     rows: Option<Rows>,
     batch: Option<Batch>,
+    /// What follows the batch, where that is known.
+    next: Option<Next>,
     /// Whether the last row came.
     pub ended: bool,
     /// Whether they are of calls that change something.
     pub acts: bool,
+}
+
+#[derive(Debug)]
+enum Next {
+    Batch(Batch),
+    End,
 }
 
 #[derive(Debug)]
@@ -100,17 +116,49 @@ impl Flow {
             acts: rows.stopper().is_some(),
             rows: Some(rows),
             batch: None,
+            next: None,
             ended: false,
+        }
+    }
+
+    /// Rows with the first ones at hand. Of a short answer that nobody was called for it is known then that nothing follows.
+    pub async fn begun(rows: Rows, zone: Tz) -> Result<Flow, Error> {
+        let mut flow = Flow::new(rows);
+        let Some(mut rows) = flow.rows.take() else {
+            return Ok(flow);
+        };
+        match rows.next().await {
+            None => flow.ended = true,
+            Some(batch) => {
+                flow.batch = Some(Batch::new(&batch?, zone)?);
+                if rows.is_local() {
+                    flow.next = match rows.next().now_or_never() {
+                        None => None,
+                        Some(None) => Some(Next::End),
+                        Some(Some(batch)) => Some(Next::Batch(Batch::new(&batch?, zone)?)),
+                    };
+                }
+            }
+        }
+        flow.rows = Some(rows);
+        flow.follow();
+        Ok(flow)
+    }
+
+    /// What is known to follow takes the place of a batch that was written.
+    fn follow(&mut self) {
+        if self.batch.as_ref().is_some_and(Batch::is_done) {
+            match self.next.take() {
+                None => {}
+                Some(Next::Batch(batch)) => self.batch = Some(batch),
+                Some(Next::End) => self.ended = true,
+            }
         }
     }
 
     /// Whether a batch must be read before a row can be written.
     pub fn is_empty(&self) -> bool {
-        !self.ended
-            && self
-                .batch
-                .as_ref()
-                .is_none_or(|batch| batch.at == batch.rows)
+        !self.ended && self.batch.as_ref().is_none_or(Batch::is_done)
     }
 
     /// Reads the next batch, in a task of its own: what computes long without a pause must not keep the client from
@@ -133,17 +181,7 @@ impl Flow {
         self.rows = Some(rows);
         match next {
             None => self.ended = true,
-            Some(batch) => {
-                let batch = batch?;
-                let schema = batch.schema();
-                let fields = schema.fields().iter().zip(batch.columns());
-                let cells = fields.map(|(field, array)| Cells::new(field, array, zone));
-                self.batch = Some(Batch {
-                    cells: cells.collect::<Result<_, _>>()?,
-                    rows: batch.num_rows(),
-                    at: 0,
-                });
-            }
+            Some(batch) => self.batch = Some(Batch::new(&batch?, zone)?),
         }
         Ok(())
     }
@@ -195,6 +233,7 @@ impl Flow {
             batch.at += 1;
             written += 1;
         }
+        self.follow();
         Ok(written)
     }
 
@@ -206,7 +245,25 @@ impl Flow {
         let left = (batch.rows - batch.at) as u64;
         let skipped = left.min(most);
         batch.at += usize::try_from(skipped).unwrap_or(batch.rows - batch.at);
+        self.follow();
         skipped
+    }
+}
+
+impl Batch {
+    fn new(batch: &RecordBatch, zone: Tz) -> Result<Batch, Error> {
+        let schema = batch.schema();
+        let fields = schema.fields().iter().zip(batch.columns());
+        let cells = fields.map(|(field, array)| Cells::new(field, array, zone));
+        Ok(Batch {
+            cells: cells.collect::<Result<_, _>>()?,
+            rows: batch.num_rows(),
+            at: 0,
+        })
+    }
+
+    fn is_done(&self) -> bool {
+        self.at == self.rows
     }
 }
 
@@ -216,6 +273,13 @@ fn format(formats: &[i16], at: usize) -> i16 {
         [all] => *all,
         each => each.get(at).copied().unwrap_or(0),
     }
+}
+
+/// Whether rows have columns of the types that a client was told. Their names do not matter to who reads them.
+pub fn are_as_told(told: &SchemaRef, columns: &SchemaRef) -> bool {
+    let pairs = || told.fields().iter().zip(columns.fields());
+    told.fields().len() == columns.fields().len()
+        && pairs().all(|(old, new)| oids::of_field(old) == oids::of_field(new))
 }
 
 /// The columns of a result as they are described.

@@ -46,6 +46,10 @@ fn of_diagnostic(diagnostic: &Diagnostic) -> &'static str {
         "R0307" => "42P02",
         // A transaction or cursor where there is none.
         "R0309" => "25P01",
+        // Prepared queries: values that do not fit, a name that is taken or none.
+        "R0360" => "42601",
+        "R0361" => "42P05",
+        "R0362" => "26000",
         "R0320" => "25006",
         "R0401" => "42704",
         "R0402" | "R0403" => "22023",

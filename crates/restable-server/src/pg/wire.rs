@@ -12,6 +12,8 @@ use super::messages::{self, LARGEST, LARGEST_STARTUP, Malformed, Request};
 const GATHERED: usize = 64 << 10;
 /// So much of what a client sends ahead is read while its statement runs.
 const AHEAD: usize = 1 << 20;
+/// Buffers that are larger are given back while nothing is asked.
+const KEPT: usize = 4 << 10;
 
 /// Why a connection ends.
 #[derive(Debug, thiserror::Error)]
@@ -62,9 +64,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Wire<S> {
                 return Ok(request);
             }
             self.flush().await?;
+            self.shrink();
             if self.stream.read_buf(&mut self.incoming).await? == 0 {
                 return Err(Ended::Gone);
             }
+        }
+    }
+
+    /// A client that waits keeps no large buffers: there may be thousands of them.
+    fn shrink(&mut self) {
+        if self.out.is_empty() && self.out.capacity() > KEPT {
+            self.out = BytesMut::new();
+        }
+        if self.incoming.is_empty() && self.incoming.capacity() > KEPT {
+            self.incoming = BytesMut::new();
         }
     }
 

@@ -37,8 +37,14 @@ pub(crate) use evidence::{RawEvidence, RawJobs};
 pub(crate) use parents::{RawChildless, RawParent};
 pub(crate) use schemas::{RawAdditional, RawDiscriminator, RawSchema};
 
-/// Reads one YAML text.
+/// Reads one YAML text. What `build.rs` made of a document is JSON in one line, which is read ten times as quickly.
 pub(crate) fn parse<T: de::DeserializeOwned>(file: &str, text: &str) -> Result<T, Error> {
+    if text.starts_with('{')
+        && !text.contains('\n')
+        && let Ok(document) = serde_json::from_str(text)
+    {
+        return Ok(document);
+    }
     if text
         .lines()
         .all(|line| line.trim_start().starts_with('#') || matches!(line.trim(), "" | "---"))

@@ -27,8 +27,9 @@ pub(super) fn set(cursor: &mut Cursor<'_>) -> Result<Statement, Diagnostic> {
         return Ok(Statement::Connection(modes));
     }
     let scoped = !matches!(cursor.peek_second(), Some(Token::Eq | Token::Period)) && !is_to(cursor);
-    if scoped {
-        let _ = cursor.eat_any(&["SESSION", "LOCAL"]);
+    let local = scoped && cursor.eat("LOCAL");
+    if scoped && !local {
+        let _ = cursor.eat("SESSION");
     }
     let span = start.next_span();
     let key_start = cursor.next_span();
@@ -66,6 +67,7 @@ pub(super) fn set(cursor: &mut Cursor<'_>) -> Result<Statement, Diagnostic> {
         key_span,
         value,
         value_span,
+        local,
         span: span.to(value_span),
     }))
 }

@@ -78,7 +78,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
             parsed: None,
             parameters: parameters.to_vec(),
             formats: Vec::new(),
+            told: None,
             hold: false,
+            kept: false,
             state: State::Fresh,
         };
         let Some(query) = parsed.cursor_query() else {
@@ -91,17 +93,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
             return Err(said("0A000", "COPY of what changes something is not supported").into());
         }
         portal.state = State::Planned(Box::new(planned));
-        let Begun::Rows(rows) = Box::pin(self.run(&mut portal, &query)).await? else {
+        let Begun::Rows(flow) = Box::pin(self.run(&mut portal, &query, true)).await? else {
             return Err(said(
                 "0A000",
                 "the statement answers no rows that could be copied",
             )
             .into());
         };
-        let flow = Flow::new(rows);
         let form = form.of_columns(&flow.schema)?;
         Ok(Begun::Copy(Box::new(Outgoing {
-            flow,
+            flow: *flow,
             form,
             scratch: BytesMut::new(),
         })))

@@ -1,0 +1,121 @@
+//! What the sessions of an engine share for planning, and the memory that one may use.
+
+use std::sync::Arc;
+
+use datafusion::common::config::{ConfigNonZeroUsize, Dialect};
+use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::execution::session_state::SessionState;
+use datafusion::execution::{FunctionRegistry as _, SessionStateBuilder, SessionStateDefaults};
+use datafusion::logical_expr::planner::ExprPlanner;
+use datafusion::optimizer::Analyzer;
+use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
+use datafusion::prelude::SessionConfig;
+use restable_spec::Registry;
+
+use super::Ground;
+use crate::catalog::{OWN_CATALOG, OWN_SCHEMA};
+use crate::dialect::{Comparisons, InputsChecked, JsonPlanner};
+use crate::door::{self, Memory};
+use crate::engine::Engine;
+use crate::json_columns::{self, JsonPathsScanned};
+use crate::narrowing::Narrowing;
+use crate::once::wants::SharedCalls;
+use crate::prompt::PromptFilters;
+use crate::settings::Settings;
+use crate::{Result, functions, pg_catalog};
+
+/// Functions, rules and options, as sessions begin with them.
+pub(crate) fn common(registry: &Arc<Registry>) -> Result<SessionState> {
+    let mut config = SessionConfig::new()
+        .with_information_schema(false)
+        .with_round_robin_repartition(false)
+        .with_default_catalog_and_schema(OWN_CATALOG, OWN_SCHEMA)
+        .with_create_default_catalog_and_schema(false);
+    config.options_mut().sql_parser.enable_ident_normalization = false;
+    config.options_mut().sql_parser.collect_spans = true;
+    // Without a zone of its own `timestamptz` would have none at all.
+    config.options_mut().execution.time_zone = Some("+00:00".to_owned());
+    // A number that is written exactly stays exact: 20 digits are no float.
+    config.options_mut().sql_parser.parse_float_as_decimal = true;
+    config.options_mut().sql_parser.dialect = Dialect::PostgreSQL;
+    config.options_mut().explain.logical_plan_only = false;
+    config.options_mut().explain.show_schema = false;
+    size_batches(None, &mut config);
+    let mut analyzer = Analyzer::new();
+    // Before DataFusion's own rules: a literal keeps its type until the comparison is understood.
+    analyzer.rules.insert(0, Arc::new(Comparisons));
+    // Before DataFusion's own planners, which refuse a path into text.
+    let mut planners: Vec<Arc<dyn ExprPlanner>> = vec![Arc::new(JsonPlanner)];
+    planners.extend(SessionStateDefaults::default_expr_planners());
+    let mut optimizer = PhysicalOptimizer::new();
+    optimizer.rules.insert(0, Arc::new(JsonPathsScanned));
+    let mut chosen = optimizer.rules.iter();
+    let chosen = chosen.position(|rule| rule.name() == "join_selection");
+    let narrowing = Arc::new(Narrowing::new(Arc::clone(registry)));
+    optimizer
+        .rules
+        .insert(chosen.map_or(0, |at| at + 1), narrowing);
+    optimizer.rules.push(Arc::new(PromptFilters));
+    optimizer.rules.push(Arc::new(SharedCalls {
+        registry: Arc::clone(registry),
+    }));
+    let mut state = SessionStateBuilder::new()
+        .with_config(config)
+        .with_runtime_env(Arc::new(RuntimeEnvBuilder::new().build()?))
+        .with_default_features()
+        .with_expr_planners(planners)
+        .with_analyzer_rules(analyzer.rules)
+        .with_query_planner(Arc::new(InputsChecked))
+        .with_optimizer_rules(json_columns::logical_rules())
+        .with_physical_optimizer_rules(optimizer.rules)
+        .build();
+    for function in functions::all()
+        .into_iter()
+        .chain(pg_catalog::functions::all())
+    {
+        state.register_udf(function)?;
+    }
+    Ok(state)
+}
+
+/// Gives a session the memory and files that its settings allow. Sessions without a limit of their own share them.
+pub(crate) fn apply_memory(
+    engine: &Engine,
+    ground: &Ground,
+    settings: &Settings,
+    shared: Option<&Memory>,
+) -> Result<()> {
+    let limit = settings.memory_limit;
+    let runtime = match (shared, limit) {
+        (None, None) => Arc::clone(engine.common()?.runtime_env()),
+        (Some(memory), None) => Arc::clone(memory.runtime()),
+        (Some(memory), Some(bytes)) => door::runtime(memory.within(bytes))?,
+        (None, Some(bytes)) => door::runtime(door::pool(bytes))?,
+    };
+    ground.set_runtime(runtime);
+    ground.configure(|config| size_batches(limit, config));
+    Ok(())
+}
+
+/// Under a limit of memory, sorting holds a batch of each file that it merges, and keeps a part of the memory back to begin merging
+/// with: both have to be small beside the limit, and rows with JSON are large.
+fn size_batches(limit: Option<usize>, config: &mut SessionConfig) {
+    const KEPT_BACK: usize = 10 << 20;
+    const ROWS: usize = 8192;
+    const ROW_BYTES: usize = 2 << 10;
+    let (rows, kept_back) = match limit {
+        None => (ROWS, KEPT_BACK),
+        Some(limit) => (limit / 64 / ROW_BYTES, limit / 8),
+    };
+    let (rows, kept_back) = (rows.clamp(64, ROWS), kept_back.min(KEPT_BACK));
+    let execution = &config.options().execution;
+    // Options that stay what they are stay shared.
+    if execution.batch_size.get() == rows && execution.sort_spill_reservation_bytes == kept_back {
+        return;
+    }
+    let execution = &mut config.options_mut().execution;
+    if let Ok(rows) = ConfigNonZeroUsize::try_new(rows) {
+        execution.batch_size = rows;
+    }
+    execution.sort_spill_reservation_bytes = kept_back;
+}
