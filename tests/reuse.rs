@@ -2,7 +2,7 @@
 //! And times of recovery points, which the service is asked for where a statement confines them.
 
 use restable_engine::acting::Access;
-use restable_engine::{Origin, Session};
+use restable_engine::{Origin, Outcome, Session};
 use serde_json::json;
 
 use crate::rig::{Rig, ask, decode, run};
@@ -129,6 +129,42 @@ fn what_changes_something_empties_the_cache_and_reads_live() {
             "{:?}",
             after.report
         );
+    });
+}
+
+#[test]
+fn nothing_is_kept_while_an_own_operation_runs() {
+    run(async {
+        let rig = Rig::start("1,1,3").await;
+        let session = caching(&rig);
+        session.set_access(Access::Write);
+        session.set("confirm", "never", Origin::Flag).unwrap();
+        let sql = format!("SELECT name FROM {INSTANCES} ORDER BY 1");
+        let before = ask(&session, &sql).await.unwrap();
+        let name = before.rows[0][0].clone().unwrap();
+        let delete = format!("DELETE /*+ NOWAIT */ FROM {INSTANCES} WHERE name = '{name}'");
+        let deleted_later = ask(&session, &delete).await.unwrap();
+        assert_eq!(deleted_later.column("status"), [Some("Accepted")]);
+        let operation = deleted_later.column("operation")[0].unwrap().to_owned();
+        let meanwhile = ask(&session, &sql).await.unwrap();
+        assert_eq!(meanwhile.rows, before.rows);
+        rig.emulator.advance(std::time::Duration::from_secs(3600));
+        let after = ask(&session, &sql).await.unwrap();
+        assert_ne!(
+            after.rows, before.rows,
+            "what was read while it ran is used again"
+        );
+        assert_eq!(after.report.cached, 0);
+        // When its end was seen, what is read is kept again.
+        let Outcome::Rows(mut waited) = session.wait_for(&operation).await.unwrap() else {
+            panic!("waiting answers rows");
+        };
+        while let Some(batch) = waited.next().await {
+            batch.unwrap();
+        }
+        assert_eq!(ask(&session, &sql).await.unwrap().report.cached, 0);
+        let again = ask(&session, &sql).await.unwrap();
+        assert_eq!((again.report.calls, again.rows == after.rows), (0, true));
     });
 }
 

@@ -317,7 +317,7 @@ impl<'a> Runner<'a> {
             self.console.say(&format!("notice: {}", printable(notice)));
         }
         if report.is_complete() {
-            if report.calls > 0 || !report.snapshots.is_empty() {
+            if report.calls > 0 || report.cached > 0 || !report.snapshots.is_empty() {
                 self.console.aside(&report.line());
             }
             return;

@@ -1,8 +1,9 @@
 //! Lists that were read may be used again, for as long as the setting `cache_ttl` says: 0, the default, reads everything anew. What is kept are
 //! the bodies of all pages of a list or GET, whole and without a failure, under who asked, and the URL with all of its query. Sets that are
-//! acted on are always read live, and a call of this process that may change something empties the cache of its provider.
+//! acted on are always read live. A call of this process that may change something empties the cache of its provider, and until its operation is
+//! known to have ended nothing is kept.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -40,11 +41,20 @@ struct State {
     clock: u64,
     /// How often the cache of each provider was emptied: what was asked for before may not be kept after.
     emptied: HashMap<String, u64>,
+    /// The calls of this process that may still change something, by the journal's numbers: what is read meanwhile is not what will be.
+    running: HashMap<String, HashSet<i64>>,
 }
 
 /// The lists that a process keeps.
 #[derive(Debug, Default)]
 pub(crate) struct Cache(Mutex<State>);
+
+impl State {
+    fn is_changing(&self, provider: &str) -> bool {
+        let running = self.running.get(provider);
+        running.is_some_and(|running| !running.is_empty())
+    }
+}
 
 impl Cache {
     fn find(&self, key: &Key, ttl: Duration, now: Instant) -> Option<(Arc<[Bytes]>, Duration)> {
@@ -76,7 +86,7 @@ impl Cache {
             .get(&key.provider)
             .copied()
             .unwrap_or_default();
-        if now != emptied || bytes > CACHE_BYTES / 4 {
+        if now != emptied || state.is_changing(&key.provider) || bytes > CACHE_BYTES / 4 {
             return;
         }
         state.clock += 1;
@@ -101,8 +111,28 @@ impl Cache {
         }
     }
 
+    /// A call that may change something of a provider begins, or goes on.
+    pub(crate) fn begin(&self, provider: &str, call: Option<i64>) {
+        if let Some(call) = call {
+            let mut state = lock(&self.0);
+            let running = state.running.entry(provider.to_owned());
+            running.or_default().insert(call);
+        }
+        self.empty(provider);
+    }
+
+    /// It has ended, as far as this process knows; one that nobody has waited for to its end never does.
+    pub(crate) fn end(&self, provider: &str, call: Option<i64>) {
+        if let Some(call) = call
+            && let Some(running) = lock(&self.0).running.get_mut(provider)
+        {
+            running.remove(&call);
+        }
+        self.empty(provider);
+    }
+
     /// Something of a provider may have changed.
-    pub(crate) fn empty(&self, provider: &str) {
+    fn empty(&self, provider: &str) {
         let mut state = lock(&self.0);
         *state.emptied.entry(provider.to_owned()).or_default() += 1;
         let gone: Vec<Key> = state
@@ -326,6 +356,24 @@ mod tests {
         );
         cache.empty("q");
         assert!(cache.find(&list, ttl, later).is_some());
+        // While something runs nothing is kept of its provider.
+        cache.begin("p", Some(7));
+        assert!(cache.find(&list, ttl, later).is_none());
+        let keep = || {
+            let emptied = cache.emptied("p");
+            cache.keep(
+                list.clone(),
+                vec![Bytes::from_static(b"{}")],
+                begin,
+                emptied,
+            );
+            cache.find(&list, ttl, later).is_some()
+        };
+        assert!(!keep());
+        cache.end("p", Some(8));
+        assert!(!keep());
+        cache.end("p", Some(7));
+        assert!(keep());
     }
 
     #[test]

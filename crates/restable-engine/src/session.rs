@@ -829,7 +829,7 @@ impl Session {
             done.map_err(|problem| Error::planned(problem, &names))?;
             statement.ended(Ended::Done);
             let report = Report::of(&statement, 0, started);
-            let report = (report.calls > 0).then_some(report);
+            let report = (report.calls > 0 || report.cached > 0).then_some(report);
             return Ok(Outcome::Done { message, report });
         }
         let planning = self.shared.ground.planning_of(&statement);

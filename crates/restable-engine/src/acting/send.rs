@@ -124,6 +124,18 @@ pub(super) enum Work {
     Known(Box<Answer>),
 }
 
+impl Work {
+    /// The journal's number of the call.
+    fn number(&self) -> Option<i64> {
+        match self {
+            Work::Send(permit) => Some(permit.number()),
+            Work::Follow(started) => Some(started.number()),
+            Work::Resolve { number, .. } => Some(*number),
+            Work::Known(answer) => answer.operation,
+        }
+    }
+}
+
 /// The journal's entries for calls: all of them, or nothing is sent.
 pub(super) async fn intend(
     run: Run,
@@ -256,9 +268,14 @@ impl Sending {
         let is_known = matches!(errand.work, Work::Known(_));
         // What is read while something changes is not what it will be.
         let cache = self.statement.cache();
-        cache.empty(&deed.service.provider);
+        let number = errand.work.number();
+        cache.begin(&deed.service.provider, number);
         let answer = self.work(errand).await;
-        cache.empty(&deed.service.provider);
+        match answer.status {
+            // It goes on, or may: nobody has seen its end.
+            "Accepted" | "Unknown" => cache.begin(&deed.service.provider, number),
+            _ => cache.end(&deed.service.provider, number),
+        }
         let failed = {
             let mut totals = lock(&self.statement.actions);
             let totals = totals.get_or_insert_default();
