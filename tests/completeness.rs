@@ -48,6 +48,7 @@ fn a_parent_without_a_readable_id_is_an_error_and_never_a_gap() {
         for id in [
             json!(null),
             json!("/subscriptions/x/other/shape"),
+            json!("/other/shape"),
             json!("no id"),
         ] {
             let rig = Rig::start("1,2,10").await;
@@ -63,7 +64,10 @@ fn a_parent_without_a_readable_id_is_an_error_and_never_a_gap() {
                 .unwrap_err();
             assert!(
                 problem.to_string().contains("`vaultName`")
-                    || problem.to_string().contains("`resourceGroupName`"),
+                    || problem.to_string().contains("`resourceGroupName`")
+                    || problem
+                        .to_string()
+                        .contains("`/subscriptions/x/other/shape`"),
                 "{id}: {problem}"
             );
             let answer = ask(

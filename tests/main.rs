@@ -17,6 +17,8 @@ mod adhoc;
 mod allowances;
 mod commands;
 mod completeness;
+mod contradictions;
+mod disguised;
 mod economy;
 mod examples;
 mod faults;

@@ -61,7 +61,8 @@ fn conditions_on_the_names_of_scopes_are_asked_of_the_parents() {
                 1 + 4 + 3,
             ),
             ("length(vaultName) > 30", 1 + 4),
-            ("vaultName IS NULL", 1 + 4),
+            // A name of a scope is never NULL.
+            ("vaultName IS NULL", 0),
             (in_production.as_str(), 1 + 2),
             ("arm_id(id, 'vaultName') = 'bv-prod-neu'", 1 + 4 + 1),
             ("split_part(id, '/', 9) = 'BV-Prod-NEU'", 1 + 4 + 1),

@@ -6,6 +6,7 @@
 //! way; whatever it does not take is read again by the careful one, which says what is wrong, if anything is.
 
 mod careful;
+mod demands;
 mod paths;
 mod quick;
 mod rows;
@@ -20,6 +21,7 @@ use bytes::Bytes;
 use restable_http::{BodyError, PageRead};
 use restable_spec::{Items, Kind, Response};
 
+pub(crate) use self::demands::Demands;
 pub(crate) use self::rows::text_of;
 
 use self::quick::Wanted;
@@ -59,6 +61,9 @@ pub struct Decoder {
     room: Arc<[AtomicUsize]>,
     /// Whether the row's own id is read.
     needs_id: bool,
+    /// Whether columns are parts of it.
+    needs_parts: bool,
+    demands: Demands,
     identity: Option<Arc<Identity>>,
     items: Items,
     next_link: Option<String>,
@@ -76,15 +81,30 @@ impl Decoder {
         response: &Response,
         identity: Option<Arc<Identity>>,
     ) -> Decoder {
-        let needs_id = columns
+        let demands = Demands::of(response);
+        Decoder::demanding(schema, columns, response, identity, demands)
+    }
+
+    /// A decoder that takes for an answer only what is as it is demanded to be.
+    pub(crate) fn demanding(
+        schema: SchemaRef,
+        columns: Vec<Column>,
+        response: &Response,
+        identity: Option<Arc<Identity>>,
+        demands: Demands,
+    ) -> Decoder {
+        let needs_parts = columns
             .iter()
             .any(|column| matches!(column.source, Source::Identity(..)));
+        let needs_id = needs_parts || demands.look_at_id();
         let usual = !response.flatten && !response.scalar_rows && response.items != Items::One;
         let wanted = usual.then(|| Wanted::new(&columns, needs_id)).flatten();
         Decoder {
             schema,
             room: columns.iter().map(|_| AtomicUsize::new(0)).collect(),
             needs_id,
+            needs_parts,
+            demands,
             identity,
             items: response.items.clone(),
             next_link: response.next_link.clone(),
@@ -103,12 +123,18 @@ impl Decoder {
                 "$",
             )
         })?;
-        if let Some(wanted) = &self.wanted
-            && let Ok(page) = quick::read(self, wanted, text)
-        {
-            return Ok(page);
+        let quick = self.wanted.as_ref();
+        let quick = quick.and_then(|wanted| quick::read(self, wanted, text).ok());
+        let page = match quick {
+            Some(page) => page,
+            None => self.read_carefully(text)?,
+        };
+        if let Some(place) = self.demands.place() {
+            place
+                .turn(page.row_count, page.next.as_deref())
+                .map_err(|message| body_error(message, "$"))?;
         }
-        self.read_carefully(text)
+        Ok(page)
     }
 
     /// The link to the page after this one, as far as it can be seen without reading the page. What the page says when it is read counts.

@@ -10,6 +10,7 @@ mod json_casts;
 mod kept;
 mod marks;
 mod refusals;
+mod rows_in;
 
 use arrow::datatypes::DataType;
 use datafusion::common::config::ConfigOptions;
@@ -27,6 +28,7 @@ pub use self::comparisons::Comparisons;
 pub use self::inputs::InputsChecked;
 pub use self::json_casts::json_casts;
 use self::marks::{cast_json, cast_json_operands};
+pub use self::rows_in::rows_in;
 use crate::functions::{Function, JSON_METADATA, NAME_METADATA, call};
 
 /// What is kept of a statement for later, such as the query of a view: with its comparisons understood, since DataFusion

@@ -14,6 +14,7 @@ mod cache;
 mod calls;
 pub mod catalog;
 mod combinations;
+mod contradictions;
 pub mod decode;
 pub mod dialect;
 mod door;

@@ -20,6 +20,7 @@ pub(crate) async fn plan_given(
 ) -> Result<(LogicalPlan, Names)> {
     placeholders::bind(&mut statement, given)?;
     dialect::json_casts(&mut statement);
+    dialect::rows_in(&mut statement);
     let names = names::rewrite(&mut statement, shared)?;
     parameters::tell_apart(&mut statement);
     let statement = datafusion::sql::parser::Statement::Statement(Box::new(statement));

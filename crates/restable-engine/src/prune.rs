@@ -136,6 +136,12 @@ impl Prunes {
             && conditions.all(|one| others.conditions.iter().any(|other| same(one, other)))
     }
 
+    /// The parameters that the conditions are about, by folded name.
+    pub(crate) fn names(&self) -> HashSet<String> {
+        let names = self.conditions.iter().flat_map(|prune| &prune.columns);
+        names.cloned().collect()
+    }
+
     /// The conditions as they are printed, over the names of parameters.
     pub(crate) fn shown(&self, name: impl Fn(&String) -> String) -> Vec<String> {
         let shown = self.conditions.iter().map(|prune| {

@@ -22,6 +22,7 @@ use restable_spec::names::{fold, same};
 use restable_spec::{Kind, Location, Resource, Segment};
 
 use crate::Error;
+use crate::contradictions;
 use crate::functions::{
     FOLD_METADATA, FOLD_ONE_SPELLING, INPUT_METADATA, NAME_METADATA, SCAN_METADATA, json_metadata,
 };
@@ -247,6 +248,61 @@ impl ResourceTable {
         Ok(prunes)
     }
 
+    /// Takes out of the bindings what cannot be, with the conditions on names of scopes; of a contradiction nothing is left.
+    fn without_contradictions(
+        &self,
+        state: &dyn Session,
+        filters: &[Expr],
+        bindings: &mut Bindings,
+    ) -> PlanResult<()> {
+        let about: Vec<&Expr> = filters.iter().filter(|it| self.prunes(it)).collect();
+        let never_null = |name: &str| self.resource.key.iter().any(|key| fold(key) == name);
+        let never = |filter: &&&Expr| !contradictions::outcomes(filter, &never_null).yes;
+        if let Some(filter) = about.iter().find(never)
+            && let Some(column) = filter.column_refs().iter().next()
+        {
+            bindings.insert(column.name.clone(), Vec::new());
+            return Ok(());
+        }
+        let mut possible = bindings.clone();
+        for column in self.columns.iter().filter(|it| it.role == Role::Parameter) {
+            let name = fold(&column.name);
+            let candidates = about.iter();
+            let candidates =
+                candidates.filter_map(|filter| contradictions::candidates(filter, &name));
+            for candidates in candidates {
+                match possible.get_mut(&name) {
+                    Some(known) => known.retain(|known| {
+                        let mut candidates = candidates.iter();
+                        candidates.any(|value| value.eq_ignore_ascii_case(known))
+                    }),
+                    None => {
+                        possible.insert(name.clone(), candidates);
+                    }
+                }
+            }
+        }
+        let blind = about.into_iter();
+        let blind: Vec<Expr> = blind
+            .filter(|filter| contradictions::is_blind_to_case(filter))
+            .cloned()
+            .collect();
+        if !possible.is_empty() && !blind.is_empty() {
+            contradictions::narrow(&mut possible, &self.pruning(state, &blind)?);
+        }
+        for (name, values) in possible {
+            match bindings.get_mut(&name) {
+                Some(known) => *known = values,
+                None if values.is_empty() => {
+                    bindings.insert(name, values);
+                }
+                // What it is confined to is asked of the parents' names as they are listed.
+                None => {}
+            }
+        }
+        Ok(())
+    }
+
     fn bindings(&self, filters: &[Expr]) -> Bindings {
         let mut bindings = Bindings::new();
         let mut bind = |name: String, values: Vec<Arc<str>>| match bindings.get_mut(&name) {
@@ -281,7 +337,7 @@ pub(crate) fn binds(resource: &Resource, column: &TableColumn) -> bool {
 }
 
 /// The two sides of a comparison of something with constants: `=`, IN, and what stands for them where names are compared.
-fn equality(expr: &Expr) -> Option<(&Expr, Vec<Arc<str>>)> {
+pub(crate) fn equality(expr: &Expr) -> Option<(&Expr, Vec<Arc<str>>)> {
     let (column, values): (&Expr, Vec<&Expr>) = match expr {
         Expr::BinaryExpr(BinaryExpr {
             left,
@@ -475,6 +531,7 @@ impl TableProvider for ResourceTable {
                     .map_err(Error::from)?;
             }
         }
+        self.without_contradictions(state, filters, &mut bindings)?;
         ranges::bind(&self.resource, &mut bindings, filters);
         let scan = Scan {
             number: next_number(),

@@ -20,7 +20,7 @@ use crate::ahead;
 use crate::cache;
 use crate::calls::{self, Listed, Part};
 use crate::combinations::{Allowed, agrees, combinations};
-use crate::decode::{Column, Decoder, Source};
+use crate::decode::{Column, Decoder, Demands, Source};
 use crate::identity::Identity;
 use crate::json::JsonPath;
 use crate::listing::Listing;
@@ -473,6 +473,7 @@ pub(crate) struct Reader {
     asked: Vec<Asked>,
     schema: Arc<Schema>,
     identity: Option<Arc<Identity>>,
+    demands: Demands,
     part: Part,
     /// With whom it reads a call once, if it may share calls.
     class: Option<Class>,
@@ -488,8 +489,12 @@ impl Reader {
         part: Part,
         class: Option<Class>,
     ) -> Reader {
+        let service = statement.registry.provider(&resource.provider);
+        let service = service.and_then(|it| it.service(&resource.service).ok().flatten());
+        let schemas = service.as_ref().map(|service| &*service.schemas);
         Reader {
             identity: identity(&resource, &statement).map(Arc::new),
+            demands: Demands::of_method(&resource, &method, schemas),
             statement,
             resource,
             method,
@@ -509,11 +514,13 @@ impl Reader {
             &self.statement,
             &call.scope,
         );
-        let decoder = Decoder::new(
+        let demands = self.demands.at(&self.method, &call.scope, &call.call.path);
+        let decoder = Decoder::demanding(
             Arc::clone(&self.schema),
             columns,
             &self.method.response,
             self.identity.clone(),
+            demands,
         );
         let (statement, resource) = (Arc::clone(&self.statement), Arc::clone(&self.resource));
         let listed = Listed::new(
@@ -603,6 +610,8 @@ fn pages(
     let parent = resource.parent.clone();
     let not_found = not_found_codes(&statement, &resource);
     let path = call.call.scope.clone();
+    // What has nothing above it is there; a service that says otherwise has not answered.
+    let may_be_absent = method.path.parameters().next().is_some();
     let is_root = call.scope.keys().all(|name| name != "subscriptionid");
     let shared = class.and_then(|class| {
         statement.once.read(class, &resource, method, &call, || {
@@ -662,7 +671,9 @@ fn pages(
                 Some(Ok(batch))
             }
             // Behind a page that came there is more of the list: its absence is a failure, not an empty answer.
-            Some(Err(Failure::Call(problem))) if !begun && problem.is_not_found(&not_found) => {
+            Some(Err(Failure::Call(problem)))
+                if may_be_absent && !begun && problem.is_not_found(&not_found) =>
+            {
                 listed.absent();
                 note(&statement, parent.as_ref(), &call.scope);
                 if is_first_to_tell
@@ -782,9 +793,9 @@ fn advice(
 fn leaves_the_rest(problem: &restable_http::Error) -> bool {
     use restable_http::ErrorKind;
     match problem.kind {
-        ErrorKind::Credential | ErrorKind::Config | ErrorKind::Deadline | ErrorKind::Allowance => {
-            false
-        }
+        ErrorKind::Credential | ErrorKind::Config | ErrorKind::Allowance => false,
+        // Given up in time.
+        ErrorKind::Deadline => problem.time_left.is_some_and(|left| !left.is_zero()),
         ErrorKind::Connect
         | ErrorKind::Tls
         | ErrorKind::Timeout

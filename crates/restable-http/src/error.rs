@@ -81,6 +81,8 @@ pub struct Failure {
     pub waited: Duration,
     /// The wait that the service asked for last.
     pub retry_after: Option<Duration>,
+    /// What was left of the statement's time when it was given up, since the next attempt would have come after its end.
+    pub time_left: Option<Duration>,
     /// The element of the page that could not be read, counted from 0.
     pub item: Option<usize>,
     /// Where in that element, or in the body, as a JSON path.
@@ -134,6 +136,7 @@ impl Error {
             attempts: 0,
             waited: Duration::ZERO,
             retry_after: None,
+            time_left: None,
             item: None,
             path: None,
             advice: None,

@@ -413,6 +413,7 @@ fn stopped(mut error: Error, stop: Stop, obstacle: Obstacle) -> Error {
     match stop {
         Stop::Final | Stop::Credential | Stop::Attempts => error,
         Stop::Deadline { after, left } => {
+            error.edit().time_left = Some(left);
             if obstacle != Obstacle::Status(429) {
                 error.edit().kind = ErrorKind::Deadline;
             }

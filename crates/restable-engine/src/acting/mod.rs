@@ -37,7 +37,7 @@ pub(crate) use send::binding;
 pub use totals::{ActionTotals, ErrorCount};
 
 pub(crate) use explain::explain;
-pub(crate) use operations::list;
+pub(crate) use operations::{decoded, list};
 pub(crate) use plan::{Acting, plan};
 pub(crate) use table::{named, tables};
 

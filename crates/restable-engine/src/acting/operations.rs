@@ -540,7 +540,7 @@ fn parameters(method: &Method, call: &BoundCall) -> Vec<(String, String)> {
 }
 
 /// A segment of a path without its percent-encoding.
-fn decoded(segment: &str) -> String {
+pub(crate) fn decoded(segment: &str) -> String {
     let mut bytes = Vec::with_capacity(segment.len());
     let mut rest = segment.as_bytes();
     while let Some((byte, after)) = rest.split_first() {

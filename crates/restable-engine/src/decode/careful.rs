@@ -9,6 +9,7 @@ use serde::de::{
 };
 use serde_json::value::RawValue;
 
+use super::demands::{ERROR, Shown};
 use super::rows::Rows;
 use super::{Decoder, Source};
 use crate::json::Step;
@@ -125,14 +126,21 @@ impl<'de> Visitor<'de> for PageSeed<'_, '_> {
                 })?;
             } else if Some(&*key) == self.next_link {
                 *self.next = map.next_value::<Option<String>>()?;
-            } else if key == "error" {
+            } else if key == ERROR {
                 error = Some(map.next_value::<&RawValue>()?.get().to_owned());
             } else {
                 map.next_value::<IgnoredAny>()?;
             }
         }
         if found {
-            return Ok(());
+            let demands = &self.fields.decoder.demands;
+            return match error.filter(|error| demands.is_error(error)) {
+                None => Ok(()),
+                Some(error) => Err(A::Error::custom(format!(
+                    "the answer has an error beside its `{}`, which may not be all: {error}",
+                    self.key
+                ))),
+            };
         }
         Err(match error {
             Some(error) => A::Error::custom(format!(
@@ -213,13 +221,28 @@ impl<'de> Visitor<'de> for RowSeed<'_, '_> {
         let fields = self.fields;
         let mut captured: Vec<Option<&'de RawValue>> = vec![None; fields.names.len()];
         let mut properties: Option<&'de RawValue> = None;
+        let decoder = fields.decoder;
+        let (mut error, mut shown) = (None, Shown::Nothing);
         while let Some(key) = map.next_key::<Cow<'de, str>>()? {
-            if fields.decoder.flatten && key == "properties" {
+            if decoder.demands.shows_row(&key) {
+                shown = Shown::Field;
+            }
+            if decoder.items == Items::One && key == ERROR && fields.place(ERROR).is_none() {
+                error = Some(map.next_value::<&RawValue>()?.get());
+            } else if fields.decoder.flatten && key == "properties" {
                 properties = Some(map.next_value()?);
+                shown = Shown::Field;
             } else if let Some(place) = fields.place(&key) {
                 captured[place] = Some(map.next_value()?);
             } else {
                 map.next_value::<IgnoredAny>()?;
+            }
+        }
+        if decoder.items == Items::One {
+            let id = fields.places.last().copied().flatten();
+            let id = id.and_then(|at| captured[at]).map(RawValue::get);
+            if let Some(wrong) = decoder.demands.wrong_row(error, shown, id) {
+                return Err(A::Error::custom(wrong));
             }
         }
         if let Some(properties) = properties.filter(|raw| raw.get().starts_with('{')) {

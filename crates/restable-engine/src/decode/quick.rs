@@ -5,6 +5,7 @@ use arrow::array::RecordBatch;
 use restable_http::PageRead;
 use restable_spec::Items;
 
+use super::demands::ERROR;
 use super::paths::{self, Keys, Member};
 use super::rows::Rows;
 use super::scan::{Cursor, Scanned, Unusual};
@@ -79,6 +80,10 @@ pub(super) fn read(
                 } else if Some(name) == decoder.next_link.as_deref() {
                     let link = cursor.value()?;
                     next = serde_json::from_str(link).map_err(|_| Unusual)?;
+                } else if name == ERROR {
+                    if decoder.demands.is_error(cursor.value()?) {
+                        return Err(Unusual);
+                    }
                 } else {
                     cursor.skip()?;
                 }

@@ -33,6 +33,8 @@ pub(super) struct Rows<'d> {
     pub count: usize,
     /// For each part of an id, the last text and its spelling: on a page most rows have the same.
     spelled: Vec<Option<(String, Arc<str>)>>,
+    /// How the ids begin that are known to be of the scope that was asked.
+    place: String,
     /// Whether an item is being read.
     pub within: bool,
     pub problem: Option<BodyError>,
@@ -63,6 +65,7 @@ impl<'d> Rows<'d> {
             builders: builders.collect(),
             count: 0,
             spelled: Vec::new(),
+            place: String::new(),
             within: false,
             problem: None,
         }
@@ -74,9 +77,18 @@ impl<'d> Rows<'d> {
         let decoder = self.decoder;
         let id = found.last().copied().flatten().and_then(text_of);
         let parts = match (&decoder.identity, &id) {
-            (Some(identity), Some(id)) if decoder.needs_id => identity.parts(id),
+            (Some(identity), Some(id)) if decoder.needs_parts => identity.parts(id),
             _ => None,
         };
+        if let Err(message) = self.belongs(id.as_deref())
+            && self.problem.is_none()
+        {
+            self.problem = Some(BodyError {
+                message,
+                path: "$.id".to_owned(),
+                item: Some(self.count),
+            });
+        }
         for (at, column) in decoder.columns.iter().enumerate() {
             let builder = &mut self.builders[at];
             let appended = match &column.source {
@@ -117,6 +129,22 @@ impl<'d> Rows<'d> {
         }
         self.count += 1;
         self.within = false;
+    }
+
+    /// Whether a row is of the scope that was asked.
+    fn belongs(&mut self, id: Option<&str>) -> Result<(), String> {
+        let Some(place) = self.decoder.demands.place() else {
+            return Ok(());
+        };
+        let known = self.place.as_str();
+        if !known.is_empty() && !place.is_apart() && id.is_some_and(|id| id.starts_with(known)) {
+            return Ok(());
+        }
+        let said = place.check(id)?;
+        self.place.clear();
+        self.place
+            .push_str(id.and_then(|id| id.get(..said)).unwrap_or_default());
+        Ok(())
     }
 
     pub fn finish(self) -> Result<RecordBatch, BodyError> {

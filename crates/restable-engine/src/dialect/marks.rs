@@ -38,6 +38,13 @@ pub fn is_marked(expr: &Expr, schema: &DFSchema, key: &str) -> bool {
             Expr::ScalarFunction(function) => match function.func.name() {
                 "coalesce" | "nvl" | "greatest" | "least" | "make_array" | "array_concat"
                 | "array_append" | "array_prepend" => function.args.iter().any(marked),
+                // The parts of an id are names.
+                "split_part" if key == FOLD_METADATA => match function.args.as_slice() {
+                    [id, Expr::Literal(slash, _), _] => {
+                        slash.try_as_str().flatten() == Some("/") && marked(id)
+                    }
+                    _ => false,
+                },
                 "nvl2" => function.args.iter().skip(1).any(marked),
                 "nullif" | "array_element" | "array_slice" | "array_min" | "array_max"
                 | "array_distinct" | "array_sort" => function.args.first().is_some_and(marked),
