@@ -98,6 +98,9 @@ pub struct Statement {
     counters: Arc<Counters>,
 }
 
+/// So much time is kept at most for handing on what was read.
+const SPARE: Duration = Duration::from_secs(1);
+
 /// It was told how the statement ended.
 const TOLD: u8 = u8::MAX;
 
@@ -250,10 +253,21 @@ impl Statement {
         }
     }
 
+    /// When its calls must have ended. Those of an answer that may be partial end a little before the statement, so that what the
+    /// others answered is still handed on.
+    fn end_of_calls(&self) -> Option<Instant> {
+        let spare = match (self.partial, self.timeout) {
+            (true, Some(timeout)) => (timeout / 10).min(SPARE),
+            _ => Duration::ZERO,
+        };
+        let end = self.deadline?;
+        Some(end.checked_sub(spare).unwrap_or(end))
+    }
+
     pub(crate) fn context(&self) -> CallContext {
         CallContext {
             meter: Arc::clone(&self.meter),
-            deadline: self.deadline,
+            deadline: self.end_of_calls(),
             page_timeout: Some(self.page_timeout),
             lane: self.lane.clone(),
             allowance: Arc::clone(&self.allowance),
