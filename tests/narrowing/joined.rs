@@ -83,6 +83,33 @@ fn joins_read_what_the_other_side_names() {
                 5,
                 [1, 4, 2, 0],
             ),
+            // A condition on the larger side does not make it the one that is read first.
+            (
+                "SELECT i.id FROM {v} v JOIN {i} i ON i.vaultName = v.name WHERE v.location = 'northeurope' AND i.name LIKE '%-%'",
+                5,
+                [1, 4, 2, 0],
+            ),
+            (
+                "SELECT id FROM {i} WHERE vaultName IN (SELECT name FROM {v} WHERE location = 'northeurope') AND length(properties.friendlyName) > 0",
+                5,
+                [1, 4, 2, 0],
+            ),
+            (
+                "SELECT id FROM {vi} i WHERE EXISTS (SELECT 1 FROM {v} v WHERE v.vaultName = i.vault_name AND v.location = 'northeurope') AND i.datasource_type IS NOT NULL",
+                5,
+                [1, 4, 2, 0],
+            ),
+            // A value is as good as a condition.
+            (
+                "SELECT i.id FROM {i} i JOIN (SELECT max(name) AS m FROM {v} WHERE name < 'bv-e') x ON i.vaultName = x.m",
+                5,
+                [1, 4, 1, 0],
+            ),
+            (
+                "SELECT i.id FROM {i} i JOIN (SELECT min(name) AS m FROM {v}) x ON i.vaultName = x.m",
+                5,
+                [1, 4, 1, 0],
+            ),
             // Subqueries.
             (
                 "SELECT id FROM {i} WHERE vaultName IN (SELECT name FROM {v} WHERE location = 'northeurope')",

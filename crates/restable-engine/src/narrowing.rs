@@ -93,6 +93,8 @@ struct Way {
     /// The other side, narrowed.
     narrowed: Plan,
     calls: f64,
+    /// Those of the side that is read first.
+    first: f64,
 }
 
 /// The sides of a join that are joined by equal values: of the side that is read first, and of the other.
@@ -148,7 +150,9 @@ impl Narrowing {
             true => self.way(right, left, off, nulls)?,
             false => None,
         };
-        let back = back.filter(|back| forth.as_ref().is_none_or(|forth| back.calls < forth.calls));
+        // Where nothing is known to be better, what costs less is read first.
+        let less = |one: &Way, other: &Way| (one.calls, one.first) < (other.calls, other.first);
+        let back = back.filter(|back| forth.as_ref().is_none_or(|forth| less(back, forth)));
         if let Some(way) = back {
             let swapped = join.swap_inputs(*join.partition_mode())?;
             return self.joined(&swapped, right, way);
@@ -252,13 +256,15 @@ impl Narrowing {
         let Some(narrowed) = waiting(&narrowed, &keys)? else {
             return Ok(None);
         };
-        let calls = calls + weigh(&self.registry, &narrowed).calls;
+        let first = calls;
+        let calls = first + weigh(&self.registry, &narrowed).calls;
         let values = pairs.into_iter().map(|(value, _)| value).collect();
         Ok(Some(Way {
             keys,
             values,
             narrowed,
             calls,
+            first,
         }))
     }
 }

@@ -253,7 +253,7 @@ pub(crate) struct Sharing {
     pub(crate) number: u64,
     /// The resources of which a call may be wanted by more than one.
     pub(crate) resources: HashSet<String>,
-    /// What is read whole, whatever is found.
+    /// What is read whole, whatever else is found.
     pub(crate) lists: Vec<Want>,
     /// The scans by their numbers.
     pub(crate) scans: HashMap<u64, Reader>,
@@ -265,6 +265,8 @@ pub(crate) struct Reader {
     pub(crate) wants: Vec<Want>,
     /// Whether it is read again and again.
     pub(crate) again: bool,
+    /// Whether somebody may have enough of it before its end.
+    pub(crate) limited: bool,
 }
 
 /// A scan of a plan.
@@ -314,6 +316,7 @@ impl Sharing {
             let reader = Reader {
                 wants,
                 again: one.again,
+                limited: one.limited,
             };
             scans.insert(scan.number, reader);
         }
