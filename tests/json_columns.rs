@@ -56,7 +56,7 @@ const SHAPES: [&str; 26] = [
     "SELECT properties.friendlyName, name FROM (SELECT * FROM {t} ORDER BY name LIMIT 7) q",
     "WITH q AS (SELECT id AS i, properties AS p FROM {t}) SELECT x.p.friendlyName, y.p['policyInfo']['policyId'] FROM q x, q y WHERE x.i = y.i AND x.p.objectType = y.p.objectType ORDER BY x.p.friendlyName",
     "SELECT a.name FROM {t} a WHERE a.properties.friendlyName = (SELECT max(b.properties.friendlyName) FROM {t} b JOIN {t} c ON b.id = c.id WHERE c.properties.policyInfo.policyId IS NOT NULL)",
-    "SELECT a.properties, a.properties.friendlyName FROM {t} a JOIN {t} b ON b.properties.friendlyName = a.properties.friendlyName AND b.properties.policyInfo.policyId < a.id",
+    "SELECT a.properties, a.properties.friendlyName FROM {t} a JOIN {t} b ON b.properties.friendlyName = a.properties.friendlyName AND b.properties.policyInfo.policyId > a.id",
     "SELECT a.name FROM {t} a WHERE EXISTS (SELECT 1 FROM {t} b WHERE b.properties.friendlyName = a.properties.friendlyName AND b.id <> a.id) OR a.properties.friendlyName LIKE '%a%'",
     "SELECT coalesce(a.properties.friendlyName, b.properties.friendlyName), a.properties->'policyInfo'->'policyParameters'->'dataStoreParametersList'->0 FROM {t} a JOIN {t} b USING (id)",
     "SELECT DISTINCT a.properties.objectType FROM {t} a CROSS JOIN {t} b GROUP BY GROUPING SETS ((a.properties.objectType), ())",
