@@ -94,6 +94,9 @@ pub fn columns(resource: &Resource) -> Vec<TableColumn> {
     columns
 }
 
+/// Folded names, and values for them that belong together.
+type NamedKeys = (Vec<String>, Vec<Vec<Arc<str>>>);
+
 /// A resource as a table.
 #[derive(Debug)]
 pub struct ResourceTable {
@@ -174,7 +177,7 @@ impl ResourceTable {
     }
 
     /// The keys that `id IN ('…', '…')` names, with the folded names of their values, if each of them is a whole id: what belongs together.
-    fn listed_ids(&self, expr: &Expr) -> Option<(Vec<String>, Vec<Vec<Arc<str>>>)> {
+    fn listed_ids(&self, expr: &Expr) -> Option<NamedKeys> {
         let (column, ids) = one_of(expr)?;
         let is_id = self
             .column(column)
