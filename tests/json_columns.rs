@@ -34,7 +34,7 @@ fn sorted(answer: &Answer) -> Vec<Vec<Option<String>>> {
 }
 
 /// Pairs of statements: one over the table, one over the same JSON as text, which no scan decodes.
-const SHAPES: [&str; 14] = [
+const SHAPES: [&str; 26] = [
     "SELECT name, properties.policyInfo.policyId FROM {t}",
     "SELECT name FROM {t} WHERE properties.dataSourceInfo.datasourceType = 'Microsoft.Compute/disks'",
     "SELECT properties.policyInfo.policyId AS p, count(*) FROM {t} GROUP BY 1",
@@ -49,6 +49,18 @@ const SHAPES: [&str; 14] = [
     "SELECT name, json_array_length(properties, 'policyInfo', 'policyParameters', 'dataStoreParametersList') FROM {t}",
     "SELECT name FROM {t} WHERE properties.policyInfo.policyId IN (SELECT properties.policyInfo.policyId FROM {t} WHERE name LIKE '%a%')",
     "SELECT f, row_number() OVER (PARTITION BY d ORDER BY f) FROM (SELECT properties.friendlyName AS f, properties.dataSourceInfo.datasourceType AS d, name FROM {t}) ORDER BY d, f, name",
+    "SELECT a.properties.friendlyName, b.properties.policyInfo.policyId, a.properties->'policyInfo' FROM {t} a JOIN {t} b ON a.id = b.id",
+    "SELECT a.name, b.properties.friendlyName, json_array_length(b.properties, 'policyInfo', 'policyParameters', 'dataStoreParametersList') FROM {t} a LEFT JOIN {t} b ON a.id = b.id AND b.properties.objectType = 'nothing'",
+    "SELECT a.name, b.properties.friendlyName FROM {t} a FULL JOIN (SELECT * FROM {t} WHERE name LIKE '%a%') b ON a.id = b.id WHERE b.properties.friendlyName IS NULL OR a.properties->>'friendlyName' LIKE '%a%'",
+    "SELECT b.properties.dataSourceInfo.datasourceType, count(*), count(a.properties.friendlyName) FROM {t} a RIGHT JOIN {t} b ON a.id = b.id AND a.name LIKE '%a%' GROUP BY b.properties.dataSourceInfo.datasourceType",
+    "SELECT properties.friendlyName, name FROM (SELECT * FROM {t} ORDER BY name LIMIT 7) q",
+    "WITH q AS (SELECT id AS i, properties AS p FROM {t}) SELECT x.p.friendlyName, y.p['policyInfo']['policyId'] FROM q x, q y WHERE x.i = y.i AND x.p.objectType = y.p.objectType ORDER BY x.p.friendlyName",
+    "SELECT a.name FROM {t} a WHERE a.properties.friendlyName = (SELECT max(b.properties.friendlyName) FROM {t} b JOIN {t} c ON b.id = c.id WHERE c.properties.policyInfo.policyId IS NOT NULL)",
+    "SELECT a.properties, a.properties.friendlyName FROM {t} a JOIN {t} b ON b.properties.friendlyName = a.properties.friendlyName AND b.properties.policyInfo.policyId > a.id",
+    "SELECT a.name FROM {t} a WHERE EXISTS (SELECT 1 FROM {t} b WHERE b.properties.friendlyName = a.properties.friendlyName AND b.id <> a.id) OR a.properties.friendlyName LIKE '%a%'",
+    "SELECT coalesce(a.properties.friendlyName, b.properties.friendlyName), a.properties->'policyInfo'->'policyParameters'->'dataStoreParametersList'->0 FROM {t} a JOIN {t} b USING (id)",
+    "SELECT DISTINCT a.properties.objectType FROM {t} a CROSS JOIN {t} b GROUP BY GROUPING SETS ((a.properties.objectType), ())",
+    "SELECT a.properties.friendlyName, row_number() OVER (PARTITION BY b.properties.objectType ORDER BY a.properties.friendlyName, a.id) FROM {t} a JOIN {t} b ON a.id = b.id",
 ];
 
 #[test]
@@ -115,5 +127,50 @@ fn a_scan_decodes_the_paths_of_its_statement_and_no_more() {
             plan.contains("properties.objectType") && plan.contains("properties,"),
             "{plan}"
         );
+    });
+}
+
+#[test]
+fn paths_above_joins_and_limits_are_columns_of_their_scans() {
+    run(async {
+        let rig = Rig::start("demo").await;
+        let vaults = "azure.data_protection.backup_vaults";
+        for (sql, columns) in [
+            (
+                "SELECT i.properties.friendlyName, v.name FROM {t} i JOIN {v} v ON i.vaultName = v.name",
+                "properties.friendlyName",
+            ),
+            (
+                "SELECT v.name, max(i.properties.policyInfo.policyId) FROM {v} v LEFT JOIN {t} i ON i.vaultName = v.name GROUP BY v.name",
+                "properties.policyInfo.policyId",
+            ),
+            (
+                "SELECT count(*) FROM {t} i JOIN {v} v ON i.properties.friendlyName = v.name",
+                "properties.friendlyName",
+            ),
+            (
+                "SELECT v.name FROM {v} v JOIN {t} i ON i.vaultName = v.name WHERE i.properties.friendlyName > v.location",
+                "properties.friendlyName",
+            ),
+            (
+                "SELECT q.properties.friendlyName FROM (SELECT * FROM {t} LIMIT 3) q",
+                "properties.friendlyName",
+            ),
+            (
+                "WITH q AS (SELECT properties, vaultName FROM {t}) SELECT q.properties.friendlyName FROM q JOIN {v} v ON q.vaultName = v.name",
+                "properties.friendlyName",
+            ),
+        ] {
+            let sql = sql.replace("{t}", INSTANCES).replace("{v}", vaults);
+            let plan = plan(&rig, &sql).await;
+            let scans = scans(&plan);
+            let scan = scans.iter().find(|scan| scan.contains("backup_instances"));
+            let scan = scan.unwrap_or_else(|| panic!("{plan}"));
+            assert!(scan.contains(columns), "{sql}\n{plan}");
+            assert!(
+                !scan.contains("properties,") && !scan.contains("properties]"),
+                "{sql}\n{plan}"
+            );
+        }
     });
 }

@@ -95,6 +95,17 @@ fn what_several_parts_of_a_statement_want_is_asked_for_once() {
                 12,
             ),
             ("SELECT name FROM i INTERSECT SELECT name FROM i", 12),
+            // Lists of vaults take no name of a vault: both want the same.
+            (
+                "SELECT name FROM v WHERE vaultName = 'bv-sandbox' UNION ALL SELECT location FROM v WHERE vaultName = 'bv-dev-weu'",
+                5,
+            ),
+            // Names of groups that rows give are looked for in what another part lists.
+            (
+                "SELECT a.id FROM i a WHERE a.resourceGroupName IN (SELECT resourceGroupName FROM (VALUES ('rg-sandbox'), ('rg-dev-shared')) AS x(resourceGroupName)) \
+                 AND a.vaultName <= (SELECT max(vaultName) FROM i WHERE vaultName NOT LIKE 'bv-prod%')",
+                10,
+            ),
             // Listed for its rows, and to find what is below.
             (
                 "SELECT v.name, i.id FROM v JOIN i ON v.vaultName = i.vaultName",

@@ -83,6 +83,33 @@ fn joins_read_what_the_other_side_names() {
                 5,
                 [1, 4, 2, 0],
             ),
+            // A condition on the larger side does not make it the one that is read first.
+            (
+                "SELECT i.id FROM {v} v JOIN {i} i ON i.vaultName = v.name WHERE v.location = 'northeurope' AND i.name LIKE '%-%'",
+                5,
+                [1, 4, 2, 0],
+            ),
+            (
+                "SELECT id FROM {i} WHERE vaultName IN (SELECT name FROM {v} WHERE location = 'northeurope') AND length(properties.friendlyName) > 0",
+                5,
+                [1, 4, 2, 0],
+            ),
+            (
+                "SELECT id FROM {vi} i WHERE EXISTS (SELECT 1 FROM {v} v WHERE v.vaultName = i.vault_name AND v.location = 'northeurope') AND i.datasource_type IS NOT NULL",
+                5,
+                [1, 4, 2, 0],
+            ),
+            // A value is as good as a condition.
+            (
+                "SELECT i.id FROM {i} i JOIN (SELECT max(name) AS m FROM {v} WHERE name < 'bv-e') x ON i.vaultName = x.m",
+                5,
+                [1, 4, 1, 0],
+            ),
+            (
+                "SELECT i.id FROM {i} i JOIN (SELECT min(name) AS m FROM {v}) x ON i.vaultName = x.m",
+                5,
+                [1, 4, 1, 0],
+            ),
             // Subqueries.
             (
                 "SELECT id FROM {i} WHERE vaultName IN (SELECT name FROM {v} WHERE location = 'northeurope')",
@@ -343,5 +370,117 @@ fn a_table_that_cannot_be_listed_is_looked_up_by_the_other_side() {
             );
             assert_eq!(rig.calls().count(), 0, "{sql}: {}", rig.calls().summary());
         }
+    });
+}
+
+#[test]
+fn what_is_compared_by_whole_rows_is_narrowed_as_well() {
+    run(async {
+        let rig = Rig::start("demo").await;
+        for (sql, rows, calls) in [
+            // Vaults that have instances, among those of the north; those below which there is none.
+            (
+                "SELECT subscriptionId, resourceGroupName, vaultName FROM {v} WHERE location = 'northeurope' \
+                 INTERSECT SELECT subscriptionId, resourceGroupName, vaultName FROM {i}",
+                1,
+                [1, 4, 2, 0],
+            ),
+            (
+                "SELECT subscriptionId, resourceGroupName, vaultName FROM {i} \
+                 INTERSECT SELECT subscriptionId, resourceGroupName, vaultName FROM {v} WHERE location = 'northeurope'",
+                1,
+                [1, 4, 2, 0],
+            ),
+            (
+                "SELECT subscriptionId, resourceGroupName, vaultName FROM {v} WHERE location = 'northeurope' \
+                 EXCEPT SELECT subscriptionId, resourceGroupName, vaultName FROM {i}",
+                1,
+                [1, 4, 2, 0],
+            ),
+            // What is left away is never what narrows.
+            (
+                "SELECT subscriptionId, resourceGroupName, vaultName FROM {i} \
+                 EXCEPT SELECT subscriptionId, resourceGroupName, vaultName FROM {v} WHERE location = 'northeurope'",
+                5,
+                [1, 4, 7, 0],
+            ),
+            (
+                "SELECT id FROM {v} v WHERE location = 'northeurope' AND NOT EXISTS (SELECT 1 FROM {p} p WHERE p.vaultName = v.vaultName AND p.name = 'x')",
+                2,
+                [1, 4, 2, 0],
+            ),
+            // NULL is a row like others: where there is one everything is read.
+            (
+                "SELECT v FROM (VALUES ('bv-sandbox'), (NULL)) AS x(v) INTERSECT SELECT vaultName FROM {i}",
+                1,
+                [1, 4, 7, 0],
+            ),
+            (
+                "SELECT v FROM (VALUES ('bv-sandbox'), ('x')) AS x(v) INTERSECT SELECT vaultName FROM {i}",
+                1,
+                [1, 4, 1, 0],
+            ),
+            (
+                "SELECT v FROM (VALUES ('bv-sandbox'), (NULL)) AS x(v) EXCEPT SELECT vaultName FROM {i}",
+                1,
+                [1, 4, 7, 0],
+            ),
+        ] {
+            assert_eq!(spent(&rig, sql).await, (rows, calls), "{sql}");
+        }
+    });
+}
+
+#[test]
+fn ids_that_are_written_are_asked_for_by_key() {
+    run(async {
+        let rig = Rig::start("demo").await;
+        let all = rig
+            .rows(&written(
+                "SELECT id, vaultName FROM {i} ORDER BY vaultName, id",
+            ))
+            .await;
+        let of = |vault: &str, count: usize| -> Vec<String> {
+            let ids = all.rows.iter();
+            let ids = ids.filter(|row| row[1].as_deref() == Some(vault));
+            let ids = ids.map(|row| format!("'{}'", row[0].clone().unwrap()));
+            ids.take(count).collect()
+        };
+        let few = [of("bv-sandbox", 1), of("bv-dev-weu", 3)].concat();
+        let many = of("bv-prod-weu", 9);
+        let none = few[0].replace("backupInstances/", "backupInstances/no-");
+        for (ids, rows, calls) in [
+            (few.clone(), 4, [0, 0, 0, 4]),
+            (many.clone(), 9, [0, 0, 1, 0]),
+            (many[..4].to_vec(), 4, [0, 0, 0, 4]),
+            (many[..5].to_vec(), 5, [0, 0, 1, 0]),
+            // Many of one vault: the list of each.
+            ([few.clone(), many.clone()].concat(), 13, [0, 0, 3, 0]),
+            (
+                [few[..1].to_vec(), vec![few[0].to_uppercase(), none]].concat(),
+                1,
+                [0, 0, 0, 2],
+            ),
+            // What is no id of an instance is looked for, as it is when it stands alone.
+            (
+                [few[..1].to_vec(), vec!["'x'".to_owned()]].concat(),
+                1,
+                [1, 4, 7, 0],
+            ),
+        ] {
+            let sql = format!("SELECT name FROM {{i}} WHERE id IN ({})", ids.join(", "));
+            assert_eq!(spent(&rig, &sql).await, (rows, calls), "{sql}");
+            let or: Vec<String> = ids.iter().map(|id| format!("id = {id}")).collect();
+            let sql = format!("SELECT name FROM {{i}} WHERE {}", or.join(" OR "));
+            assert_eq!(spent(&rig, &sql).await, (rows, calls), "{sql}");
+        }
+        // With other conditions, and where all of it is read anyway.
+        let ids = few.join(", ");
+        let sql = format!("SELECT id FROM {{i}} WHERE id IN ({ids}) AND vaultName = 'bv-sandbox'");
+        assert_eq!(spent(&rig, &sql).await, (1, [0, 0, 0, 1]));
+        let sql = format!("SELECT id FROM {{i}} WHERE id IN ({ids}) AND vaultName = 'bv-prod-weu'");
+        assert_eq!(spent(&rig, &sql).await, (0, [0, 0, 0, 0]));
+        let sql = format!("SELECT name FROM {{i}} WHERE id NOT IN ({ids})");
+        assert_eq!(spent(&rig, &sql).await.1, [1, 4, 7, 0]);
     });
 }

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use restable_spec::names::fold;
-use restable_spec::{Bound, Resource};
+use restable_spec::{Bound, Resource, SINGLE_GETS};
 
 use crate::prune::Prunes;
 use crate::walk::{Bindings, Scope};
@@ -91,6 +91,13 @@ pub(crate) fn bound(resource: &Resource, bindings: &Bindings, prunes: &Prunes) -
                 relation.distinct(|other| other == name || before.iter().any(|it| it == other));
             bound.bind(&name, more.div_ceil(rows.max(1)));
             before.push(name);
+        }
+        // Ids that the statement writes: what is a few rows of each parent is asked for by key.
+        if relation.is_written()
+            && let Some(last) = before.last()
+            && let Some(parents) = relation.groups_of(last, SINGLE_GETS)
+        {
+            bound.few_of_each(parents);
         }
     }
     bound

@@ -1,7 +1,9 @@
-//! Paths into JSON that a statement names, decoded by the scan. Two rules make of `properties.policyInfo.policyId` a column of its own:
-//! the first marks the calls over a resource's JSON, so that DataFusion moves them down to the scan, through filters, grouping and
-//! views; the second takes those that arrive there into the scan. What is left where it stands is computed from JSON text, with the
+//! Paths into JSON that a statement names, decoded by the scan. Rules make of `properties.policyInfo.policyId` a column of its own:
+//! one brings the calls that stand above joins down to the scans (`joins`); one marks the calls over a resource's JSON, so that DataFusion moves them down to the scan, through filters, grouping and
+//! views; the last takes those that arrive there into the scan. What is left where it stands is computed from JSON text, with the
 //! same result: the decoder and the functions share their meaning, and a test compares them.
+
+mod joins;
 
 use std::sync::Arc;
 
@@ -22,12 +24,13 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::projection::{ProjectionExec, ProjectionExpr};
 use restable_spec::Kind;
 
+use self::joins::JsonPathsBelowJoins;
 use crate::functions::{Function, SCAN_METADATA, call, function_of, moved_to_scan, steps_of};
 use crate::json::{Form, JsonPath};
 use crate::scan::{Scan, ScanExec};
 use crate::walk::Asked;
 
-/// DataFusion's rules over logical plans with these two: calls are marked before any of its own, which move what is marked down to the
+/// DataFusion's rules over logical plans with these: calls above joins are brought down first, calls are marked before any of its own, which move what is marked down to the
 /// scans, and those that got into joins by then lose the mark right before they do so.
 pub(crate) fn logical_rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
     let mut rules = Optimizer::new().rules;
@@ -35,6 +38,7 @@ pub(crate) fn logical_rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
     let moving = moving.position(|rule| rule.name() == "extract_leaf_expressions");
     rules.insert(moving.unwrap_or(0), Arc::new(JsonPathsInJoins));
     rules.insert(0, Arc::new(JsonPathsMarked));
+    rules.insert(0, Arc::new(JsonPathsBelowJoins));
     rules
 }
 

@@ -93,6 +93,8 @@ struct Way {
     /// The other side, narrowed.
     narrowed: Plan,
     calls: f64,
+    /// Those of the side that is read first.
+    first: f64,
 }
 
 /// The sides of a join that are joined by equal values: of the side that is read first, and of the other.
@@ -129,25 +131,28 @@ impl Narrowing {
 
     fn hash_join(&self, plan: &Plan, join: &HashJoinExec) -> PlanResult<Plan> {
         let (left, right) = (join.left(), join.right());
-        let (to_left, to_right) = match join.null_equality() {
-            NullEquality::NullEqualsNothing if !join.null_aware => may_lose(*join.join_type()),
-            // Where NULL is a value like others, or one of them changes the whole answer, no row may be missing.
-            _ => (false, false),
+        let (to_left, to_right) = match join.null_aware {
+            false => may_lose(*join.join_type()),
+            // Where one NULL changes the whole answer no row may be missing.
+            true => (false, false),
         };
+        let nulls = join.null_equality();
         let on: Pairs = join.on().to_vec();
         let off: Pairs = on
             .iter()
             .map(|(left, right)| (Arc::clone(right), Arc::clone(left)))
             .collect();
         let forth = match to_right {
-            true => self.way(left, right, on)?,
+            true => self.way(left, right, on, nulls)?,
             false => None,
         };
         let back = match to_left {
-            true => self.way(right, left, off)?,
+            true => self.way(right, left, off, nulls)?,
             false => None,
         };
-        let back = back.filter(|back| forth.as_ref().is_none_or(|forth| back.calls < forth.calls));
+        // Where nothing is known to be better, what costs less is read first.
+        let less = |one: &Way, other: &Way| (one.calls, one.first) < (other.calls, other.first);
+        let back = back.filter(|back| forth.as_ref().is_none_or(|forth| less(back, forth)));
         if let Some(way) = back {
             let swapped = join.swap_inputs(*join.partition_mode())?;
             return self.joined(&swapped, right, way);
@@ -182,10 +187,11 @@ impl Narrowing {
             return Ok(Arc::clone(plan));
         };
         let (to_left, to_right) = may_lose(kind);
-        if to_right && let Some(way) = self.way(left, right, Pairs::new())? {
+        let nulls = NullEquality::NullEqualsNothing;
+        if to_right && let Some(way) = self.way(left, right, Pairs::new(), nulls)? {
             return self.joined(plan, left, way);
         }
-        if to_left && let Some(way) = self.way(right, left, Pairs::new())? {
+        if to_left && let Some(way) = self.way(right, left, Pairs::new(), nulls)? {
             let swapped = if let Some(join) = plan.downcast_ref::<NestedLoopJoinExec>() {
                 join.swap_inputs()?
             } else if let Some(join) = plan.downcast_ref::<CrossJoinExec>() {
@@ -200,7 +206,13 @@ impl Narrowing {
     }
 
     /// How `second` can be narrowed by `first`, if that is worth to wait for.
-    fn way(&self, first: &Plan, second: &Plan, pairs: Pairs) -> PlanResult<Option<Way>> {
+    fn way(
+        &self,
+        first: &Plan,
+        second: &Plan,
+        pairs: Pairs,
+        nulls: NullEquality,
+    ) -> PlanResult<Option<Way>> {
         let Weight {
             calls,
             rows,
@@ -238,16 +250,21 @@ impl Narrowing {
         if lookup {
             keys.need();
         }
+        if nulls == NullEquality::NullEqualsNull {
+            keys.match_nulls();
+        }
         let Some(narrowed) = waiting(&narrowed, &keys)? else {
             return Ok(None);
         };
-        let calls = calls + weigh(&self.registry, &narrowed).calls;
+        let first = calls;
+        let calls = first + weigh(&self.registry, &narrowed).calls;
         let values = pairs.into_iter().map(|(value, _)| value).collect();
         Ok(Some(Way {
             keys,
             values,
             narrowed,
             calls,
+            first,
         }))
     }
 }

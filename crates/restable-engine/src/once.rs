@@ -194,9 +194,14 @@ impl Place {
         if again {
             return;
         }
-        let (registry, lists) = (&self.statement.registry, &self.sharing.lists);
-        let wants = wants_of(registry, lists, again, scan, Some(method));
-        self.statement.once.settle(self.number, wants);
+        let once = &self.statement.once;
+        let lists = lock(&once.0).lists.clone();
+        let wants = wants_of(&self.statement.registry, &lists, again, scan, Some(method));
+        let reader = self.sharing.scans.get(&self.number);
+        if reader.is_some_and(|reader| !reader.limited) {
+            lock(&once.0).lists.extend(wants.iter().cloned());
+        }
+        once.settle(self.number, wants);
     }
 
     fn reads_again(&self) -> bool {

@@ -117,6 +117,20 @@ impl Prunes {
         &self.relations
     }
 
+    /// The conditions on these names alone, and the values that belong together.
+    pub(crate) fn over(&self, names: &HashSet<String>) -> Prunes {
+        let mut prunes = self.clone();
+        let over = |prune: &Arc<Prune>| prune.columns.iter().all(|name| names.contains(name));
+        prunes.conditions.retain(over);
+        prunes
+    }
+
+    /// Whether values that belong together are known only since the statement runs.
+    pub(crate) fn are_found(&self) -> bool {
+        let mut relations = self.relations.iter();
+        relations.any(|relation| !relation.is_written())
+    }
+
     /// Only the values that belong together.
     pub(crate) fn without_conditions(&self) -> Prunes {
         Prunes {

@@ -23,6 +23,8 @@ pub struct Relation {
     /// Which of the values that it was made of each of them is.
     places: Vec<usize>,
     rows: Vec<Vec<Arc<str>>>,
+    /// Whether the statement says them.
+    written: bool,
     /// By the set of names that is asked for.
     indices: Mutex<HashMap<u32, Arc<Index>>>,
 }
@@ -44,8 +46,32 @@ impl Relation {
             places: (0..names.len()).collect(),
             names,
             rows,
+            written: false,
             indices: Mutex::default(),
         })
+    }
+
+    /// The same rows as the statement writes them.
+    pub(crate) fn written(self) -> Relation {
+        Relation {
+            written: true,
+            ..self
+        }
+    }
+
+    /// Whether the statement says them; else they were found while it ran.
+    pub(crate) fn is_written(&self) -> bool {
+        self.written
+    }
+
+    /// How many different values there are of all names but the last, if each of them stands with so few of the last; `None`: with more.
+    pub(crate) fn groups_of(&self, last: &str, few: usize) -> Option<usize> {
+        let groups = self.mask(|name| name != last);
+        let index = self.index(groups);
+        index
+            .values()
+            .all(|rows| rows.len() <= few)
+            .then(|| index.len())
     }
 
     /// The parameters, by folded name.
@@ -81,6 +107,7 @@ impl Relation {
         let mut renamed = Relation::new(kept.into_iter().map(|(_, name)| name).collect(), rows)?;
         // It says the same, so that two scans that are narrowed by one thing share the listings of their parents.
         renamed.number = self.number;
+        renamed.written = self.written;
         renamed.places = places.iter().map(|at| self.places[*at]).collect();
         Some(renamed)
     }

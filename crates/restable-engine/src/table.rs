@@ -28,6 +28,7 @@ use crate::functions::{
 };
 use crate::prune::{self, Prunes};
 use crate::ranges;
+use crate::relation::Relation;
 use crate::scan::{Scan, ScanExec, next_number};
 use crate::walk::{Asked, Bindings};
 
@@ -92,6 +93,9 @@ pub fn columns(resource: &Resource) -> Vec<TableColumn> {
     }
     columns
 }
+
+/// Folded names, and values for them that belong together.
+type NamedKeys = (Vec<String>, Vec<Vec<Arc<str>>>);
 
 /// A resource as a table.
 #[derive(Debug)]
@@ -172,6 +176,35 @@ impl ResourceTable {
         (possible && filled.len() == self.resource.key.len()).then_some(filled)
     }
 
+    /// The keys that `id IN ('…', '…')` names, with the folded names of their values, if each of them is a whole id: what belongs together.
+    fn listed_ids(&self, expr: &Expr) -> Option<NamedKeys> {
+        let (column, ids) = one_of(expr)?;
+        let is_id = self
+            .column(column)
+            .is_some_and(|column| same(&column.name, "id"));
+        let reader = self.resource.one_row_reader().filter(|_| is_id)?;
+        let form = reader.id_form(&self.resource, "id")?;
+        let names: Vec<String> = self.resource.key.iter().map(|name| fold(name)).collect();
+        let mut rows: Vec<Vec<Arc<str>>> = Vec::with_capacity(ids.len());
+        for id in &ids {
+            let filled: HashMap<String, String> = form
+                .fill(id)
+                .ok()?
+                .into_iter()
+                .map(|(name, value)| (fold(&name), value))
+                .collect();
+            let mut row = Vec::with_capacity(names.len());
+            for name in &names {
+                let value = filled.get(name)?;
+                self.resource.parameter(name)?.check(value).ok()?;
+                row.push(Arc::from(value.as_str()));
+            }
+            rows.push(row);
+        }
+        // One is an id like any other, and none names nothing.
+        (rows.len() > 1).then_some((names, rows))
+    }
+
     /// The parameter that an expression takes out of the row's own id: `arm_id(id, 'vaultName')`, `split_part(id, '/', 9)`. Values
     /// that are bound compare without regard to case, so that this lets more through than the expression, never less.
     fn part_of_id(&self, expr: &Expr) -> Option<&TableColumn> {
@@ -244,6 +277,11 @@ impl ResourceTable {
             let schema = DFSchema::try_from(schema)?;
             let condition = state.create_physical_expr(renamed.data, &schema)?;
             prunes.add(condition, names);
+        }
+        for (names, rows) in filters.iter().filter_map(|filter| self.listed_ids(filter)) {
+            if let Some(relation) = Relation::new(names, rows) {
+                prunes.relate(relation.written());
+            }
         }
         Ok(prunes)
     }
@@ -322,6 +360,17 @@ impl ResourceTable {
             for (name, value) in self.bound_by_id(filter).into_iter().flatten() {
                 bind(fold(&name), vec![Arc::from(value)]);
             }
+            if let Some((names, rows)) = self.listed_ids(filter) {
+                for (at, name) in names.into_iter().enumerate() {
+                    let mut values: Vec<Arc<str>> = Vec::new();
+                    for row in &rows {
+                        if !values.iter().any(|it| it.eq_ignore_ascii_case(&row[at])) {
+                            values.push(Arc::clone(&row[at]));
+                        }
+                    }
+                    bind(name, values);
+                }
+            }
         }
         bindings
     }
@@ -369,6 +418,26 @@ pub(crate) fn equality(expr: &Expr) -> Option<(&Expr, Vec<Arc<str>>)> {
         }
     }
     Some((column, texts))
+}
+
+/// The same, where OR stands between comparisons of one thing.
+fn one_of(expr: &Expr) -> Option<(&Expr, Vec<Arc<str>>)> {
+    let Expr::BinaryExpr(BinaryExpr {
+        left,
+        op: Operator::Or,
+        right,
+    }) = expr
+    else {
+        return equality(expr);
+    };
+    let (column, mut texts) = one_of(left)?;
+    let (other, others) = one_of(right)?;
+    for text in others {
+        if !texts.iter().any(|known| known.eq_ignore_ascii_case(&text)) {
+            texts.push(text);
+        }
+    }
+    (column == other).then_some((column, texts))
 }
 
 pub(crate) fn has_subquery(expr: &Expr) -> bool {
@@ -493,6 +562,7 @@ impl TableProvider for ResourceTable {
                 Some(_) => TableProviderFilterPushDown::Inexact,
                 None if self.prunes(filter)
                     || self.bound_by_id(filter).is_some()
+                    || self.listed_ids(filter).is_some()
                     || ranges::confines(&self.resource, filter) =>
                 {
                     TableProviderFilterPushDown::Inexact

@@ -83,7 +83,7 @@ pub fn calls(
     let scopes: BoxStream<'static, Result<(Scope, bool)>> = if open.is_empty() {
         let confined = confine(&statement.subscriptions, &constants);
         // Names that the statement writes are not in the spelling that rows have, so that no condition can be asked of them.
-        let named = prunes.relations().is_empty();
+        let named = !prunes.are_found();
         let scopes = combinations(&confined, &prunes, Scope::new());
         let seen = match prunes.doubts_subscription() {
             true => seen_subscriptions(&statement, &resource)?,

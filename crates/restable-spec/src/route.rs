@@ -17,6 +17,8 @@ pub const SINGLE_GETS: usize = 4;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Bound {
     counts: IndexMap<String, usize>,
+    /// Of how many parents the keys are, if there are few of each.
+    parents: Option<usize>,
 }
 
 impl Bound {
@@ -30,6 +32,11 @@ impl Bound {
     pub fn bind(&mut self, name: &str, count: usize) {
         let known = self.counts.entry(names::fold(name)).or_insert(count);
         *known = count.min(*known);
+    }
+
+    /// Says that the keys are of so many parents, and at most [`SINGLE_GETS`] of each.
+    pub fn few_of_each(&mut self, parents: usize) {
+        self.parents = Some(parents);
     }
 
     /// The number of values of a name; `None` if it is not bound.
@@ -190,6 +197,12 @@ impl Resource {
         let single = method.response.items == Items::One;
         if single && enumerated == 0 && parents == 1 && calls <= SINGLE_GETS {
             calls = calls.min(1);
+        }
+        if single
+            && enumerated == 0
+            && let Some(parents) = bound.parents
+        {
+            calls = calls.min(parents);
         }
         let unused = |query: bool| {
             let inputs = self

@@ -51,6 +51,8 @@ struct Found {
     memory: Option<MemoryReservation>,
     /// Whether a scan cannot be read without the keys.
     needed: bool,
+    /// Whether NULL equals NULL: then a key with one says nothing that can be asked for.
+    nulls_match: bool,
 }
 
 /// What the reading of the side came to.
@@ -85,6 +87,11 @@ impl Keys {
         lock(&self.found).needed = true;
     }
 
+    /// Says that NULL is a value like others, as in INTERSECT.
+    pub(crate) fn match_nulls(&self) {
+        lock(&self.found).nulls_match = true;
+    }
+
     /// What the side came to, once it has been read to its end.
     pub(crate) async fn end(&self) -> End {
         let mut ended = self.ended.subscribe();
@@ -117,6 +124,11 @@ impl Keys {
         for row in 0..rows {
             // NULL equals nothing: no row is joined by it.
             if columns.iter().any(|column| column.is_null(row)) {
+                // What calls have to name no row has as NULL.
+                if found.nulls_match && !found.needed {
+                    found.give_up();
+                    return Ok(());
+                }
                 continue;
             }
             let mut key = String::new();

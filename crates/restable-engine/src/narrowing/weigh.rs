@@ -56,9 +56,13 @@ pub(crate) fn weigh(registry: &Registry, plan: &Arc<dyn ExecutionPlan>) -> Weigh
     let selective = weights.iter().any(|weight| weight.selective);
     let most = weights.iter().map(|it| it.rows).fold(0.0, f64::max);
     let is_join = plan.is::<HashJoinExec>() || plan.is::<NestedLoopJoinExec>();
-    let rows = if plan.is::<FilterExec>() {
+    let aggregate = plan.downcast_ref::<AggregateExec>();
+    let one_row = aggregate.is_some_and(|it| it.group_expr().is_empty());
+    let rows = if one_row {
+        1.0
+    } else if plan.is::<FilterExec>() {
         most * LEFT
-    } else if plan.is::<AggregateExec>() {
+    } else if aggregate.is_some() {
         most / 2.0
     } else if plan.is::<CrossJoinExec>() {
         weights.iter().map(|weight| weight.rows).product()
@@ -72,7 +76,7 @@ pub(crate) fn weigh(registry: &Registry, plan: &Arc<dyn ExecutionPlan>) -> Weigh
     Weight {
         calls,
         rows: fetch.map_or(rows, |fetch| fetch.min(rows)),
-        selective: selective || stops || fetch.is_some() || plan.is::<FilterExec>(),
+        selective: selective || stops || one_row || fetch.is_some() || plan.is::<FilterExec>(),
     }
 }
 

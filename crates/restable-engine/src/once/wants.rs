@@ -18,7 +18,7 @@ use crate::combinations::{Allowed, agrees, bound};
 use crate::prompt::is_limited;
 use crate::prune::Prunes;
 use crate::scan::{Scan, ScanExec};
-use crate::walk::{AskedOfParent, Bindings, Scope};
+use crate::walk::{AskedOfParent, Bindings, Scope, inputs};
 
 /// Readers that read a call once, together.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -44,6 +44,7 @@ pub(crate) struct Want {
     method: Option<String>,
     /// Inputs beside the path, folded.
     inputs: BTreeSet<String>,
+    /// What of the scopes of its calls is bound; nothing as long as it is not known which calls they are.
     bindings: Bindings,
     allowed: Arc<Allowed>,
     prunes: Prunes,
@@ -115,6 +116,7 @@ impl Want {
             })
         };
         // An input is no property of a row: who does not take it answers something else.
+        // Beside what is in the path.
         let same_inputs = bindings.iter().all(|(name, values)| {
             let parameter = resource.parameter(name);
             parameter.is_none_or(|it| it.location == Location::Path)
@@ -156,12 +158,19 @@ pub(crate) fn method(
     prunes: &Prunes,
 ) -> Result<Arc<Method>, RouteError> {
     let routed = resource.route(&bound(resource, bindings, prunes))?;
-    if prunes.relations().is_empty() {
+    if !prunes.are_found() {
         return Ok(Arc::clone(routed));
     }
     let mut lists = lists.iter();
     let list = lists.find_map(|list| list.covers(resource, bindings, prunes));
     Ok(Arc::clone(list.unwrap_or(routed)))
+}
+
+/// The names that the scopes of a method's calls have, folded: those that it takes, and those of the parents that are listed for it.
+fn names_of(resource: &Resource, method: &Method, is_open: bool) -> HashSet<String> {
+    let parent = resource.parent.iter().filter(|_| is_open);
+    let above = parent.flat_map(|parent| parent.parameters.iter().map(|(child, _)| fold(child)));
+    inputs(resource, method).chain(above).collect()
 }
 
 /// What a scan may ask for, and what for to find its scopes. `method` is the one that it reads with, if nothing narrows it any more.
@@ -196,16 +205,19 @@ pub(crate) fn wants_of(
             let mut parameters = method.parameters.iter();
             parameters.any(|it| it.must_be_given() && !bindings.contains_key(&fold(&it.name)))
         });
+        let names = own.map_or_else(HashSet::new, |method| names_of(&resource, method, is_open));
+        let own_bindings = bindings.iter().filter(|(name, _)| names.contains(*name));
+        let own_bindings = own_bindings.map(|(name, values)| (name.clone(), values.clone()));
         wants.push(Want {
             class,
             resource: resource.full_name(),
             method: own.map(|method| method.key.clone()),
             inputs: own.map_or_else(BTreeSet::new, |it| beside_path(it, bindings.keys())),
             allowed: Arc::new(Allowed::new(&bindings)),
-            bindings: bindings.clone(),
+            bindings: own_bindings.collect(),
             // Conditions are asked of scopes that are listed, not of those that are named.
             prunes: match settled && is_open {
-                true => prunes.clone(),
+                true => prunes.over(&names),
                 false => prunes.without_conditions(),
             },
             again: again && wants.is_empty(),
@@ -241,7 +253,7 @@ pub(crate) struct Sharing {
     pub(crate) number: u64,
     /// The resources of which a call may be wanted by more than one.
     pub(crate) resources: HashSet<String>,
-    /// What is read whole, whatever is found.
+    /// What is read whole, whatever else is found.
     pub(crate) lists: Vec<Want>,
     /// The scans by their numbers.
     pub(crate) scans: HashMap<u64, Reader>,
@@ -253,6 +265,8 @@ pub(crate) struct Reader {
     pub(crate) wants: Vec<Want>,
     /// Whether it is read again and again.
     pub(crate) again: bool,
+    /// Whether somebody may have enough of it before its end.
+    pub(crate) limited: bool,
 }
 
 /// A scan of a plan.
@@ -302,6 +316,7 @@ impl Sharing {
             let reader = Reader {
                 wants,
                 again: one.again,
+                limited: one.limited,
             };
             scans.insert(scan.number, reader);
         }
