@@ -174,6 +174,7 @@ impl Session {
                 client: door.postgres.as_ref().map(|postgres| Client {
                     user: postgres.user.clone(),
                     database: postgres.database.clone(),
+                    encryption: postgres.encryption.clone(),
                 }),
                 ground: Ground::new(common, catalogs),
                 this: Weak::clone(this),
