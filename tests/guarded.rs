@@ -304,3 +304,45 @@ fn sessions_share_the_memory_of_the_server() {
         client.query("SELECT 1").await.unwrap();
     });
 }
+
+/// Tables of a session's own are of the memory that all share, for as long as they stand.
+#[test]
+fn tables_of_sessions_count_for_the_memory_of_the_server() {
+    run(async {
+        let rig = Rig::start("empty").await;
+        let options = Options {
+            memory: Some(restable_engine::Memory::limited(2 << 20).unwrap()),
+            ..local()
+        };
+        let address = guarded_flight(&rig, options).await;
+        let mut client = Client::connect(address).await;
+        let large = "CREATE TEMP TABLE large AS SELECT value, value + 1 AS b FROM generate_series(1, 1000000)";
+        let refused = client.query(large).await.unwrap_err();
+        assert_eq!(refused.code(), Code::ResourceExhausted, "{refused}");
+        client
+            .query("CREATE TEMP TABLE mine (a BIGINT)")
+            .await
+            .unwrap();
+        let some = "INSERT INTO mine SELECT value FROM generate_series(1, 8000)";
+        let mut times = 0;
+        let refused = loop {
+            match client.query(some).await {
+                Ok(_) => times += 1,
+                Err(refused) => break refused,
+            }
+            assert!(times < 100, "nothing is counted");
+        };
+        assert_eq!(refused.code(), Code::ResourceExhausted, "{refused}");
+        assert!(times > 0);
+        let mut other = Client::connect(address).await;
+        other
+            .query("CREATE TEMP TABLE theirs (a BIGINT)")
+            .await
+            .unwrap();
+        let theirs = "INSERT INTO theirs SELECT value FROM generate_series(1, 16000)";
+        other.query(theirs).await.unwrap_err();
+        client.query("DROP TABLE mine").await.unwrap();
+        other.query(theirs).await.unwrap();
+        client.query("SELECT 1").await.unwrap();
+    });
+}

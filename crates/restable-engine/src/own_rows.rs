@@ -1,27 +1,33 @@
-//! Rows that a session keeps for itself: INSERT into a table that it created, and what its tables were before a transaction.
-//! Nothing of it leaves the session, so that one that only reads may do it, as PostgreSQL lets anybody fill temporary tables.
+//! Rows that a session keeps for itself: tables that it creates, INSERT into them, and what they were before a transaction.
+//! Nothing of it leaves the session, so that one that only reads may do it, as PostgreSQL lets anybody fill temporary tables. They
+//! count for the memory that the session has, for as long as they stand.
 
 use std::any::Any;
 use std::sync::Arc;
 use std::time::Instant;
 
-use arrow::array::RecordBatch;
+use arrow::array::{RecordBatch, RecordBatchOptions};
 use arrow::datatypes::SchemaRef;
-use datafusion::catalog::{MemTable, TableProvider};
-use datafusion::common::{Column, ScalarValue};
-use datafusion::logical_expr::{Expr, ExprSchemable as _, LogicalPlan, LogicalPlanBuilder, lit};
+use async_trait::async_trait;
+use datafusion::catalog::{MemTable, Session as CatalogSession, TableProvider};
+use datafusion::common::{Column, Result as PlanResult, ScalarValue};
+use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
+use datafusion::logical_expr::{
+    CreateMemoryTable, DdlStatement, Expr, ExprSchemable as _, LogicalPlan, LogicalPlanBuilder,
+    TableType, lit,
+};
+use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::sql::sqlparser::ast;
-use futures::FutureExt as _;
 use restable_spec::names::fold;
 use restable_sql::{Diagnostic, Hints, Insert, Parsed};
 
 use crate::names::Names;
-use crate::outcome::{Outcome, Rows};
+use crate::outcome::{Outcome, Report, Rows};
 use crate::parameters::Given;
 use crate::session::{Prepared, Session};
 use crate::snapshots::name_of;
-use crate::statement::{Running, Statement};
+use crate::statement::{Ended, Running, Statement};
 use crate::{Error, Result};
 
 /// INSERT into a table of the session.
@@ -32,6 +38,50 @@ pub(crate) struct Appending {
     plan: LogicalPlan,
     /// The columns of the table.
     pub(crate) schema: SchemaRef,
+}
+
+/// A table of the session. It never changes: another one, with more rows, takes its place.
+#[derive(Debug)]
+pub(crate) struct OwnTable {
+    table: MemTable,
+    batches: Vec<RecordBatch>,
+    /// What the rows take, for as long as somebody may read them.
+    memory: Vec<Arc<MemoryReservation>>,
+}
+
+impl OwnTable {
+    fn new(
+        schema: SchemaRef,
+        batches: Vec<RecordBatch>,
+        memory: Vec<Arc<MemoryReservation>>,
+    ) -> Result<OwnTable> {
+        Ok(OwnTable {
+            table: MemTable::try_new(schema, vec![batches.clone()])?,
+            batches,
+            memory,
+        })
+    }
+}
+
+#[async_trait]
+impl TableProvider for OwnTable {
+    fn schema(&self) -> SchemaRef {
+        self.table.schema()
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    async fn scan(
+        &self,
+        state: &dyn CatalogSession,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        limit: Option<usize>,
+    ) -> PlanResult<Arc<dyn ExecutionPlan>> {
+        self.table.scan(state, projection, filters, limit).await
+    }
 }
 
 /// The tables and views of a session as they were at a time.
@@ -57,8 +107,8 @@ impl Session {
         let table = own.of_session(&name);
         let Some(schema) = table.as_ref().and_then(|table| {
             (table.as_ref() as &dyn Any)
-                .downcast_ref::<MemTable>()
-                .map(MemTable::schema)
+                .downcast_ref::<OwnTable>()
+                .map(OwnTable::schema)
         }) else {
             let told = format!("`{name}` is a view: rows are inserted into tables");
             return Err(Diagnostic::new("R0349", told).at(insert.table_span).into());
@@ -114,19 +164,11 @@ impl Session {
         let started = Instant::now();
         statement.partial = false;
         let prepared = Prepared::of_plan(appending.plan);
-        let Outcome::Rows(mut rows) = Box::pin(self.run_as(prepared, statement)).await? else {
-            return Err(Error::internal("a query answered no rows"));
-        };
-        let mut batches = Vec::new();
-        while let Some(batch) = rows.next().await {
-            let columns = batch?.columns().to_vec();
-            let schema = SchemaRef::clone(&appending.schema);
-            batches.push(RecordBatch::try_new(schema, columns)?);
-        }
-        drop(rows);
-        self.shared()
-            .own
-            .append(&appending.name, &appending.schema, &batches)?;
+        let schema = SchemaRef::clone(&appending.schema);
+        let (batches, memory, _) = self.gather(prepared, statement, schema).await?;
+        self.shared().own.append(&appending.name, |table| {
+            longer(table, &appending.schema, &batches, memory)
+        })?;
         let stream = futures::stream::iter(batches.into_iter().map(Ok));
         let stream = RecordBatchStreamAdapter::new(appending.schema, stream);
         let running = Running(Arc::new(self.begin_statement()));
@@ -137,6 +179,70 @@ impl Session {
             started,
             source,
         )))
+    }
+
+    /// CREATE TABLE of the session's own.
+    pub(crate) async fn create_own(
+        &self,
+        table: CreateMemoryTable,
+        message: String,
+        rows: Prepared,
+        statement: Statement,
+    ) -> Result<Outcome> {
+        let own = &self.shared().own;
+        let name = table.name.table();
+        match (table.if_not_exists, table.or_replace) {
+            (true, true) => {
+                let told = "OR REPLACE and IF NOT EXISTS do not stand together";
+                return Err(Diagnostic::new("R0101", told).into());
+            }
+            (true, false) if own.is_of_session(name) => {
+                statement.ended(Ended::Done);
+                return Ok(Outcome::Done {
+                    message,
+                    report: None,
+                });
+            }
+            (false, false) if own.is_of_session(name) => {
+                let told = format!("the session has a table or view `{name}`");
+                return Err(Diagnostic::new("R0341", told).into());
+            }
+            _ => {}
+        }
+        let schema = SchemaRef::clone(table.input.schema().inner());
+        let (batches, memory, report) = self
+            .gather(rows, statement, SchemaRef::clone(&schema))
+            .await?;
+        let made = OwnTable::new(schema, batches, vec![memory])?;
+        own.put(name, Some(Arc::new(made)))?;
+        let report = (report.calls > 0).then_some(report);
+        Ok(Outcome::Done { message, report })
+    }
+
+    /// All rows of a query in these columns, and the memory that they take of what the session has.
+    async fn gather(
+        &self,
+        prepared: Prepared,
+        statement: Statement,
+        schema: SchemaRef,
+    ) -> Result<(Vec<RecordBatch>, Arc<MemoryReservation>, Report)> {
+        let pool = Arc::clone(&self.shared().ground.state().runtime_env().memory_pool);
+        let memory = MemoryConsumer::new("tables of the session").register(&pool);
+        let Outcome::Rows(mut rows) = Box::pin(self.run_as(prepared, statement)).await? else {
+            return Err(Error::internal("a query answered no rows"));
+        };
+        let mut batches = Vec::new();
+        while let Some(batch) = rows.next().await {
+            let batch = batch?;
+            memory.try_grow(batch.get_array_memory_size())?;
+            let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+            let columns = batch.columns().to_vec();
+            let schema = SchemaRef::clone(&schema);
+            batches.push(RecordBatch::try_new_with_options(
+                schema, columns, &options,
+            )?);
+        }
+        Ok((batches, Arc::new(memory), rows.report()))
     }
 
     /// The tables and views that the session created, as they are now.
@@ -190,20 +296,39 @@ fn places(insert: &Insert, schema: &SchemaRef) -> Result<Vec<usize>> {
 }
 
 /// A table of these rows behind those of another.
-pub(crate) fn longer(
+fn longer(
     table: &dyn TableProvider,
     schema: &SchemaRef,
     batches: &[RecordBatch],
+    memory: Arc<MemoryReservation>,
 ) -> Result<Arc<dyn TableProvider>> {
-    let mut all = Vec::new();
-    if let Some(table) = (table as &dyn Any).downcast_ref::<MemTable>() {
-        for part in &table.batches {
-            // Nobody writes into a table that stands: it is replaced.
-            let rows = part.read().now_or_never();
-            all.extend(rows.iter().flat_map(|rows| rows.iter().cloned()));
-        }
-    }
+    let Some(before) = (table as &dyn Any).downcast_ref::<OwnTable>() else {
+        return Err(Error::internal(
+            "a table of the session is of no known kind",
+        ));
+    };
+    let mut all = before.batches.clone();
     all.extend(batches.iter().cloned());
-    let table = MemTable::try_new(SchemaRef::clone(schema), vec![all])?;
-    Ok(Arc::new(table))
+    // What the rows before took stays taken for as long as either of the two stands.
+    let mut taken = before.memory.clone();
+    taken.push(memory);
+    let longer = OwnTable::new(SchemaRef::clone(schema), all, taken)?;
+    Ok(Arc::new(longer))
+}
+
+/// An error if a table of the session is to keep rules that nobody would keep.
+pub(crate) fn check(plan: &LogicalPlan) -> Result<()> {
+    let LogicalPlan::Ddl(DdlStatement::CreateMemoryTable(table)) = plan else {
+        return Ok(());
+    };
+    let rule = match (
+        table.constraints.is_empty(),
+        table.column_defaults.is_empty(),
+    ) {
+        (false, _) => "a key",
+        (true, false) => "DEFAULT",
+        (true, true) => return Ok(()),
+    };
+    let told = format!("{rule} is not supported for a table");
+    Err(Diagnostic::new("R0308", told).into())
 }

@@ -28,7 +28,7 @@ use crate::locate::located;
 use crate::names::{self, Names};
 use crate::narrowing;
 use crate::outcome::{Outcome, Report, Rows, headed};
-use crate::own_rows::Appending;
+use crate::own_rows::{self, Appending};
 use crate::parameters::{self, Given, Parameter};
 use crate::pg_catalog::{Client, Postgres, Variable};
 use crate::planning::{describe_ddl, on_deep_stack, plan_given, spaced};
@@ -174,6 +174,7 @@ impl Session {
                 client: door.postgres.as_ref().map(|postgres| Client {
                     user: postgres.user.clone(),
                     database: postgres.database.clone(),
+                    encryption: postgres.encryption.clone(),
                 }),
                 ground: Ground::new(common, catalogs),
                 this: Weak::clone(this),
@@ -656,6 +657,7 @@ impl Session {
                 .into());
         }
         let plan = keep_names(plan, &names)?;
+        own_rows::check(&plan)?;
         Ok(Prepared {
             action: Action::Plan(Box::new(plan)),
             names,
@@ -678,6 +680,17 @@ impl Session {
     ) -> Result<Outcome> {
         if let Action::Append(appending) = prepared.action {
             return self.append(*appending, statement, prepared.source).await;
+        }
+        if let Action::Plan(plan) = &prepared.action
+            && let LogicalPlan::Ddl(DdlStatement::CreateMemoryTable(table)) = &**plan
+        {
+            let (message, table) = (describe_ddl(plan), table.clone());
+            let rows = Action::Plan(Box::new((*table.input).clone()));
+            let rows = Prepared {
+                action: rows,
+                ..prepared
+            };
+            return self.create_own(table, message, rows, statement).await;
         }
         let started = Instant::now();
         // A set that is acted on is read completely, or nothing is sent.

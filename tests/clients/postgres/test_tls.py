@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import re
 import shutil
 import ssl
 import subprocess
@@ -79,6 +80,26 @@ def test_psql(guarded, mode):
         capture_output=True, text=True, timeout=120,
     )
     assert "TLSv1." in done.stdout and "42" in done.stdout, done.stderr
+
+
+@pytest.mark.skipif(shutil.which("psql") is None, reason="psql is not installed")
+@pytest.mark.parametrize("version", ["TLSv1.2", "TLSv1.3"])
+def test_a_session_knows_how_it_is_encrypted(guarded, version):
+    """What the server says of the connection is what the client's own library says."""
+    limits = f" ssl_min_protocol_version={version} ssl_max_protocol_version={version}"
+    done = subprocess.run(
+        ["psql", "-X", "-A", "-t", guarded.dsn() + limits, "-c", r"\conninfo", "-c", "SELECT ssl, version, cipher, bits FROM pg_stat_ssl",
+         "-c", "SHOW ssl", "-c", "SELECT setting FROM pg_settings WHERE name = 'ssl'"],
+        capture_output=True, text=True, timeout=120,
+    )
+    said, server, shown, setting = done.stdout.strip().splitlines()[-4:]
+    protocol, cipher = re.search(r"protocol: ([\w.]+), cipher: ([\w-]+)", said).groups()
+    assert protocol == version
+    assert server == f"t|{protocol}|{cipher}|{128 if '128' in cipher.replace('SHA128', '') else 256}"
+    assert (shown, setting) == ("on", "on")
+    with psycopg.connect(guarded.dsn("disable")) as connection:
+        assert connection.execute("SELECT ssl, version, cipher, bits FROM pg_stat_ssl").fetchall() == [(False, None, None, None)]
+        assert connection.execute("SHOW ssl").fetchone() == ("on",)
 
 
 def test_asyncpg(guarded):

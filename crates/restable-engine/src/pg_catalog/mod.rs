@@ -31,7 +31,7 @@ use crate::shared::Shared;
 pub use kinds::function_shown;
 use rows::Relation;
 pub(crate) use variables::Variable;
-pub use variables::{Postgres, REPORTED};
+pub use variables::{Cipher, Encryption, Postgres, REPORTED};
 
 /// The tables of providers, once they are known: their documents do not change while the engine lives.
 pub(crate) type Relations = Mutex<HashMap<String, Arc<Vec<Relation>>>>;
@@ -105,6 +105,8 @@ pub(crate) struct Client {
     pub user: String,
     /// The database that it connected to.
     pub database: String,
+    /// How its connection is encrypted.
+    pub encryption: Encryption,
 }
 
 impl Session {

@@ -369,10 +369,22 @@ async fn rows(shared: &Arc<Shared>, name: &str) -> Result<Vec<Row>> {
             .collect(),
         "pg_timezone_names" => zones("name"),
         "pg_timezone_abbrevs" => zones("abbrev"),
-        "pg_stat_ssl" => vec![vec![
-            ("pid", Cell::Number(std::process::id().into())),
-            ("ssl", Cell::Is(false)),
-        ]],
+        "pg_stat_ssl" => {
+            let used = shared.client.as_ref();
+            let used = used.and_then(|client| client.encryption.used.as_ref());
+            let mut row = vec![
+                ("pid", Cell::Number(std::process::id().into())),
+                ("ssl", Cell::Is(used.is_some())),
+            ];
+            if let Some(cipher) = used {
+                row.extend([
+                    ("version", text(&cipher.version)),
+                    ("cipher", text(&cipher.name)),
+                    ("bits", Cell::Number(cipher.bits.into())),
+                ]);
+            }
+            vec![row]
+        }
         "pg_stat_activity" => {
             let mine = shared.client.iter().map(|client| {
                 vec![
@@ -387,7 +399,13 @@ async fn rows(shared: &Arc<Shared>, name: &str) -> Result<Vec<Row>> {
             mine.collect()
         }
         "pg_settings" => {
+            let offered = shared.client.as_ref();
+            let offered = offered.is_some_and(|client| client.encryption.offered);
             let one = |(name, value): (&'static str, &'static str)| {
+                let value = match name {
+                    "ssl" if offered => "on",
+                    _ => value,
+                };
                 vec![
                     ("name", text(name)),
                     ("setting", text(value)),

@@ -47,9 +47,31 @@ pub struct Postgres {
     pub user: String,
     /// The database that it connected to.
     pub database: String,
+    /// Whether the server speaks TLS, and how this connection is encrypted.
+    pub encryption: Encryption,
     /// What differs from the defaults: now, and where it began.
     values: BTreeMap<&'static str, String>,
     initial: BTreeMap<&'static str, String>,
+}
+
+/// What a connection has of TLS.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Encryption {
+    /// Whether its server has a certificate, so that `SHOW ssl` is on.
+    pub offered: bool,
+    /// How the connection is encrypted; `None` if it is not.
+    pub used: Option<Cipher>,
+}
+
+/// How a connection is encrypted, in OpenSSL's words, which are PostgreSQL's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cipher {
+    /// `TLSv1.3`.
+    pub version: String,
+    /// `TLS_AES_256_GCM_SHA384`.
+    pub name: String,
+    /// Bits of the key.
+    pub bits: u16,
 }
 
 /// A setting with its new value.
@@ -216,9 +238,22 @@ impl Postgres {
         Ok(Postgres {
             user: user.to_owned(),
             database: database.to_owned(),
+            encryption: Encryption::default(),
             initial: values.clone(),
             values,
         })
+    }
+
+    /// The same over a connection that is encrypted like this.
+    #[must_use]
+    pub fn encrypted(mut self, encryption: Encryption) -> Postgres {
+        if encryption.offered {
+            for values in [&mut self.values, &mut self.initial] {
+                values.insert("ssl", "on".to_owned());
+            }
+        }
+        self.encryption = encryption;
+        self
     }
 
     /// Whether there is such a setting.

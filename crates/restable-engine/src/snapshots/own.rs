@@ -4,8 +4,6 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 
-use arrow::array::RecordBatch;
-use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 use datafusion::catalog::{SchemaProvider, TableProvider};
 use datafusion::common::{Result as PlanResult, exec_err};
@@ -14,7 +12,6 @@ use restable_sql::Diagnostic;
 use super::past;
 use super::store::Store;
 use super::table::SnapshotTable;
-use crate::own_rows;
 use crate::statement::lock;
 
 type Tables = BTreeMap<String, Arc<dyn TableProvider>>;
@@ -76,15 +73,14 @@ impl OwnSchema {
     pub fn append(
         &self,
         name: &str,
-        schema: &SchemaRef,
-        batches: &[RecordBatch],
+        longer: impl FnOnce(&dyn TableProvider) -> crate::Result<Arc<dyn TableProvider>>,
     ) -> crate::Result<()> {
         let _one_at_a_time = lock(&self.writing);
         let Some(table) = self.of_session(name) else {
             let told = format!("`{name}` was dropped meanwhile");
             return Err(Diagnostic::new("R0202", told).into());
         };
-        let longer = own_rows::longer(table.as_ref(), schema, batches)?;
+        let longer = longer(table.as_ref())?;
         self.replace(name, Some(longer))
     }
 

@@ -22,7 +22,7 @@ use std::time::Duration;
 use bytes::BytesMut;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use restable_engine::pg_catalog::Postgres;
+use restable_engine::pg_catalog::{Encryption, Postgres};
 use restable_engine::{Door, Engine, Error, Reach, Session, Settings};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -216,6 +216,10 @@ impl House {
         parameters: Vec<(String, String)>,
     ) -> Coming {
         let secured = socket.is_secured();
+        let encryption = Encryption {
+            offered: self.acceptor.is_some(),
+            used: socket.cipher(),
+        };
         let mut wire = Wire::new(socket, buffer);
         if !secured && !self.options.is_local() {
             let told = said("28000", "this server is reached with TLS only");
@@ -254,7 +258,7 @@ impl House {
         if guard::random(&mut secret).is_none() {
             return end(wire, said("58000", "the machine has no random numbers")).await;
         }
-        let session = match self.session(&user, database, &given) {
+        let session = match self.session(&user, database, &given, encryption) {
             Ok(session) => session,
             Err(problem) => return end(wire, sqlstate::told(&problem, "")).await,
         };
@@ -270,6 +274,7 @@ impl House {
         user: &str,
         database: Option<String>,
         given: &[(String, String)],
+        encryption: Encryption,
     ) -> Result<Session, Error> {
         // Clients that are told no database name one like their user.
         let database = database.filter(|name| name != user);
@@ -283,7 +288,8 @@ impl House {
             database.as_deref().unwrap_or("restable"),
             access,
             named,
-        )?;
+        )?
+        .encrypted(encryption);
         let door = Door {
             user: None,
             access,
