@@ -291,3 +291,51 @@ fn the_calls_of_a_client_that_goes_away_end() {
         assert!(before < 100, "{before} calls");
     });
 }
+
+/// Joins that would compute for hours: their task never waits for anything but its own turn.
+const ENDLESS: &[&str] = &[
+    "SELECT count(*) FROM generate_series(1,300000) a(x), generate_series(1,300000) b(y) WHERE x + y < 0",
+    "SELECT count(*) FROM generate_series(1,3000) a(x), generate_series(1,3000) b(y), generate_series(1,3000) c(z) WHERE x + y + z < 0",
+    "SELECT count(*) FROM generate_series(1,3000000) a(x), generate_series(1,3000000) b(y)",
+    "SELECT count(*) FROM (SELECT 1 AS k FROM generate_series(1,300000)) a JOIN (SELECT 1 AS k FROM generate_series(1,300000)) b ON a.k = b.k",
+];
+
+#[test]
+fn a_join_that_computes_for_long_ends_with_its_time_and_lets_others_go_on() {
+    run(async {
+        let rig = Rig::start("empty").await;
+        let address = serve(&rig).await;
+        let mut wire = Wire::connect(address).await;
+        wire.query("SET statement_timeout = '100ms'").await.unwrap();
+        let mut other = Wire::connect(address).await;
+        for sql in ENDLESS {
+            let (ended, answered) = tokio::join!(wire.query(sql), other.query("SELECT 1"));
+            let problem = ended.unwrap_err();
+            assert!(problem.starts_with("error[R0602]"), "{sql}: {problem}");
+            assert_eq!(answered.unwrap().rows.len(), 1, "{sql}");
+        }
+    });
+}
+
+#[test]
+fn no_expression_makes_what_the_memory_does_not_hold() {
+    run(async {
+        let rig = Rig::start("empty").await;
+        let mut wire = Wire::connect(serve(&rig).await).await;
+        wire.query("SET memory_limit = '64MB'").await.unwrap();
+        for sql in [
+            "SELECT length(repeat('x', 300000000))",
+            "SELECT length(rpad('x', 300000000))",
+            "SELECT array_length(array_repeat(1, 300000000))",
+            "SELECT length(replace(repeat('x', 100000), 'x', repeat('y', 100000)))",
+        ] {
+            let problem = wire.query(sql).await.unwrap_err();
+            assert!(
+                problem.contains("memory") || problem.contains("too large"),
+                "{sql}: {problem}"
+            );
+        }
+        let small = wire.query("SELECT length(repeat('x', 300000))").await;
+        assert_eq!(small.unwrap().rows, [[Some("300000".to_owned())]]);
+    });
+}

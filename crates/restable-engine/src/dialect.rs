@@ -9,17 +9,19 @@ mod inputs;
 mod json_casts;
 mod kept;
 mod marks;
+mod meant;
 mod refusals;
 mod rows_in;
+mod words;
 
 use arrow::datatypes::DataType;
 use datafusion::common::config::ConfigOptions;
-use datafusion::common::{DFSchema, Result};
+use datafusion::common::{DFSchema, Result, ScalarValue};
 use datafusion::logical_expr::expr::ScalarFunction;
 use datafusion::logical_expr::planner::{
     ExprPlanner, PlannerResult, RawBinaryExpr, RawFieldAccessExpr,
 };
-use datafusion::logical_expr::{Expr, ExprSchemable, GetFieldAccess, LogicalPlan};
+use datafusion::logical_expr::{Expr, ExprSchemable, GetFieldAccess, LogicalPlan, cast, lit};
 use datafusion::optimizer::AnalyzerRule;
 use datafusion::sql::sqlparser::ast::BinaryOperator;
 use restable_sql::Diagnostic;
@@ -29,7 +31,8 @@ pub use self::inputs::InputsChecked;
 pub use self::json_casts::json_casts;
 use self::marks::{cast_json, cast_json_operands};
 pub use self::rows_in::rows_in;
-use crate::functions::{Function, JSON_METADATA, NAME_METADATA, call};
+pub use self::words::put as put_words;
+use crate::functions::{Function, JSON_METADATA, NAME_METADATA, call, plain, times, written};
 
 /// What is kept of a statement for later, such as the query of a view: with its comparisons understood, since DataFusion
 /// settles the types of what it keeps before any rule of a session sees it.
@@ -59,6 +62,17 @@ impl ExprPlanner for JsonPlanner {
                 Function::JsonGetText,
                 vec![raw.left, raw.right],
             ))),
+            BinaryOperator::Multiply | BinaryOperator::Divide if spans(&raw, schema) => {
+                Ok(PlannerResult::Planned(scaled_span(raw, schema)?))
+            }
+            BinaryOperator::Plus | BinaryOperator::Minus if moves_time(&raw, schema) => {
+                Ok(moved_by_text(raw))
+            }
+            BinaryOperator::StringConcat => {
+                let [left, right] = [raw.left, raw.right].map(|side| as_text(side, schema));
+                let op = raw.op;
+                Ok(PlannerResult::Original(RawBinaryExpr { op, left, right }))
+            }
             BinaryOperator::Plus
             | BinaryOperator::Minus
             | BinaryOperator::Multiply
@@ -69,9 +83,22 @@ impl ExprPlanner for JsonPlanner {
             | BinaryOperator::GtEq
             | BinaryOperator::LtEq
             | BinaryOperator::Eq
-            | BinaryOperator::NotEq => Ok(cast_sides(raw, schema, |sides, schema| {
-                cast_json(sides, schema);
-            })),
+            | BinaryOperator::NotEq => {
+                let truth = |side: &Expr| {
+                    side.get_type(schema)
+                        .is_ok_and(|it| it == DataType::Boolean)
+                };
+                let mut sides = [raw.left, raw.right];
+                if sides.iter().any(truth) {
+                    meant::truths_beside(&mut sides)?;
+                }
+                let [left, right] = sides;
+                let op = raw.op;
+                let raw = RawBinaryExpr { op, left, right };
+                Ok(cast_sides(raw, schema, |sides, schema| {
+                    cast_json(sides, schema);
+                }))
+            }
             _ => Ok(PlannerResult::Original(raw)),
         }
     }
@@ -108,6 +135,65 @@ impl ExprPlanner for JsonPlanner {
             }
             json => call(Function::JsonGetText, vec![json, key]),
         }))
+    }
+}
+
+/// An interval and a number.
+fn spans(raw: &RawBinaryExpr, schema: &DFSchema) -> bool {
+    let span = |side: &Expr| {
+        let kind = side.get_type(schema);
+        matches!(kind, Ok(DataType::Interval(_) | DataType::Duration(_)))
+    };
+    let number = |side: &Expr| side.get_type(schema).is_ok_and(|kind| kind.is_numeric());
+    let divided = raw.op == BinaryOperator::Divide;
+    (span(&raw.left) && number(&raw.right)) || (!divided && number(&raw.left) && span(&raw.right))
+}
+
+fn scaled_span(raw: RawBinaryExpr, schema: &DFSchema) -> Result<Expr> {
+    let float = |number: Expr| cast(number, DataType::Float64);
+    let number_first = raw.left.get_type(schema)?.is_numeric();
+    let arguments = match (number_first, raw.op) {
+        (true, _) => vec![raw.right, float(raw.left)],
+        (false, BinaryOperator::Divide) => vec![raw.left, lit(1.0) / float(raw.right)],
+        (false, _) => vec![raw.left, float(raw.right)],
+    };
+    Ok(plain::scaled().call(arguments))
+}
+
+/// `now() - '30 days'`: a time, and a text that is no time.
+fn moves_time(raw: &RawBinaryExpr, schema: &DFSchema) -> bool {
+    let kind = raw.left.get_type(schema);
+    let time = matches!(kind, Ok(DataType::Timestamp(..) | DataType::Date32));
+    time && interval_of(&raw.right).is_some()
+}
+
+fn interval_of(expr: &Expr) -> Option<ScalarValue> {
+    let Expr::Literal(value, _) = expr else {
+        return None;
+    };
+    let text = value.try_as_str().flatten()?;
+    plain::interval(text).filter(|_| !times::is_time(text))
+}
+
+fn moved_by_text(raw: RawBinaryExpr) -> PlannerResult<RawBinaryExpr> {
+    let right = match interval_of(&raw.right) {
+        Some(interval) => Expr::Literal(interval, None),
+        None => raw.right,
+    };
+    PlannerResult::Original(RawBinaryExpr { right, ..raw })
+}
+
+/// A part of a text that is joined: times and floats as PostgreSQL writes them.
+fn as_text(side: Expr, schema: &DFSchema) -> Expr {
+    match side.get_type(schema) {
+        Ok(
+            DataType::Timestamp(..)
+            | DataType::Float64
+            | DataType::Float32
+            | DataType::Interval(_)
+            | DataType::Duration(_),
+        ) => written::as_text().call(vec![side]),
+        _ => side,
     }
 }
 

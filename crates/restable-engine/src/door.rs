@@ -131,6 +131,14 @@ impl Memory {
         runtime(pool(bytes)).map(Memory)
     }
 
+    /// So many bytes.
+    pub(crate) fn limit(&self) -> Option<usize> {
+        match self.0.memory_pool.memory_limit() {
+            MemoryLimit::Finite(bytes) => Some(bytes),
+            _ => None,
+        }
+    }
+
     /// The memory and files of sessions without a limit of their own.
     pub(crate) fn runtime(&self) -> &Arc<RuntimeEnv> {
         &self.0

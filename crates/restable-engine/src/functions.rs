@@ -1,7 +1,18 @@
 //! The SQL functions that restable adds: paths into JSON text and comparison of Azure Resource Manager ids. They are
 //! pure: nothing here calls a provider.
 
+mod bounded;
+mod clocks;
+mod numbers;
+pub(crate) mod own;
 mod parts;
+mod patterns;
+pub(crate) mod plain;
+mod reading;
+pub(crate) mod spans;
+pub(crate) mod sums;
+pub(crate) mod times;
+pub(crate) mod written;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -71,6 +82,13 @@ pub fn all() -> Vec<Arc<ScalarUDF>> {
     ]
     .into_iter()
     .map(|function| Arc::new(ScalarUDF::from(Restable::new(function, Place::Anywhere))))
+    .chain(bounded::all())
+    .chain(
+        [clocks::all(), patterns::all(), plain::all()]
+            .into_iter()
+            .flatten()
+            .map(own::Own::shared),
+    )
     .collect()
 }
 

@@ -37,6 +37,7 @@ mod narrowing;
 mod once;
 pub mod outcome;
 mod own_rows;
+mod paced;
 pub mod parameters;
 pub mod pg_catalog;
 mod placeholders;
@@ -60,6 +61,7 @@ pub mod table;
 mod templates;
 mod views;
 pub mod walk;
+mod zone;
 
 pub use arrow;
 pub use audit::AuditLog;

@@ -19,9 +19,10 @@ pub(crate) async fn plan_given(
     mut statement: ast::Statement,
 ) -> Result<(LogicalPlan, Names)> {
     placeholders::bind(&mut statement, given)?;
-    dialect::json_casts(&mut statement);
+    dialect::json_casts(&mut statement)?;
     dialect::rows_in(&mut statement);
     let names = names::rewrite(&mut statement, shared)?;
+    dialect::put_words(&mut statement)?;
     parameters::tell_apart(&mut statement);
     let statement = datafusion::sql::parser::Statement::Statement(Box::new(statement));
     let plan = shared

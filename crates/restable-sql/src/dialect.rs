@@ -20,6 +20,8 @@ use crate::limits::{self, MAX_CHAIN};
 
 /// `->` and its kin take part of a JSON value: above `*` and `||`, below `::`.
 const JSON_ACCESS: u8 = 45;
+/// `^` raises to a power, before anything is multiplied.
+const POWER: u8 = 43;
 /// `@>` and its kin answer true or false: below `+`, above comparison.
 const JSON_TEST: u8 = 25;
 
@@ -192,6 +194,7 @@ impl Dialect for Restable {
             | Token::HashArrow
             | Token::HashLongArrow
             | Token::HashMinus => Some(Ok(JSON_ACCESS)),
+            Token::Caret => Some(Ok(POWER)),
             Token::AtArrow
             | Token::ArrowAt
             | Token::Question

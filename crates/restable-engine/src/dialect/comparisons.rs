@@ -18,16 +18,18 @@ use datafusion::optimizer::AnalyzerRule;
 
 use super::marks::{cast_json, cast_json_beside, compares, fold, folds, is_constant, is_text};
 use super::refusals::{refuse_list, refuse_mixed, refuse_pair};
-use super::{forms, implied, kept};
+use super::{forms, implied, kept, meant};
 use crate::functions::{Function, call};
+use crate::zone::zone_name;
 
 /// Makes comparisons of ids and scope names fold ASCII case, and casts JSON text that meets numbers or booleans.
 #[derive(Debug)]
 pub struct Comparisons;
 
 impl AnalyzerRule for Comparisons {
-    fn analyze(&self, plan: LogicalPlan, _config: &ConfigOptions) -> Result<LogicalPlan> {
-        plan.transform_up_with_subqueries(rewrite_plan)
+    fn analyze(&self, plan: LogicalPlan, config: &ConfigOptions) -> Result<LogicalPlan> {
+        let zone = zone_name(config);
+        plan.transform_up_with_subqueries(|plan| rewrite_plan(plan, zone))
             .map(|done| done.data)
     }
 
@@ -36,7 +38,7 @@ impl AnalyzerRule for Comparisons {
     }
 }
 
-fn rewrite_plan(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
+fn rewrite_plan(plan: LogicalPlan, zone: &str) -> Result<Transformed<LogicalPlan>> {
     let mut schema = DFSchema::empty();
     for input in plan.inputs() {
         schema.merge(input.schema());
@@ -46,12 +48,20 @@ fn rewrite_plan(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
     }
     let plan = match plan {
         LogicalPlan::Join(join) => LogicalPlan::Join(fold_keys(join, &schema)?),
+        LogicalPlan::Sort(mut sort) => {
+            let keys = sort.expr.into_iter();
+            let keys = keys.map(|key| Ok(meant::sort_key(key, &schema)?.data));
+            sort.expr = keys.collect::<Result<_>>()?;
+            LogicalPlan::Sort(sort)
+        }
         other => other,
     };
     let names = NamePreserver::new(&plan);
     let plan = plan.map_expressions(|expr| {
         let name = names.save(&expr);
-        let rewritten = expr.transform_up(|expr| rewrite(expr, &schema))?;
+        let rewritten = expr.transform_up(|expr| {
+            meant::rewrite(expr, &schema, zone)?.transform_data(|expr| rewrite(expr, &schema))
+        })?;
         Ok(rewritten.update_data(|expr| name.restore(expr)))
     })?;
     // What was rewritten below may have changed what its columns are.

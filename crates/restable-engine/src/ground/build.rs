@@ -20,9 +20,10 @@ use crate::engine::Engine;
 use crate::json_columns::{self, JsonPathsScanned};
 use crate::narrowing::Narrowing;
 use crate::once::wants::SharedCalls;
+use crate::paced::PacedJoins;
 use crate::prompt::PromptFilters;
 use crate::settings::Settings;
-use crate::{Result, functions, pg_catalog};
+use crate::{Result, functions, pg_catalog, zone};
 
 /// Functions, rules and options, as sessions begin with them.
 pub(crate) fn common(registry: &Arc<Registry>) -> Result<SessionState> {
@@ -59,6 +60,7 @@ pub(crate) fn common(registry: &Arc<Registry>) -> Result<SessionState> {
     optimizer.rules.push(Arc::new(SharedCalls {
         registry: Arc::clone(registry),
     }));
+    optimizer.rules.push(Arc::new(PacedJoins));
     let mut state = SessionStateBuilder::new()
         .with_config(config)
         .with_runtime_env(Arc::new(RuntimeEnvBuilder::new().build()?))
@@ -93,7 +95,10 @@ pub(crate) fn apply_memory(
         (None, Some(bytes)) => door::runtime(door::pool(bytes))?,
     };
     ground.set_runtime(runtime);
-    ground.configure(|config| size_batches(limit, config));
+    ground.configure(|config| {
+        size_batches(limit, config);
+        zone::set_memory(config, limit.or_else(|| shared.and_then(Memory::limit)));
+    });
     Ok(())
 }
 

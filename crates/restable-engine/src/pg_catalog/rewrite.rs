@@ -28,6 +28,9 @@ pub fn concerns(text: &str) -> bool {
         "pg_",
         "current_",
         "version",
+        "unnest",
+        "localtime",
+        "age(",
         "session_user",
         "::",
         "regclass",
@@ -40,7 +43,9 @@ pub fn concerns(text: &str) -> bool {
         "escape",
     ];
     let text = text.to_ascii_lowercase();
-    SIGNS.iter().any(|sign| text.contains(sign))
+    // Its column is called like its alias, unless somebody calls it `value` as everywhere else.
+    let series = text.contains("generate_series") && !text.contains("value");
+    series || SIGNS.iter().any(|sign| text.contains(sign))
 }
 
 /// Rewrites `statement` in place.
@@ -50,6 +55,7 @@ pub fn rewrite(statement: &mut Statement, facts: &Facts<'_>) -> Result<()> {
         empty: Empty::default(),
         problem: None,
     };
+    show_names(statement, facts);
     let _ = VisitMut::visit(statement, &mut pass);
     match pass.problem {
         Some(problem) => Err(problem),
@@ -119,7 +125,13 @@ fn function_as_table(factor: &mut TableFactor) {
     let [part] = name.0.as_slice() else {
         return;
     };
-    let function = part.to_string().trim_matches('"').to_ascii_lowercase();
+    let mut function = part.to_string().trim_matches('"').to_ascii_lowercase();
+    if function == "pg_show_all_settings" {
+        function = "pg_settings".to_owned();
+        if let TableFactor::Table { name, .. } = factor {
+            *name = ObjectName::from(vec![Ident::new(function.clone())]);
+        }
+    }
     if tables::find(&function).is_some() {
         let TableFactor::Table { args, .. } = factor else {
             return;
@@ -347,6 +359,14 @@ impl Pass<'_> {
                 expr, data_type, ..
             } => self.cast(expr, data_type),
             Expr::Function(function) => self.function(function),
+            // They stand without parentheses.
+            Expr::Identifier(name) if name.quote_style.is_none() => {
+                let name = name.value.to_ascii_lowercase();
+                match &*name {
+                    "current_schema" | "current_role" => self.facts.session(&name, &[]),
+                    _ => None,
+                }
+            }
             _ => None,
         }
     }
@@ -522,11 +542,77 @@ impl Pass<'_> {
             return Some(Expr::Subquery(query));
         }
         let given = arguments(function);
+        if name == "set_config" {
+            return self.set_config(&given);
+        }
+        if name == "current_setting"
+            && let [setting, rest @ ..] = given.as_slice()
+            && let Some(setting) = literal(setting)
+            && (self.facts.setting)(setting).is_none()
+        {
+            let missing_ok = rest
+                .first()
+                .is_some_and(|one| one.to_string().eq_ignore_ascii_case("true"));
+            if !missing_ok {
+                let problem = format!("unrecognized configuration parameter `{setting}`");
+                self.problem = Some(Diagnostic::new("R0401", problem).into());
+                return None;
+            }
+        }
         let better = self.facts.session(&name, &given);
         if better.is_some() && function.over.is_none() {
             better
         } else {
             None
+        }
+    }
+}
+
+impl Pass<'_> {
+    /// `set_config(name, value, local)` of what is so already. A query changes nothing.
+    fn set_config(&mut self, given: &[Expr]) -> Option<Expr> {
+        let [name, value, ..] = given else {
+            return None;
+        };
+        let (name, value) = (literal(name)?, literal(value)?);
+        let problem = match (self.facts.setting)(name) {
+            Some(now) if now.eq_ignore_ascii_case(value) => return Some(text(now)),
+            Some(now) => Diagnostic::new(
+                "R0404",
+                format!("`set_config` cannot change `{name}`, which is `{now}`"),
+            )
+            .help(format!("`SET {name} = '{value}'` changes it")),
+            None => {
+                let problem = format!("unrecognized configuration parameter `{name}`");
+                Diagnostic::new("R0401", problem)
+            }
+        };
+        self.problem = Some(problem.into());
+        None
+    }
+}
+
+/// The columns of a result that are `'name'::regclass` show the name; everywhere else it is an OID.
+fn show_names(statement: &mut Statement, facts: &Facts<'_>) {
+    let Statement::Query(query) = statement else {
+        return;
+    };
+    let SetExpr::Select(select) = query.body.as_mut() else {
+        return;
+    };
+    for item in &mut select.projection {
+        let (SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. }) = item else {
+            continue;
+        };
+        if let Expr::Cast {
+            expr: inner,
+            data_type: DataType::Regclass,
+            ..
+        } = expr
+            && let Some(written) = literal(inner)
+            && facts.relation(written).is_some()
+        {
+            *expr = text(written.trim_start_matches("pg_catalog."));
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::acting::Access;
 use crate::catalog::Current;
 use crate::session::Session;
 use crate::show::texts;
-use crate::{Error, Origin, Result};
+use crate::{Error, Origin, Result, zone};
 
 /// The version that clients are told; they take abilities from it.
 pub const SERVER_VERSION: &str = "16.9";
@@ -406,6 +406,9 @@ impl Session {
                     if name == "search_path" {
                         self.shared().set_search_path(&value);
                     }
+                    if name == "TimeZone" {
+                        self.set_zone(&value);
+                    }
                     self.write_postgres(|postgres| {
                         postgres.values.insert(name, value);
                     });
@@ -421,6 +424,7 @@ impl Session {
             postgres.values = postgres.initial.clone();
             self.shared()
                 .set_search_path(postgres.value("search_path").unwrap_or_default());
+            self.set_zone(postgres.value("TimeZone").unwrap_or("UTC"));
         });
     }
 
@@ -430,7 +434,14 @@ impl Session {
             change(postgres);
             self.shared()
                 .set_search_path(postgres.value("search_path").unwrap_or_default());
+            self.set_zone(postgres.value("TimeZone").unwrap_or("UTC"));
         });
+    }
+
+    /// Gives the session the zone in which it reads and writes times.
+    fn set_zone(&self, name: &str) {
+        let ground = &self.shared().ground;
+        ground.configure(|config| zone::set_zone(config, name));
     }
 
     fn write_postgres(&self, change: impl FnOnce(&mut Postgres)) {
@@ -610,6 +621,9 @@ impl Session {
             .chain(services)
             .collect::<Vec<_>>()
             .join(", ");
+        if let Some(postgres) = self.postgres() {
+            self.set_zone(postgres.value("TimeZone").unwrap_or("UTC"));
+        }
         let current = Current {
             provider: provider.map(|provider| provider.name.clone()),
             service: None,

@@ -11,9 +11,9 @@ use restable_engine::arrow::array::{
 };
 use restable_engine::arrow::compute::cast;
 use restable_engine::arrow::datatypes::{
-    DataType, Date32Type, Decimal128Type, Field, Float32Type, Float64Type, Int16Type, Int32Type,
-    Int64Type, IntervalMonthDayNanoType, IntervalUnit, Time64MicrosecondType, TimeUnit,
-    TimestampMicrosecondType, UInt32Type, UInt64Type,
+    DataType, Date32Type, Decimal128Type, DurationNanosecondType, Field, Float32Type, Float64Type,
+    Int16Type, Int32Type, Int64Type, IntervalMonthDayNano, IntervalMonthDayNanoType, IntervalUnit,
+    Time64MicrosecondType, TimeUnit, TimestampMicrosecondType, UInt32Type, UInt64Type,
 };
 use restable_engine::arrow::error::ArrowError;
 use restable_engine::arrow::util::display::{ArrayFormatter, FormatOptions};
@@ -61,6 +61,17 @@ enum Shape {
     Null,
     /// Whatever else there is, as Arrow prints it.
     Shown,
+}
+
+/// The difference of two times has days and hours, as in PostgreSQL.
+fn days_and_hours(differences: &ArrayRef) -> ArrayRef {
+    const DAY: i64 = 86_400_000_000_000;
+    let nanos = differences.as_primitive::<DurationNanosecondType>();
+    let whole = |nanos: i64| {
+        let days = i32::try_from(nanos / DAY).unwrap_or_default();
+        IntervalMonthDayNano::new(0, days, nanos % DAY)
+    };
+    std::sync::Arc::new(nanos.unary::<_, IntervalMonthDayNanoType>(whole))
 }
 
 impl Cells {
@@ -111,10 +122,10 @@ impl Cells {
                 to(DataType::Interval(IntervalUnit::MonthDayNano))?,
                 Shape::Interval,
             ),
-            DataType::Duration(_) => (
-                to(DataType::Interval(IntervalUnit::MonthDayNano))?,
-                Shape::Interval,
-            ),
+            DataType::Duration(_) => {
+                let nanos = to(DataType::Duration(TimeUnit::Nanosecond))?;
+                (days_and_hours(&nanos), Shape::Interval)
+            }
             DataType::List(item) => {
                 let items = Cells::new(item, array.as_list::<i32>().values(), zone)?;
                 (same()?, Shape::List(Box::new(items)))

@@ -41,6 +41,10 @@ fn of_diagnostic(diagnostic: &Diagnostic) -> &'static str {
         "R0103" => "22021",
         "R0105" | "R0308" | "R0315" | "R0346" => "0A000",
         "R0202" => "42P01",
+        // A text that is no value of a type, a value beyond its type, a value that would be too large.
+        "R0208" => "22P02",
+        "R0209" => "22003",
+        "R0210" => "54000",
         "R0203" => "42703",
         "R0306" => "42P10",
         "R0307" => "42P02",

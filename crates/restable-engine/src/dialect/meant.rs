@@ -1,0 +1,292 @@
+//! What PostgreSQL means by casts, comparisons and sums where DataFusion means something else: a literal beside a time is a time of
+//! the session's zone, intervals compare by how long they are, whole numbers do not wrap round. Each answer keeps its type. To apply
+//! it twice changes nothing.
+
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, TimeUnit};
+use datafusion::common::tree_node::Transformed;
+use datafusion::common::{DFSchema, Result, ScalarValue};
+use datafusion::functions_aggregate::first_last::first_value_udaf;
+use datafusion::logical_expr::expr::{AggregateFunction, Cast, InList, Sort};
+use datafusion::logical_expr::{Between, BinaryExpr, Expr, ExprSchemable, Operator};
+use restable_sql::Diagnostic;
+
+use super::marks::compares;
+use crate::functions::{own::Own, plain, spans, sums, written};
+use crate::zone::UTC;
+
+/// One expression as PostgreSQL means it; `zone` is the session's.
+pub fn rewrite(expr: Expr, schema: &DFSchema, zone: &str) -> Result<Transformed<Expr>> {
+    Ok(match expr {
+        Expr::BinaryExpr(BinaryExpr { left, op, right }) if compares(op) => {
+            let mut sides = [*left, *right];
+            let changed = beside(&mut sides, schema, zone)?;
+            let [left, right] = sides.map(Box::new);
+            let compared = Expr::BinaryExpr(BinaryExpr::new(left, op, right));
+            Transformed::new_transformed(compared, changed)
+        }
+        Expr::BinaryExpr(BinaryExpr { left, op, right }) => {
+            let sides = (left.get_type(schema), right.get_type(schema));
+            let signed = |kind: &DataType| kind.is_signed_integer();
+            let checked: Option<fn() -> Own> = match (op, sides) {
+                (_, (Ok(left), Ok(right))) if !signed(&left) || !signed(&right) => None,
+                (Operator::Plus, _) => Some(plain::plus),
+                (Operator::Minus, _) => Some(plain::minus),
+                (Operator::Multiply, _) => Some(plain::times),
+                _ => None,
+            };
+            match checked {
+                Some(checked) => Transformed::yes(checked().call(vec![*left, *right])),
+                None => Transformed::no(Expr::BinaryExpr(BinaryExpr { left, op, right })),
+            }
+        }
+        Expr::InList(InList {
+            expr,
+            list,
+            negated,
+        }) => {
+            let mut sides = vec![*expr];
+            sides.extend(list);
+            let changed = beside(&mut sides, schema, zone)?;
+            let list = sides.split_off(1);
+            let expr = Box::new(sides.remove(0));
+            Transformed::new_transformed(Expr::InList(InList::new(expr, list, negated)), changed)
+        }
+        Expr::Between(between) => {
+            let mut sides = [*between.expr, *between.low, *between.high];
+            let changed = beside(&mut sides, schema, zone)?;
+            let [expr, low, high] = sides.map(Box::new);
+            let between = Between::new(expr, between.negated, low, high);
+            Transformed::new_transformed(Expr::Between(between), changed)
+        }
+        Expr::Cast(one) => cast(one, schema, zone)?,
+        Expr::AggregateFunction(function) => extreme(function, schema)?,
+        other => Transformed::no(other),
+    })
+}
+
+fn is_span(kind: &DataType) -> bool {
+    matches!(kind, DataType::Interval(_) | DataType::Duration(_))
+}
+
+/// The key by which rows are sorted: an interval by how long it is.
+pub fn sort_key(mut key: Sort, schema: &DFSchema) -> Result<Transformed<Sort>> {
+    match key.expr.get_type(schema) {
+        Ok(DataType::Interval(_)) => {
+            key.expr = spans::order().call(vec![key.expr]);
+            Ok(Transformed::yes(key))
+        }
+        _ => Ok(Transformed::no(key)),
+    }
+}
+
+/// `sum` of whole numbers, which refuses to overflow.
+fn total(mut function: AggregateFunction, schema: &DFSchema) -> Transformed<Expr> {
+    let kind = function.params.args.first().map(|one| one.get_type(schema));
+    let whole = matches!(kind, Some(Ok(kind)) if kind.is_signed_integer());
+    if !whole || function.func.inner().is::<sums::Checked>() {
+        return Transformed::no(Expr::AggregateFunction(function));
+    }
+    function.func = sums::checked();
+    Transformed::yes(Expr::AggregateFunction(function))
+}
+
+/// `max` and `min` of intervals: the first of them by how long they are.
+fn extreme(mut function: AggregateFunction, schema: &DFSchema) -> Result<Transformed<Expr>> {
+    let ascending = match function.func.name() {
+        "min" => true,
+        "max" => false,
+        "sum" => return Ok(total(function, schema)),
+        _ => return Ok(Transformed::no(Expr::AggregateFunction(function))),
+    };
+    let Some(subject) = function.params.args.first().cloned() else {
+        return Ok(Transformed::no(Expr::AggregateFunction(function)));
+    };
+    if !matches!(subject.get_type(schema), Ok(DataType::Interval(_))) {
+        return Ok(Transformed::no(Expr::AggregateFunction(function)));
+    }
+    let order = spans::order().call(vec![subject]);
+    function.func = first_value_udaf();
+    function.params.distinct = false;
+    function.params.order_by = vec![order.sort(ascending, false)];
+    Ok(Transformed::yes(Expr::AggregateFunction(function)))
+}
+
+/// The text of a literal.
+fn literal(expr: &Expr) -> Option<&str> {
+    match expr {
+        Expr::Literal(value, _) => value.try_as_str().flatten(),
+        Expr::Alias(alias) => literal(&alias.expr),
+        _ => None,
+    }
+}
+
+fn null_of(kind: &DataType) -> Result<Expr> {
+    Ok(Expr::Literal(ScalarValue::try_from(kind)?, None))
+}
+
+/// What is compared with each other, in types that can be.
+fn beside(sides: &mut [Expr], schema: &DFSchema, zone: &str) -> Result<bool> {
+    let kinds: Vec<Option<DataType>> = sides
+        .iter()
+        .map(|side| side.get_type(schema).ok())
+        .collect();
+    let known = || kinds.iter().flatten();
+    if known().any(|kind| matches!(kind, DataType::Interval(_))) {
+        return spans_beside(sides, &kinds);
+    }
+    if known().any(|kind| *kind == DataType::Boolean) {
+        return truths_beside(sides);
+    }
+    let has_zone = |kind: &&DataType| matches!(kind, DataType::Timestamp(_, Some(_)));
+    let is_clock = |kind: &&DataType| matches!(kind, DataType::Timestamp(_, None));
+    let is_date = |kind: &&DataType| matches!(kind, DataType::Date32);
+    let target = known().find(has_zone).or_else(|| known().find(is_clock));
+    let Some(target) = target.or_else(|| known().find(is_date)).cloned() else {
+        return Ok(false);
+    };
+    let mut changed = false;
+    for (side, kind) in sides.iter_mut().zip(&kinds) {
+        let mut kind = kind.clone();
+        // Literals, and literals that are cast: times beyond what is kept compare all the same.
+        let (text, as_kind) = match &*side {
+            Expr::Cast(Cast { expr, field }) => (literal(expr), field.data_type().clone()),
+            // What was a cast of a literal.
+            Expr::ScalarFunction(read) if read.func.name() == "read_time" => {
+                let text = read.args.first().and_then(literal);
+                (text, kind.clone().unwrap_or_else(|| target.clone()))
+            }
+            other => (literal(other), target.clone()),
+        };
+        let time = matches!(as_kind, DataType::Timestamp(..) | DataType::Date32);
+        if let Some(text) = text.filter(|_| time) {
+            let text = Expr::Literal(ScalarValue::Utf8(Some(text.to_owned())), None);
+            *side = written::reach_time().call(vec![text, null_of(&as_kind)?]);
+            kind = Some(as_kind);
+            changed = true;
+        }
+        match (&target, &kind) {
+            (DataType::Timestamp(_, Some(_)), Some(DataType::Date32)) => {
+                *side = written::instant_of().call(vec![std::mem::take(side)]);
+                changed = true;
+            }
+            (DataType::Timestamp(_, Some(_)), Some(DataType::Timestamp(_, None)))
+                if zone != "UTC" =>
+            {
+                *side = written::instant_of().call(vec![std::mem::take(side)]);
+                changed = true;
+            }
+            (DataType::Timestamp(_, None), Some(DataType::Date32)) => {
+                *side = written::clock_of().call(vec![std::mem::take(side)]);
+                changed = true;
+            }
+            _ => {}
+        }
+    }
+    Ok(changed)
+}
+
+fn spans_beside(sides: &mut [Expr], kinds: &[Option<DataType>]) -> Result<bool> {
+    for (side, kind) in sides.iter_mut().zip(kinds) {
+        let comparable = match kind {
+            Some(kind) if is_span(kind) => true,
+            Some(DataType::Null) => true,
+            _ => literal(side).is_some(),
+        };
+        if !comparable {
+            return Ok(false);
+        }
+    }
+    for side in sides {
+        *side = spans::order().call(vec![std::mem::take(side)]);
+    }
+    Ok(true)
+}
+
+/// Texts beside truth values, read as such.
+pub fn truths_beside(sides: &mut [Expr]) -> Result<bool> {
+    let mut changed = false;
+    for side in sides {
+        let Some(text) = literal(side) else { continue };
+        let Some(truth) = plain::truth(text) else {
+            let problem = format!("invalid input syntax for type boolean: `{text}`");
+            return Err(crate::Error::from(Diagnostic::new("R0208", problem)).into());
+        };
+        *side = Expr::Literal(ScalarValue::Boolean(Some(truth)), None);
+        changed = true;
+    }
+    Ok(changed)
+}
+
+fn cast(one: Cast, schema: &DFSchema, zone: &str) -> Result<Transformed<Expr>> {
+    let Cast { expr, field } = one;
+    let target = field.data_type().clone();
+    let again = |inner: Expr| {
+        Expr::Cast(Cast {
+            expr: Box::new(inner),
+            field: Arc::clone(&field),
+        })
+    };
+    let Ok(source) = expr.get_type(schema) else {
+        return Ok(Transformed::no(again(*expr)));
+    };
+    let is_text = |kind: &DataType| {
+        matches!(
+            kind,
+            DataType::Utf8 | DataType::Utf8View | DataType::LargeUtf8
+        )
+    };
+    let local = zone != "UTC";
+    Ok(match (&source, &target) {
+        (kind, DataType::Timestamp(..) | DataType::Date32)
+            if is_text(kind) && literal(&expr).is_some() =>
+        {
+            let null = null_of(&target)?;
+            Transformed::yes(written::read_time().call(vec![*expr, null]))
+        }
+        (DataType::Boolean, _) => Transformed::no(again(*expr)),
+        (
+            DataType::Timestamp(..)
+            | DataType::Float64
+            | DataType::Float32
+            | DataType::Interval(_)
+            | DataType::Duration(_),
+            kind,
+        ) if is_text(kind) => {
+            let text = written::as_text().call(vec![*expr]);
+            Transformed::yes(match kind {
+                DataType::Utf8 => text,
+                _ => again(text),
+            })
+        }
+        (DataType::Float64 | DataType::Float32 | DataType::Decimal128(..), kind)
+            if kind.is_integer() && !is_call(&expr, "whole") =>
+        {
+            Transformed::yes(again(plain::whole().call(vec![*expr])))
+        }
+        (
+            DataType::Timestamp(_, Some(_)),
+            DataType::Date32
+            | DataType::Timestamp(_, None)
+            | DataType::Time64(_)
+            | DataType::Time32(_),
+        ) if local => Transformed::yes(again(written::local_time().call(vec![*expr]))),
+        (DataType::Timestamp(_, None) | DataType::Date32, DataType::Timestamp(unit, Some(_)))
+            if local =>
+        {
+            let instant = written::instant_of().call(vec![*expr]);
+            let same = match (&source, unit) {
+                (DataType::Timestamp(own, _), unit) => own == unit,
+                (_, unit) => *unit == TimeUnit::Nanosecond,
+            };
+            let utc = matches!(&target, DataType::Timestamp(_, Some(own)) if &**own == UTC);
+            Transformed::yes(if same && utc { instant } else { again(instant) })
+        }
+        _ => Transformed::no(again(*expr)),
+    })
+}
+
+fn is_call(expr: &Expr, name: &str) -> bool {
+    matches!(expr, Expr::ScalarFunction(function) if function.func.name() == name)
+}

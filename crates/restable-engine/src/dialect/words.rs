@@ -1,0 +1,352 @@
+//! What PostgreSQL writes in words that DataFusion reads otherwise, or not at all: `x AT TIME ZONE y`, `2 ^ 3`, `varchar(3)`, `SIMILAR TO`,
+//! `FETCH FIRST`. It touches syntax trees only, after their names are settled, so that headings are as they were written. Refuses
+//! what would be ignored.
+
+use std::ops::ControlFlow;
+
+use datafusion::sql::sqlparser::ast::{
+    BinaryOperator, CastKind, CharacterLength, DataType, Expr, Function, FunctionArg,
+    FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident, LimitClause, ObjectName,
+    Query, Select, SelectItem, Statement, TableFactor, TimezoneInfo, Value, VisitMut, VisitorMut,
+};
+use restable_sql::Diagnostic;
+
+use crate::{Error, Result};
+
+/// Replaces what is written in other words.
+pub fn put(statement: &mut Statement) -> Result<()> {
+    let mut words = Words { problem: None };
+    let _ = VisitMut::visit(statement, &mut words);
+    match words.problem {
+        Some(problem) => Err(problem),
+        None => Ok(()),
+    }
+}
+
+struct Words {
+    problem: Option<Error>,
+}
+
+impl VisitorMut for Words {
+    type Break = ();
+
+    fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<()> {
+        if !query.locks.is_empty() {
+            let problem = Diagnostic::new(
+                "R0308",
+                "`FOR UPDATE` and `FOR SHARE` are not supported: nothing can be locked",
+            );
+            return self.refused(problem.help("leave it out"));
+        }
+        if let Some(with) = &mut query.with {
+            // How a query is computed is not what it says.
+            for table in &mut with.cte_tables {
+                table.materialized = None;
+            }
+        }
+        if let Some(fetch) = query.fetch.take() {
+            if fetch.with_ties || fetch.percent {
+                let problem = Diagnostic::new(
+                    "R0308",
+                    "`FETCH FIRST` takes a number of rows: WITH TIES and PERCENT are not supported",
+                );
+                return self.refused(problem);
+            }
+            let rows = fetch.quantity.unwrap_or_else(|| number("1"));
+            match &mut query.limit_clause {
+                Some(LimitClause::LimitOffset {
+                    limit: limit @ None,
+                    ..
+                }) => *limit = Some(rows),
+                Some(_) => {
+                    let problem = Diagnostic::new(
+                        "R0308",
+                        "LIMIT and FETCH FIRST stand in one query: one of them is enough",
+                    );
+                    return self.refused(problem);
+                }
+                none => {
+                    *none = Some(LimitClause::LimitOffset {
+                        limit: Some(rows),
+                        offset: None,
+                        limit_by: Vec::new(),
+                    });
+                }
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<()> {
+        for item in &mut select.projection {
+            let (SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. }) = item
+            else {
+                continue;
+            };
+            // Of a function that makes rows the list has rows.
+            if let Expr::Function(function) = &*expr
+                && name_of(function).as_deref() == Some("generate_series")
+                && function.over.is_none()
+            {
+                *expr = call("unnest", vec![expr.clone()]);
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<()> {
+        match factor {
+            TableFactor::Table {
+                sample: Some(_), ..
+            }
+            | TableFactor::Derived {
+                sample: Some(_), ..
+            } => {
+                let problem = Diagnostic::new("R0308", "`TABLESAMPLE` is not supported");
+                self.refused(problem.help("`WHERE random() < 0.1` takes about a tenth of the rows, `LIMIT` the first ones"))
+            }
+            _ => ControlFlow::Continue(()),
+        }
+    }
+
+    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+        if let Some(better) = better(expr) {
+            *expr = better;
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+impl Words {
+    fn refused(&mut self, problem: Diagnostic) -> ControlFlow<()> {
+        self.problem = Some(problem.into());
+        ControlFlow::Break(())
+    }
+}
+
+fn better(expr: &mut Expr) -> Option<Expr> {
+    match expr {
+        Expr::AtTimeZone {
+            timestamp,
+            time_zone,
+        } => Some(call("timezone", vec![taken(time_zone), taken(timestamp)])),
+        Expr::Extract { field, expr, .. } => {
+            let field = field.to_string().trim_matches('\'').to_ascii_lowercase();
+            Some(call("pg_date_part", vec![text(field), taken(expr)]))
+        }
+        Expr::BinaryOp {
+            left,
+            op: BinaryOperator::BitwiseXor | BinaryOperator::PGExp,
+            right,
+        } => Some(call(
+            "power",
+            vec![double(taken(left)), double(taken(right))],
+        )),
+        Expr::BinaryOp {
+            left,
+            op: op @ (BinaryOperator::HashArrow | BinaryOperator::HashLongArrow),
+            right,
+        } => {
+            let keys = path(right)?;
+            let function = match op {
+                BinaryOperator::HashArrow => "json_get",
+                _ => "json_get_text",
+            };
+            let arguments = std::iter::once(taken(left)).chain(keys);
+            Some(call(function, arguments.collect()))
+        }
+        Expr::SimilarTo {
+            negated,
+            expr,
+            pattern,
+            escape_char,
+        } => {
+            let mut arguments = vec![taken(pattern)];
+            if let Some(escape) = escape_char.take() {
+                arguments.push(Expr::Value(escape));
+            }
+            Some(Expr::BinaryOp {
+                left: Box::new(taken(expr)),
+                op: match negated {
+                    true => BinaryOperator::PGRegexNotMatch,
+                    false => BinaryOperator::PGRegexMatch,
+                },
+                right: Box::new(call("similar_to_pattern", arguments)),
+            })
+        }
+        Expr::Cast {
+            kind: CastKind::Cast | CastKind::DoubleColon,
+            expr,
+            data_type,
+            ..
+        } => {
+            let length = length(data_type)?;
+            let whole = cast(taken(expr), DataType::Text);
+            Some(match length {
+                Some(length) => call("left", vec![whole, number(&length.to_string())]),
+                None => whole,
+            })
+        }
+        Expr::Function(function) if function.over.is_none() => renamed(function),
+        _ => None,
+    }
+}
+
+/// So many letters a type has room for; `None` in it if there is no limit, `None` if it is no such type.
+fn length(kind: &DataType) -> Option<Option<u64>> {
+    let of = |length: &Option<CharacterLength>, otherwise| match length {
+        Some(CharacterLength::IntegerLength { length, .. }) => Some(*length),
+        Some(CharacterLength::Max) => None,
+        None => otherwise,
+    };
+    match kind {
+        DataType::Varchar(length)
+        | DataType::CharacterVarying(length)
+        | DataType::CharVarying(length)
+        | DataType::Nvarchar(length) => Some(of(length, None)),
+        DataType::Char(length) | DataType::Character(length) => Some(of(length, Some(1))),
+        DataType::Custom(name, modifiers) if name.to_string().eq_ignore_ascii_case("bpchar") => {
+            Some(modifiers.first().and_then(|one| one.parse().ok()))
+        }
+        _ => None,
+    }
+}
+
+fn renamed(function: &mut Function) -> Option<Expr> {
+    let name = name_of(function)?;
+    let given = arguments(function)?;
+    let mut rename = |name: &str| {
+        function.name = ObjectName::from(vec![Ident::new(name)]);
+        None
+    };
+    let now = || call("now", Vec::new());
+    let zoneless = DataType::Timestamp(None, TimezoneInfo::None);
+    match (&*name, given.as_slice()) {
+        ("date_trunc", _) => rename("pg_date_trunc"),
+        ("date_part" | "datepart", _) => rename("pg_date_part"),
+        ("age", _) => rename("pg_age"),
+        // A pattern with `%` is one of DataFusion's.
+        ("to_char", [_, pattern]) if !is_strftime(pattern) => rename("pg_to_char"),
+        ("to_timestamp", [_, pattern]) if !is_strftime(pattern) => rename("pg_to_timestamp"),
+        ("to_date", [_, pattern]) if !is_strftime(pattern) => rename("pg_to_date"),
+        ("round", [_, _]) => rename("pg_round"),
+        ("ceiling", _) => rename("ceil"),
+        ("every", _) => rename("bool_and"),
+        ("variance", _) => rename("var_samp"),
+        ("stddev_samp", _) => rename("stddev"),
+        ("sign", _) => rename("signum"),
+        ("gen_random_uuid", []) => rename("uuid"),
+        ("current_date", []) => Some(cast(now(), DataType::Date)),
+        ("localtimestamp", _) => Some(cast(now(), zoneless)),
+        ("current_timestamp", _)
+        | ("clock_timestamp" | "statement_timestamp" | "transaction_timestamp", []) => Some(now()),
+        ("date", [one]) => Some(cast(one.clone(), DataType::Date)),
+        ("mod", [left, right]) => Some(nested(left, BinaryOperator::Modulo, right)),
+        _ => None,
+    }
+}
+
+fn is_strftime(pattern: &Expr) -> bool {
+    match pattern {
+        Expr::Value(value) => value
+            .value
+            .clone()
+            .into_string()
+            .is_some_and(|text| text.contains('%')),
+        _ => false,
+    }
+}
+
+/// The steps of `'{a,0,b}'`.
+fn path(written: &Expr) -> Option<Vec<Expr>> {
+    let Expr::Value(value) = written else {
+        return None;
+    };
+    let written = value.value.clone().into_string()?;
+    let steps = written.trim().strip_prefix('{')?.strip_suffix('}')?;
+    let step = |step: &str| match step.trim().trim_matches('"') {
+        index if index.parse::<u32>().is_ok() => number(index),
+        key => text(key.to_owned()),
+    };
+    Some(steps.split(',').map(step).collect())
+}
+
+fn name_of(function: &Function) -> Option<String> {
+    let name = match function.name.0.as_slice() {
+        [name] => name,
+        [schema, name] if schema.to_string().eq_ignore_ascii_case("pg_catalog") => name,
+        _ => return None,
+    };
+    Some(name.to_string().trim_matches('"').to_ascii_lowercase())
+}
+
+fn arguments(function: &Function) -> Option<Vec<Expr>> {
+    match &function.args {
+        FunctionArguments::None => Some(Vec::new()),
+        FunctionArguments::Subquery(_) => None,
+        FunctionArguments::List(list) => list
+            .args
+            .iter()
+            .map(|argument| match argument {
+                FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => Some(expr.clone()),
+                _ => None,
+            })
+            .collect(),
+    }
+}
+
+fn taken(expr: &mut Expr) -> Expr {
+    let nothing = Expr::Value(Value::Null.into());
+    std::mem::replace(expr, nothing)
+}
+
+fn number(digits: &str) -> Expr {
+    Expr::Value(Value::Number(digits.to_owned(), false).into())
+}
+
+fn text(text: String) -> Expr {
+    Expr::Value(Value::SingleQuotedString(text).into())
+}
+
+fn double(expr: Expr) -> Expr {
+    cast(expr, DataType::DoublePrecision)
+}
+
+fn nested(left: &Expr, op: BinaryOperator, right: &Expr) -> Expr {
+    let operand = |one: &Expr| Box::new(Expr::Nested(Box::new(one.clone())));
+    Expr::Nested(Box::new(Expr::BinaryOp {
+        left: operand(left),
+        op,
+        right: operand(right),
+    }))
+}
+
+fn cast(expr: Expr, data_type: DataType) -> Expr {
+    Expr::Cast {
+        kind: CastKind::Cast,
+        expr: Box::new(expr),
+        data_type,
+        array: false,
+        format: None,
+    }
+}
+
+fn call(name: &str, arguments: Vec<Expr>) -> Expr {
+    let args = arguments
+        .into_iter()
+        .map(|one| FunctionArg::Unnamed(FunctionArgExpr::Expr(one)));
+    Expr::Function(Function {
+        name: ObjectName::from(vec![Ident::new(name)]),
+        uses_odbc_syntax: false,
+        parameters: FunctionArguments::None,
+        args: FunctionArguments::List(FunctionArgumentList {
+            duplicate_treatment: None,
+            args: args.collect(),
+            clauses: Vec::new(),
+        }),
+        filter: None,
+        null_treatment: None,
+        over: None,
+        within_group: Vec::new(),
+    })
+}

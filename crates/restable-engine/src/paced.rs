@@ -1,0 +1,236 @@
+//! Joins that compute for long give way to others: to the clock that ends their statement, to the client that cancels it, to the
+//! statements of everybody else. DataFusion's joins go on for as long as their inputs have rows at hand, and one of two large inputs
+//! has them for hours; a task that never waits cannot be stopped either.
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use datafusion::common::Result as PlanResult;
+use datafusion::common::config::ConfigOptions;
+use datafusion::common::tree_node::{
+    Transformed, TransformedResult as _, TreeNode as _, TreeNodeRecursion,
+};
+use datafusion::execution::{RecordBatchStream, SendableRecordBatchStream, TaskContext};
+use datafusion::physical_optimizer::PhysicalOptimizerRule;
+use datafusion::physical_plan::execution_plan::{CardinalityEffect, replace_children_if_necessary};
+use datafusion::physical_plan::joins::{
+    CrossJoinExec, HashJoinExec, NestedLoopJoinExec, SortMergeJoinExec,
+};
+use datafusion::physical_plan::unnest::UnnestExec;
+use datafusion::physical_plan::{
+    DisplayAs, DisplayFormatType, ExecutionPlan, PhysicalExpr, PlanProperties,
+};
+use futures::{Stream, StreamExt as _};
+
+/// So long a task computes before others have their turn.
+const TURN: Duration = Duration::from_millis(10);
+/// A slice that took longer than this is too large.
+const SLOW: Duration = Duration::from_millis(40);
+
+/// The rule that paces joins. It comes last: nobody looks for joins after it.
+#[derive(Debug)]
+pub(crate) struct PacedJoins;
+
+impl PhysicalOptimizerRule for PacedJoins {
+    fn optimize(
+        &self,
+        plan: Arc<dyn ExecutionPlan>,
+        _config: &ConfigOptions,
+    ) -> PlanResult<Arc<dyn ExecutionPlan>> {
+        plan.transform_up(|node| {
+            let nested = node.is::<NestedLoopJoinExec>();
+            let crossed = node.is::<CrossJoinExec>();
+            let many = node.is::<HashJoinExec>()
+                || node.is::<SortMergeJoinExec>()
+                || node.is::<UnnestExec>();
+            if !nested && !crossed && !many {
+                return Ok(Transformed::no(node));
+            }
+            let probes = nested || node.is::<HashJoinExec>();
+            let node = match (probes, node.children().as_slice()) {
+                // Each slice of the right side meets the whole of the left one before the join asks for more.
+                (true, [left, right]) => {
+                    let right = Paced::over(Arc::clone(right), Slices::Adapted);
+                    replace_children_if_necessary(Arc::clone(&node), vec![Arc::clone(left), right])?
+                }
+                _ => node,
+            };
+            Ok(Transformed::yes(Paced::over(node, Slices::Whole)))
+        })
+        .data()
+    }
+
+    fn name(&self) -> &'static str {
+        "paced_joins"
+    }
+
+    fn schema_check(&self) -> bool {
+        true
+    }
+}
+
+/// How the batches of an input are handed on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Slices {
+    /// As they are.
+    Whole,
+    /// In parts so small that whoever takes one is soon back for the next.
+    Adapted,
+}
+
+/// Rows as they come, with a pause after each turn.
+#[derive(Debug)]
+struct Paced {
+    input: Arc<dyn ExecutionPlan>,
+    slices: Slices,
+}
+
+impl Paced {
+    fn over(input: Arc<dyn ExecutionPlan>, slices: Slices) -> Arc<dyn ExecutionPlan> {
+        Arc::new(Paced { input, slices })
+    }
+}
+
+impl DisplayAs for Paced {
+    fn fmt_as(&self, _: DisplayFormatType, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("PacedExec")
+    }
+}
+
+impl ExecutionPlan for Paced {
+    fn name(&self) -> &'static str {
+        "PacedExec"
+    }
+
+    fn properties(&self) -> &Arc<PlanProperties> {
+        self.input.properties()
+    }
+
+    fn maintains_input_order(&self) -> Vec<bool> {
+        vec![true]
+    }
+
+    fn benefits_from_input_partitioning(&self) -> Vec<bool> {
+        vec![false]
+    }
+
+    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
+        vec![&self.input]
+    }
+
+    fn apply_expressions(
+        &self,
+        _: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> PlanResult<TreeNodeRecursion>,
+    ) -> PlanResult<TreeNodeRecursion> {
+        Ok(TreeNodeRecursion::Continue)
+    }
+
+    fn with_new_children(
+        self: Arc<Self>,
+        children: Vec<Arc<dyn ExecutionPlan>>,
+    ) -> PlanResult<Arc<dyn ExecutionPlan>> {
+        let mut children = children.into_iter();
+        Ok(match children.next() {
+            Some(input) => Paced::over(input, self.slices),
+            None => self,
+        })
+    }
+
+    fn execute(
+        &self,
+        partition: usize,
+        context: Arc<TaskContext>,
+    ) -> PlanResult<SendableRecordBatchStream> {
+        Ok(Box::pin(Turns {
+            input: self.input.execute(partition, context)?,
+            slices: self.slices,
+            size: 1,
+            rest: None,
+            handed: None,
+            turn: None,
+        }))
+    }
+
+    fn cardinality_effect(&self) -> CardinalityEffect {
+        CardinalityEffect::Equal
+    }
+}
+
+struct Turns {
+    input: SendableRecordBatchStream,
+    slices: Slices,
+    /// Rows of a slice.
+    size: usize,
+    rest: Option<RecordBatch>,
+    /// When the last slice was handed on.
+    handed: Option<Instant>,
+    /// When this turn began.
+    turn: Option<Instant>,
+}
+
+impl Turns {
+    /// The next slice of a batch; what is left of it waits.
+    fn slice(&mut self, batch: RecordBatch, now: Instant) -> RecordBatch {
+        if self.slices == Slices::Whole {
+            return batch;
+        }
+        let rows = self.size.min(batch.num_rows());
+        self.rest = (rows < batch.num_rows()).then(|| batch.slice(rows, batch.num_rows() - rows));
+        self.handed = Some(now);
+        batch.slice(0, rows)
+    }
+
+    /// Learns from how long the last slice took.
+    fn learn(&mut self, now: Instant) {
+        let Some(handed) = self.handed.take() else {
+            return;
+        };
+        let took = now.duration_since(handed);
+        if took > SLOW {
+            self.size = (self.size / 4).max(1);
+        } else if took < TURN {
+            self.size = self.size.saturating_mul(8).min(8192);
+        }
+    }
+}
+
+impl Stream for Turns {
+    type Item = PlanResult<RecordBatch>;
+
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let turns = self.get_mut();
+        let now = Instant::now();
+        turns.learn(now);
+        let began = *turns.turn.get_or_insert(now);
+        if now.duration_since(began) >= TURN {
+            turns.turn = None;
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        if let Some(rest) = turns.rest.take() {
+            return Poll::Ready(Some(Ok(turns.slice(rest, now))));
+        }
+        let next = turns.input.poll_next_unpin(context);
+        if next.is_pending() {
+            turns.turn = None;
+        }
+        let next = ready!(next);
+        let now = Instant::now();
+        Poll::Ready(next.map(|next| next.map(|batch| turns.slice(batch, now))))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (0, None)
+    }
+}
+
+impl RecordBatchStream for Turns {
+    fn schema(&self) -> SchemaRef {
+        self.input.schema()
+    }
+}

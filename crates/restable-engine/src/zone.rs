@@ -1,0 +1,95 @@
+//! What functions have to know of the session that they compute for: the zone in which it reads and writes times, and the memory
+//! that it may use. It travels with the options of a plan.
+
+use std::any::Any;
+
+use arrow::array::timezone::Tz;
+use datafusion::common::config::{ConfigEntry, ConfigExtension, ConfigOptions, ExtensionOptions};
+use datafusion::common::{Result, config_err};
+use datafusion::prelude::SessionConfig;
+
+/// The zone of every timestamp with a zone, whatever zone a session reads and writes in.
+pub(crate) const UTC: &str = "+00:00";
+
+/// What a session is computed for.
+#[derive(Debug, Clone, Default)]
+struct Around {
+    zone: Option<String>,
+    memory: Option<usize>,
+}
+
+impl ConfigExtension for Around {
+    const PREFIX: &'static str = "session";
+}
+
+impl ExtensionOptions for Around {
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+
+    fn as_any_mut(&mut self) -> &mut dyn Any {
+        self
+    }
+
+    fn cloned(&self) -> Box<dyn ExtensionOptions> {
+        Box::new(self.clone())
+    }
+
+    fn set(&mut self, key: &str, _: &str) -> Result<()> {
+        config_err!("there is no option `session.{key}`")
+    }
+
+    fn entries(&self) -> Vec<ConfigEntry> {
+        Vec::new()
+    }
+}
+
+fn change(config: &mut SessionConfig, change: impl FnOnce(&mut Around)) {
+    let extensions = &mut config.options_mut().extensions;
+    let mut around = extensions.get::<Around>().cloned().unwrap_or_default();
+    change(&mut around);
+    extensions.insert(around);
+}
+
+/// Gives a session the zone in which it reads and writes times.
+pub(crate) fn set_zone(config: &mut SessionConfig, name: &str) {
+    if zone_name(config.options()) != name {
+        change(config, |around| around.zone = Some(name.to_owned()));
+    }
+}
+
+/// Says how much memory a session may use.
+pub(crate) fn set_memory(config: &mut SessionConfig, bytes: Option<usize>) {
+    if memory(config.options()) != bytes {
+        change(config, |around| around.memory = bytes);
+    }
+}
+
+/// The name of the session's zone.
+pub(crate) fn zone_name(options: &ConfigOptions) -> &str {
+    let around = options.extensions.get::<Around>();
+    around.and_then(|it| it.zone.as_deref()).unwrap_or("UTC")
+}
+
+/// The session's zone.
+pub(crate) fn zone(options: &ConfigOptions) -> Tz {
+    named(zone_name(options)).unwrap_or(utc())
+}
+
+/// A zone by its name or offset.
+pub(crate) fn named(name: &str) -> Option<Tz> {
+    match name {
+        "UTC" | "utc" | "GMT" | "Z" | "z" => Some(utc()),
+        other => other.parse().ok(),
+    }
+}
+
+fn utc() -> Tz {
+    #[expect(clippy::expect_used, reason = "an offset that is written here")]
+    UTC.parse().expect("an offset")
+}
+
+/// The memory that the session may use.
+pub(crate) fn memory(options: &ConfigOptions) -> Option<usize> {
+    options.extensions.get::<Around>()?.memory
+}
