@@ -186,7 +186,7 @@ impl Store {
         let writer = Writer {
             store: Arc::clone(self),
             name: name.to_owned(),
-            _lock: file,
+            lock: file,
         };
         Ok(writer)
     }
@@ -197,7 +197,19 @@ impl Store {
 pub struct Writer {
     store: Arc<Store>,
     name: String,
-    _lock: File,
+    lock: File,
+}
+
+impl Drop for Writer {
+    /// A program that another thread starts has the file open as well for a moment, and closing it here alone would leave it locked.
+    fn drop(&mut self) {
+        if let Err(problem) = self.lock.unlock() {
+            tracing::debug!(
+                "the lock of `{}` stays to the end of the process: {problem}",
+                self.name
+            );
+        }
+    }
 }
 
 impl Writer {
