@@ -7,7 +7,7 @@ use std::ops::ControlFlow;
 use datafusion::sql::sqlparser::ast::{
     BinaryOperator, CastKind, CharacterLength, DataType, Expr, Function, FunctionArg,
     FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident, LimitClause, ObjectName,
-    Query, Select, SelectItem, Statement, TableFactor, TimezoneInfo, Value, VisitMut, VisitorMut,
+    Query, Select, SelectItem, Statement, TableFactor, Value, VisitMut, VisitorMut,
 };
 use restable_sql::Diagnostic;
 
@@ -220,7 +220,8 @@ fn renamed(function: &mut Function) -> Option<Expr> {
         None
     };
     let now = || call("now", Vec::new());
-    let zoneless = DataType::Timestamp(None, TimezoneInfo::None);
+    // A cast has the name of what it casts: beside `now()` it would have to be called otherwise.
+    let local = || call("timezone", vec![now()]);
     match (&*name, given.as_slice()) {
         ("date_trunc", _) => rename("pg_date_trunc"),
         ("date_part" | "datepart", _) => rename("pg_date_part"),
@@ -236,8 +237,11 @@ fn renamed(function: &mut Function) -> Option<Expr> {
         ("stddev_samp", _) => rename("stddev"),
         ("sign", _) => rename("signum"),
         ("gen_random_uuid", []) => rename("uuid"),
-        ("current_date", []) => Some(cast(now(), DataType::Date)),
-        ("localtimestamp", _) => Some(cast(now(), zoneless)),
+        ("current_date", []) => Some(cast(local(), DataType::Date)),
+        ("localtimestamp", _) => {
+            let whole = text("microsecond".to_owned());
+            Some(call("pg_date_trunc", vec![whole, local()]))
+        }
         ("current_timestamp", _)
         | ("clock_timestamp" | "statement_timestamp" | "transaction_timestamp", []) => Some(now()),
         ("date", [one]) => Some(cast(one.clone(), DataType::Date)),
