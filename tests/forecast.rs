@@ -61,6 +61,8 @@ async fn both(session: &Session, sql: &str) -> Result<(Option<Forecast>, u64), E
 #[derive(Default)]
 struct Tally {
     queries: usize,
+    /// Queries that counted a call which was not sent.
+    given_up: usize,
     exact: usize,
     reasons: BTreeMap<String, usize>,
     /// Queries of scopes that the walk did not see, such as a subscription that does not exist.
@@ -76,7 +78,9 @@ impl Tally {
             return;
         };
         let fact = rig.calls().count() as u64;
-        assert_eq!(fact, counted, "{sql}");
+        // Where a join ends before its other side was read, calls of that side are given up before they were sent.
+        assert!(fact <= counted, "{sql}: {fact}, {counted} counted");
+        self.given_up += usize::from(fact < counted);
         let Some(forecast) = forecast else { return };
         let Some(calls) = forecast.calls else {
             assert_eq!(fact, 0, "{sql}\n{}", rig.calls().summary());
@@ -137,6 +141,11 @@ impl Tally {
             self.queries, self.exact, self.reasons
         ));
         assert!(self.queries > 0);
+        let given_up = self.given_up;
+        assert!(
+            given_up * 20 <= self.queries,
+            "{given_up} counted what was not sent"
+        );
     }
 }
 

@@ -101,6 +101,9 @@ def test_a_named_cursor_takes_values(session):
             "SELECT vault_name FROM data_protection.vw_backup_instances WHERE vault_name = %s LIMIT 1", ("BV-Prod-NEU",)
         )
         assert cursor.fetchall() == [("BV-Prod-NEU",)]
+    with session.transaction(), session.cursor("numbers") as cursor:
+        cursor.execute("SELECT * FROM generate_series(1, %s)", (3,))
+        assert cursor.fetchall() == [(1,), (2,), (3,)]
 
 
 def test_bytes_and_times_come_back_as_they_went(session):

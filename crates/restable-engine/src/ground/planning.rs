@@ -25,7 +25,7 @@ use datafusion::logical_expr::planner::{
 };
 use datafusion::logical_expr::registry::ExtensionTypeRegistryRef;
 use datafusion::logical_expr::{
-    AggregateUDF, Expr, HigherOrderUDF, LogicalPlan, ScalarUDF, TableSource, WindowUDF,
+    AggregateUDF, Expr, HigherOrderUDF, LogicalPlan, ScalarUDF, TableSource, WindowUDF, lit,
 };
 use datafusion::optimizer::OptimizerConfig;
 use datafusion::optimizer::simplify_expressions::{ExprSimplifier, SimplifyContext};
@@ -239,7 +239,16 @@ impl ContextProvider for Named<'_> {
             .build();
         let simplifier = ExprSimplifier::new(context);
         let schema = DFSchema::empty();
-        let constant = |argument| simplifier.simplify(simplifier.coerce(argument, &schema)?);
+        let constant = |argument: Expr| -> PlanResult<Expr> {
+            let argument = simplifier.simplify(simplifier.coerce(argument, &schema)?)?;
+            // A parameter of a client may be a shorter number than these functions take.
+            Ok(match argument {
+                Expr::Literal(value, _) if value.data_type().is_signed_integer() => {
+                    lit(value.cast_to(&DataType::Int64)?)
+                }
+                other => other,
+            })
+        };
         let arguments = arguments.into_iter().map(constant);
         let arguments = arguments.collect::<PlanResult<Vec<Expr>>>()?;
         let given = TableFunctionArgs::new(&arguments, self.planning);
