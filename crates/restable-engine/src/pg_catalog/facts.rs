@@ -189,9 +189,7 @@ impl Facts<'_> {
             ),
             "array_lower" => number(1),
             // Of a transaction; of a time it is a function.
-            "age" if arguments.len() == 1 && arguments[0].to_string().contains("xid") => {
-                age(arguments.first()?)
-            }
+            "age" if matches!(arguments, [one] if is_transaction(one)) => age(arguments.first()?),
             // No transaction ever wrote anything: the first number that there is.
             "txid_current" | "pg_current_xact_id" => cast(number(3), DataType::BigInt(None)),
             "pg_postmaster_start_time" | "pg_conf_load_time" => cast(
@@ -333,6 +331,15 @@ fn age(transaction: &Expr) -> Expr {
         *else_result = Some(Box::new(number(0)));
     }
     cast(case, DataType::Int(None))
+}
+
+/// Whether an expression is the number of a transaction.
+fn is_transaction(expr: &Expr) -> bool {
+    let written = expr.to_string().to_ascii_lowercase();
+    // The last is what a cast to `xid` has become.
+    ["xid", "xmin", "unsigned"]
+        .iter()
+        .any(|sign| written.contains(sign))
 }
 
 /// The OID of a function of a type by its name.

@@ -147,6 +147,7 @@ const KNOWN: &[Known] = &[
                 .then(|| "ISO, MDY".to_owned())
         }),
     ),
+    known("default_table_access_method", "heap", Takes::Fixed),
     known(
         "default_transaction_isolation",
         "read committed",
