@@ -11,7 +11,8 @@ use datafusion::catalog::{CatalogProviderList, SchemaProvider, Session, TableFun
 use datafusion::common::alias::AliasGenerator;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::{
-    DFSchema, ResolvedTableReference, Result as PlanResult, TableReference, plan_datafusion_err,
+    DFSchema, ResolvedTableReference, Result as PlanResult, ScalarValue, TableReference,
+    plan_datafusion_err,
 };
 use datafusion::config::TableOptions;
 use datafusion::datasource::provider_as_source;
@@ -241,8 +242,9 @@ impl ContextProvider for Named<'_> {
         let schema = DFSchema::empty();
         let constant = |argument: Expr| -> PlanResult<Expr> {
             let argument = simplifier.simplify(simplifier.coerce(argument, &schema)?)?;
-            // A parameter of a client may be a shorter number than these functions take.
+            // A parameter of a client may be a shorter number than these functions take, and is NULL while it is described.
             Ok(match argument {
+                Expr::Literal(value, _) if value.is_null() => lit(ScalarValue::Null),
                 Expr::Literal(value, _) if value.data_type().is_signed_integer() => {
                     lit(value.cast_to(&DataType::Int64)?)
                 }
