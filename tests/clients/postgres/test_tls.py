@@ -162,3 +162,13 @@ def test_pgjdbc(guarded):
         ["java", "-cp", JAR, source, f"{url}&password=wrong", "rows"], capture_output=True, text=True, timeout=300
     )
     assert "password authentication failed" in done.stderr
+
+
+@pytest.mark.parametrize("flag", ["--users", "--tokens"])
+def test_a_file_that_names_nobody_stops_the_start(request, tmp_path, flag):
+    file = tmp_path / "nobody"
+    file.write_text("# nobody yet\n\n")
+    command = [request.config.getoption("--restable"), "serve", "--flight", "127.0.0.1:0", "--emulator=empty", flag, str(file)]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert ended.returncode == 1
+    assert "it names nobody" in ended.stderr

@@ -162,22 +162,40 @@ fn guard(arguments: &ServeArguments, environment: &Environment) -> Result<Guard>
             "each line is `name:secret`; empty lines and lines that begin with `#` say nothing";
         refused(place, &problem.to_string(), hint)
     };
+    // Whoever says who may come in does not mean everybody.
+    let someone = |place: &str, lines: &str| {
+        let says_nothing = |line: &str| line.is_empty() || line.starts_with('#');
+        match lines.lines().map(str::trim).all(says_nothing) {
+            true => Err(refused(
+                place,
+                "it names nobody",
+                "each line is `name:secret`; without it whoever reaches the address comes in",
+            )),
+            false => Ok(()),
+        }
+    };
     if let Some(lines) = environment.var(environment::SERVE_USERS) {
         let place = format!("`{}`", environment::SERVE_USERS);
+        someone(&place, lines)?;
         let added = guard.add_users(lines);
         added.map_err(|problem| wrong(&place, &problem))?;
     }
     if let Some(path) = &arguments.users {
-        let added = guard.add_users(&read("`--users`", path)?);
+        let lines = read("`--users`", path)?;
+        someone("`--users`", &lines)?;
+        let added = guard.add_users(&lines);
         added.map_err(|problem| wrong("`--users`", &problem))?;
     }
     if let Some(lines) = environment.var(environment::SERVE_TOKENS) {
         let place = format!("`{}`", environment::SERVE_TOKENS);
+        someone(&place, lines)?;
         let added = guard.add_tokens(lines);
         added.map_err(|problem| wrong(&place, &problem))?;
     }
     if let Some(path) = &arguments.tokens {
-        let added = guard.add_tokens(&read("`--tokens`", path)?);
+        let lines = read("`--tokens`", path)?;
+        someone("`--tokens`", &lines)?;
+        let added = guard.add_tokens(&lines);
         added.map_err(|problem| wrong("`--tokens`", &problem))?;
     }
     Ok(guard)
