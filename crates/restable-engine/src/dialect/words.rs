@@ -6,11 +6,12 @@ use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
     BinaryOperator, CastKind, CharacterLength, DataType, Expr, Function, FunctionArg,
-    FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident, LimitClause, ObjectName,
-    Query, Select, SelectItem, Statement, TableFactor, Value, VisitMut, VisitorMut,
+    FunctionArgExpr, FunctionArguments, Ident, LimitClause, ObjectName, Query, Select, SelectItem,
+    Statement, TableFactor, Value, VisitMut, VisitorMut,
 };
 use restable_sql::Diagnostic;
 
+use crate::pg_catalog::syntax::{call, cast};
 use crate::{Error, Result};
 
 /// Replaces what is written in other words.
@@ -323,34 +324,4 @@ fn nested(left: &Expr, op: BinaryOperator, right: &Expr) -> Expr {
         op,
         right: operand(right),
     }))
-}
-
-fn cast(expr: Expr, data_type: DataType) -> Expr {
-    Expr::Cast {
-        kind: CastKind::Cast,
-        expr: Box::new(expr),
-        data_type,
-        array: false,
-        format: None,
-    }
-}
-
-fn call(name: &str, arguments: Vec<Expr>) -> Expr {
-    let args = arguments
-        .into_iter()
-        .map(|one| FunctionArg::Unnamed(FunctionArgExpr::Expr(one)));
-    Expr::Function(Function {
-        name: ObjectName::from(vec![Ident::new(name)]),
-        uses_odbc_syntax: false,
-        parameters: FunctionArguments::None,
-        args: FunctionArguments::List(FunctionArgumentList {
-            duplicate_treatment: None,
-            args: args.collect(),
-            clauses: Vec::new(),
-        }),
-        filter: None,
-        null_treatment: None,
-        over: None,
-        within_group: Vec::new(),
-    })
 }

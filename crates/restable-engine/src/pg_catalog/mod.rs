@@ -9,7 +9,7 @@ mod headings;
 pub(crate) mod kinds;
 mod rewrite;
 mod rows;
-mod syntax;
+pub(crate) mod syntax;
 mod tables;
 mod variables;
 
