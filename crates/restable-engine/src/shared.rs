@@ -139,7 +139,14 @@ impl Resolver for Shared {
             let found = [name.clone(), name.to_ascii_lowercase()]
                 .into_iter()
                 .find(|name| self.own.table_exist(name));
-            if let Some(found) = found {
+            // What a session made for itself it means. What anybody kept must not stand before the tables that USE and the search path name.
+            let hides = |found: &String| {
+                let is_kept = parts.len() == 1 && !self.own.is_of_session(found);
+                Ok::<_, Error>(is_kept && self.of_provider(found)?.is_some())
+            };
+            if let Some(found) = found
+                && !hides(&found)?
+            {
                 return Ok(Some(self.own_table(own(&found))?));
             }
             if parts.len() > 1 {
@@ -207,6 +214,22 @@ impl Shared {
             }
         }
         Ok(parts.to_vec())
+    }
+
+    /// The whole name of the provider's table or view that a name alone means where the session stands, if it means one.
+    pub(crate) fn of_provider(&self, name: &str) -> Result<Option<String>> {
+        let parts = [name.to_owned()];
+        let found = self.searched(&parts)?;
+        if found.len() > parts.len() {
+            return Ok(Some(found.join(".")));
+        }
+        let directory = self.directory();
+        if directory.current.service.is_none() {
+            return Ok(None);
+        }
+        let service = directory.service(&[])?;
+        let resource = service.resource(name);
+        Ok(resource.map(|resource| resource.full_name()))
     }
 
     /// What a user made, with the columns that it has.

@@ -28,7 +28,7 @@ use crate::outcome::{Outcome, Rows};
 use crate::planning::on_deep_stack;
 use crate::session::Session;
 use crate::settings::Settings;
-use crate::statement::{Running, Statement, lock};
+use crate::statement::{Missing, Running, Statement, lock};
 use crate::{Error, Result};
 
 impl Session {
@@ -138,6 +138,14 @@ impl Session {
                 _ => problem,
             }
         })?;
+        let missing = statement.missing();
+        if !missing.is_empty() && !acting.only_asks() {
+            // Snapshots and tables of the session may lack rows too.
+            let problem = "so that the set is not known and nothing was sent";
+            let advice =
+                "what it reads from was filled when scopes could not be read: fill it anew";
+            return Err(Missing::refused(&missing, problem, advice));
+        }
         Ok((planning, batches))
     }
 

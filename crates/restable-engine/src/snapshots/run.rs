@@ -148,6 +148,19 @@ impl Session {
         }
     }
 
+    /// The name of what is to be kept, which hides nothing of a provider.
+    fn free_name(&self, written: &ast::ObjectName) -> Result<String> {
+        let name = name::checked(written)?;
+        match self.shared().of_provider(&name)? {
+            Some(known) => {
+                let told = format!("`{name}` is `{known}` here, and can be nothing else");
+                let help = "another name tells the two apart";
+                Err(Diagnostic::new("R0341", told).help(help).into())
+            }
+            None => Ok(name),
+        }
+    }
+
     /// The name of something of this kind that there is.
     fn existing(&self, written: &ast::ObjectName, kind: Kind) -> Result<String> {
         let store = self.store()?;
@@ -174,7 +187,7 @@ impl Session {
         given: &Given,
         view: &ast::CreateView,
     ) -> Result<Keeping> {
-        let name = name::checked(&view.name)?;
+        let name = self.free_name(&view.name)?;
         let statement = bound_text(parsed, given);
         let context = self.context();
         let apart = apart(self, &context)?;
@@ -201,7 +214,7 @@ impl Session {
         given: &Given,
         table: &ast::CreateTable,
     ) -> Result<Keeping> {
-        let name = name::checked(&table.name)?;
+        let name = self.free_name(&table.name)?;
         let statement = bound_text(parsed, given);
         let query = table.query.as_ref().map(ToString::to_string);
         let mut plain = table.clone();
@@ -322,6 +335,9 @@ impl Session {
 
     /// Does what a statement asks of the data directory.
     pub(crate) async fn run_keeping(&self, keeping: Keeping, started: Instant) -> Result<Outcome> {
+        if self.access() == Access::Preview {
+            return Ok(previewed(&keeping));
+        }
         match keeping {
             Keeping::Create(create) => self.create(*create).await,
             Keeping::Refresh(name) => self.refresh(&name, started).await,
@@ -336,6 +352,9 @@ impl Session {
     /// The right to write a snapshot: nobody gets it past this place.
     fn writer(&self, name: &str) -> Result<Writer> {
         self.may_write("the statement", None)?;
+        if self.access() == Access::Preview {
+            return Err(Error::internal("a preview would have changed a snapshot"));
+        }
         self.store()?.writer(name)
     }
 
@@ -503,6 +522,30 @@ impl Session {
         if let Some(statement) = apart.and_then(Session::last_statement) {
             *crate::statement::lock(&self.last) = Some(statement);
         }
+    }
+}
+
+/// What a statement would do.
+fn previewed(keeping: &Keeping) -> Outcome {
+    let of_all = |words: &str, names: &[String]| {
+        let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+        format!("{words} {}", names.join(", "))
+    };
+    let would = match keeping {
+        Keeping::Create(create) => {
+            let (words, name) = (create.kind.words(), &create.name);
+            format!("{words} `{name}` would be created, or filled anew")
+        }
+        Keeping::Refresh(name) => format!("materialized view `{name}` would be refreshed"),
+        Keeping::Drop { names, .. } if names.is_empty() => "nothing would be dropped".to_owned(),
+        Keeping::Drop { kind, names, .. } => {
+            let all = of_all(kind.words(), names);
+            format!("{all} would be dropped, with all its refreshes")
+        }
+    };
+    Outcome::Done {
+        message: format!("{would}; this is a preview, nothing was read or changed"),
+        report: None,
     }
 }
 
