@@ -461,7 +461,7 @@ pub(crate) fn read(
     if sampling {
         ramp::doubling(lists, concurrency)
     } else {
-        lists.flatten_unordered(concurrency).boxed()
+        ramp::hungry(lists, concurrency)
     }
 }
 
