@@ -2,6 +2,8 @@
 //! with them. A preview of a statement about snapshots does nothing, and no snapshot takes the name of a provider's table.
 
 use restable_engine::acting::Access;
+use restable_engine::arrow::datatypes::{DataType, TimeUnit};
+use restable_engine::parameters::{Bound, Parameter};
 use restable_engine::{Origin, Session};
 
 use crate::kept::{Kept, done, forbidden, inject, refused};
@@ -210,5 +212,45 @@ fn a_count_of_rows_that_are_gone_is_an_error() {
         let advice = problem.help.as_deref().unwrap_or_default();
         assert!(advice.starts_with("DROP"), "{advice}");
         done(&session, "DROP MATERIALIZED VIEW kept").await.unwrap();
+    });
+}
+
+/// A driver asks what a statement takes before it gives the time; the time then counts.
+#[test]
+fn a_time_may_be_a_parameter_with_its_type() {
+    run(async {
+        let kept = Kept::start("demo").await;
+        let session = kept.session();
+        for made in [
+            "CREATE MATERIALIZED VIEW kept AS SELECT 1 AS a",
+            "REFRESH MATERIALIZED VIEW kept",
+        ] {
+            done(&session, made).await.unwrap();
+        }
+        let zoned = DataType::Timestamp(TimeUnit::Nanosecond, Some("+00:00".into()));
+        for (time, declared, kind) in [
+            ("$1", None, &zoned),
+            ("$1", Some(zoned.clone()), &zoned),
+            ("$1::timestamptz", None, &zoned),
+            ("$1", Some(DataType::Utf8), &DataType::Utf8),
+        ] {
+            let sql = format!("SELECT a FROM kept FOR SYSTEM_TIME AS OF {time}");
+            let parsed = restable_sql::parse(&sql).unwrap().remove(0);
+            let described = session.describe(&parsed, &[declared]).await.unwrap();
+            assert_eq!(described.parameters, [kind.clone()], "{time}");
+            let with = |value: Bound| {
+                let kind = described.parameters[0].clone();
+                vec![Parameter { kind, value }]
+            };
+            let then = Bound::One("2030-01-01 00:00:00+00".to_owned());
+            session.prepare_with(&parsed, with(then)).await.unwrap();
+            for (value, code) in [
+                (Bound::One("2020-01-01 00:00:00+00".to_owned()), "R0344"),
+                (Bound::Null, "R0348"),
+            ] {
+                let problem = session.prepare_with(&parsed, with(value)).await;
+                assert_eq!(problem.unwrap_err().diagnostic().code, code, "{time}");
+            }
+        }
     });
 }

@@ -9,7 +9,8 @@ use arrow::datatypes::{DataType, Field, IntervalUnit, SchemaRef, TimeUnit};
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::sql::sqlparser::ast::{
     Array, ArrayElemTypeDef, CastKind, DataType as SqlType, ExactNumberInfo, Expr, Ident,
-    LimitClause, Query, SelectItem, SetExpr, Statement, TimezoneInfo, Value, Visit, Visitor,
+    LimitClause, Query, SelectItem, SetExpr, Statement, TableFactor, TableVersion, TimezoneInfo,
+    Value, Visit, Visitor,
 };
 use restable_sql::Parsed;
 
@@ -93,8 +94,13 @@ impl Session {
             value: Bound::Null,
         };
         let written = written_types(parsed);
+        let times = times(parsed);
         let open: Vec<Option<Parameter>> = (0..count)
             .map(|at| {
+                // Without a value it names no refresh: left open, it stands for any.
+                if times.contains(&at) {
+                    return None;
+                }
                 declared
                     .get(at)
                     .and_then(Option::as_ref)
@@ -102,10 +108,16 @@ impl Session {
                     .map(null)
             })
             .collect();
-        let mut kinds: Vec<DataType> = open
-            .iter()
-            .map(|one| one.as_ref().map_or(DataType::Utf8, |one| one.kind.clone()))
-            .collect();
+        let kind = |(at, one): (usize, &Option<Parameter>)| match one {
+            Some(one) => one.kind.clone(),
+            None if times.contains(&at) => {
+                let known = declared.get(at).and_then(Option::as_ref);
+                let zoned = DataType::Timestamp(TimeUnit::Nanosecond, Some("+00:00".into()));
+                known.or(written.get(&at)).cloned().unwrap_or(zoned)
+            }
+            None => DataType::Utf8,
+        };
+        let mut kinds: Vec<DataType> = open.iter().enumerate().map(kind).collect();
         let is_open = open.iter().any(Option::is_none);
         let prepared = match self.prepare_given(parsed, open.clone()).await {
             Ok(prepared) => {
@@ -129,6 +141,47 @@ impl Session {
             parameters: kinds,
             columns: prepared.columns(),
         })
+    }
+}
+
+/// The parameters that say as of which time a snapshot is read, by position from 0.
+fn times(parsed: &Parsed) -> HashSet<usize> {
+    let mut found = Times::default();
+    if let restable_sql::Statement::Query(statement) = &parsed.statement {
+        let _ = Visit::visit(statement.as_ref(), &mut found);
+    }
+    found.0
+}
+
+#[derive(Default)]
+struct Times(HashSet<usize>);
+
+impl Visitor for Times {
+    type Break = ();
+
+    fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<()> {
+        if let TableFactor::Table {
+            version: Some(TableVersion::ForSystemTimeAsOf(time)),
+            ..
+        } = factor
+        {
+            let mut within = Placeholders::default();
+            let _ = Visit::visit(time, &mut within);
+            self.0.extend(within.0);
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+#[derive(Default)]
+struct Placeholders(HashSet<usize>);
+
+impl Visitor for Placeholders {
+    type Break = ();
+
+    fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
+        self.0.extend(place(expr));
+        ControlFlow::Continue(())
     }
 }
 
