@@ -4,6 +4,7 @@
 use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::time::Instant;
 
 use arrow::datatypes::{DataType, Field, IntervalUnit, SchemaRef, TimeUnit};
 use datafusion::logical_expr::LogicalPlan;
@@ -74,8 +75,10 @@ impl Given {
 impl Session {
     /// As [`Session::prepare`], with values for `$1` and on.
     pub async fn prepare_with(&self, parsed: &Parsed, values: Vec<Parameter>) -> Result<Prepared> {
+        let started = Instant::now();
         let positional = values.into_iter().map(Some).collect();
-        self.prepare_given(parsed, positional).await
+        let prepared = self.prepare_given(parsed, positional).await;
+        self.counted(parsed.tag(), started, prepared)
     }
 
     /// What a statement takes and answers. `declared` are the types that are known of `$1` and on.
@@ -84,6 +87,12 @@ impl Session {
         parsed: &Parsed,
         declared: &[Option<DataType>],
     ) -> Result<Described> {
+        let started = Instant::now();
+        let described = self.find_out(parsed, declared).await;
+        self.counted(parsed.tag(), started, described)
+    }
+
+    async fn find_out(&self, parsed: &Parsed, declared: &[Option<DataType>]) -> Result<Described> {
         let numbers = parsed
             .placeholders
             .iter()
@@ -316,8 +325,8 @@ pub(crate) fn open_types(plan: &LogicalPlan) -> Result<Vec<(usize, DataType)>> {
         .collect())
 }
 
-/// Literals that stand twice in a SELECT list get names of their own, which the planner wants and nobody sees: the
-/// headings are known before.
+/// What stands twice in a SELECT list gets names of its own, which the planner wants and nobody sees: the headings are known
+/// before.
 pub(crate) fn tell_apart(statement: &mut Statement) {
     let Statement::Query(query) = statement else {
         return;
@@ -328,26 +337,17 @@ pub(crate) fn tell_apart(statement: &mut Statement) {
     let mut seen = HashSet::new();
     for (at, item) in select.projection.iter_mut().enumerate() {
         if let SelectItem::UnnamedExpr(expr) = item
-            && is_literal(expr)
             && !seen.insert(shown(expr))
         {
             *item = SelectItem::ExprWithAlias {
                 expr: expr.clone(),
-                alias: Ident::with_quote('"', format!("literal:{at}")),
+                alias: Ident::with_quote('"', format!("again:{at}")),
             };
         }
     }
 }
 
-fn is_literal(expr: &Expr) -> bool {
-    match expr {
-        Expr::Value(_) => true,
-        Expr::Cast { expr, .. } | Expr::Nested(expr) => is_literal(expr),
-        _ => false,
-    }
-}
-
-/// What the planner calls a literal: casts do not count.
+/// What the planner calls an expression: casts do not count.
 fn shown(expr: &Expr) -> String {
     match expr {
         Expr::Cast { expr, .. } | Expr::Nested(expr) => shown(expr),
@@ -359,10 +359,18 @@ impl Parameter {
     /// The value as an expression of SQL.
     pub(crate) fn expr(&self) -> Expr {
         match &self.value {
-            Bound::Null => match sql_type(&self.kind) {
-                Some(kind) => cast(Value::Null, kind),
-                None => Expr::Value(Value::Null.into()),
-            },
+            Bound::Null => {
+                let kind = match &self.kind {
+                    DataType::List(item) => sql_type(item.data_type()).map(|item| {
+                        SqlType::Array(ArrayElemTypeDef::SquareBracket(Box::new(item), None))
+                    }),
+                    kind => sql_type(kind),
+                };
+                match kind {
+                    Some(kind) => cast(Value::Null, kind),
+                    None => Expr::Value(Value::Null.into()),
+                }
+            }
             Bound::One(text) => literal(&self.kind, text),
             Bound::List(items) => {
                 let item = match &self.kind {

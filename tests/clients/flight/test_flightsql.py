@@ -32,6 +32,10 @@ def test_queries(connection):
         assert kind.type == pyarrow.json_(pyarrow.utf8()) or kind.metadata[b"ARROW:extension:name"] == b"arrow.json"
         cursor.execute("SELECT 1 AS a, 'x' AS b, NULL AS c, 2.5::double AS d, '2024-02-03T04:05:06Z'::timestamptz AS e")
         assert cursor.fetch_arrow_table().column_names == ["a", "b", "c", "d", "e"]
+        cursor.execute(f"SELECT name, name::text, upper(name), upper(name), name FROM {TABLE} LIMIT 1")
+        twice = cursor.fetch_arrow_table()
+        assert [name.lower() for name in twice.column_names[:2]] == ["name", "name::text"]
+        assert twice.column(0) == twice.column(1) == twice.column(4)
 
 
 def test_a_plan_costs_nothing(free):

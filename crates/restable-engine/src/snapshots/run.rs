@@ -24,6 +24,7 @@ use crate::outcome::{Outcome, Report};
 use crate::parameters::Given;
 use crate::session::Session;
 use crate::settings::Origin;
+use crate::shared::unique_columns;
 use crate::{Error, Result};
 
 /// A statement about what is kept.
@@ -54,6 +55,23 @@ pub(crate) struct Create {
     /// The session that reads, if it is not the one that creates.
     apart: Option<Box<Session>>,
     plan: LogicalPlan,
+}
+
+impl Keeping {
+    /// What is done, to what, and whether something is lost by it.
+    pub(super) fn about(&self) -> (String, Vec<&str>, bool) {
+        match self {
+            Keeping::Create(create) => {
+                let action = format!("CREATE {}", create.kind.words().to_uppercase());
+                (action, vec![&create.name], create.or_replace)
+            }
+            Keeping::Refresh(name) => ("REFRESH MATERIALIZED VIEW".to_owned(), vec![name], false),
+            Keeping::Drop { kind, names, .. } => {
+                let action = format!("DROP {}", kind.words().to_uppercase());
+                (action, names.iter().map(String::as_str).collect(), true)
+            }
+        }
+    }
 }
 
 impl Session {
@@ -195,6 +213,7 @@ impl Session {
             Ok(planned) => planned,
             Err(problem) => return Err(self.of_session_only(problem)),
         };
+        unique_columns(&plan)?;
         Ok(Keeping::Create(Box::new(Create {
             name,
             kind: Kind::MaterializedView,
@@ -220,6 +239,8 @@ impl Session {
         let mut plain = table.clone();
         (plain.or_replace, plain.if_not_exists) = (false, false);
         let plan = self.plan(ast::Statement::CreateTable(plain), given).await?;
+        let plan = input(plan.into_plan()?)?;
+        unique_columns(&plan)?;
         Ok(Keeping::Create(Box::new(Create {
             name,
             kind: Kind::Table,
@@ -229,7 +250,7 @@ impl Session {
             if_not_exists: table.if_not_exists,
             context: self.context(),
             apart: None,
-            plan: input(plan.into_plan()?)?,
+            plan,
         })))
     }
 
@@ -334,10 +355,24 @@ impl Session {
     }
 
     /// Does what a statement asks of the data directory.
-    pub(crate) async fn run_keeping(&self, keeping: Keeping, started: Instant) -> Result<Outcome> {
+    pub(crate) async fn run_keeping(
+        &self,
+        keeping: Keeping,
+        sql: &str,
+        started: Instant,
+    ) -> Result<Outcome> {
         if self.access() == Access::Preview {
             return Ok(previewed(&keeping));
         }
+        let audited = self.audit_keeping(&keeping, sql)?;
+        let outcome = self.do_keeping(keeping, started).await;
+        if let Some(audited) = audited {
+            audited.end(outcome.as_ref().err());
+        }
+        outcome
+    }
+
+    async fn do_keeping(&self, keeping: Keeping, started: Instant) -> Result<Outcome> {
         match keeping {
             Keeping::Create(create) => self.create(*create).await,
             Keeping::Refresh(name) => self.refresh(&name, started).await,

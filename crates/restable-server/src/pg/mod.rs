@@ -258,12 +258,13 @@ impl House {
         if guard::random(&mut secret).is_none() {
             return end(wire, said("58000", "the machine has no random numbers")).await;
         }
-        let session = match self.session(&user, database, &given, encryption) {
+        let listed = self.connections.list(secret);
+        let session = self.session(&user, database, &given, encryption, listed.process);
+        let session = match session {
             Ok(session) => session,
             Err(problem) => return end(wire, sqlstate::told(&problem, "")).await,
         };
         messages::authentication(&mut wire.out, 0, &[]);
-        let listed = self.connections.list(secret);
         let computing = self.computing.handle();
         Ok(Some(Client::new(wire, session, listed, computing)))
     }
@@ -275,6 +276,7 @@ impl House {
         database: Option<String>,
         given: &[(String, String)],
         encryption: Encryption,
+        process: i32,
     ) -> Result<Session, Error> {
         // Clients that are told no database name one like their user.
         let database = database.filter(|name| name != user);
@@ -289,7 +291,8 @@ impl House {
             access,
             named,
         )?
-        .encrypted(encryption);
+        .encrypted(encryption)
+        .numbered(process);
         let door = Door {
             user: None,
             access,
