@@ -35,6 +35,25 @@ pub struct Missing {
 const NAMED: usize = 10;
 
 impl Missing {
+    /// What a call could not read. An answer without a body still has its status.
+    pub(crate) fn of_call(path: &str, problem: &restable_http::Error) -> Missing {
+        let status = problem.status.filter(|_| problem.code.is_none());
+        let code = match (&problem.code, status) {
+            (Some(code), _) => code.clone(),
+            (None, Some(status)) => format!("HTTP {status}"),
+            (None, None) => format!("{:?}", problem.kind),
+        };
+        let message = match problem.message.trim() {
+            "" => "the service gave no reason".to_owned(),
+            told => told.to_owned(),
+        };
+        Missing {
+            scope: path.to_owned(),
+            code,
+            message,
+        }
+    }
+
     /// The error of a statement that takes whole rows only: how many scopes could not be read, why that matters, and which they are.
     pub(crate) fn refused(missing: &[Missing], problem: &str, advice: &str) -> Error {
         let count = match missing.len() {
