@@ -273,7 +273,7 @@ def test_existence_is_a_value(free, session):
              CASE WHEN EXISTS (SELECT 1 FROM pg_type t WHERE t.typname = 'int4') THEN 'yes' END"""
     assert session.execute(sql).fetchone() == (True, True, "yes")
     rows = session.execute(
-        "SELECT n.nspname, EXISTS (SELECT 1 FROM pg_class c WHERE c.relnamespace = n.oid) FROM pg_namespace n WHERE n.nspname IN"
+        "SELECT n.nspname, EXISTS (SELECT 1 AS a FROM pg_class c WHERE c.relnamespace = n.oid LIMIT 1) FROM pg_namespace n WHERE n.nspname IN"
         " ('data_protection', 'information_schema') ORDER BY 1"
     )
     assert rows.fetchall() == [("data_protection", True), ("information_schema", False)]

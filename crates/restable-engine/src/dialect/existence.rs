@@ -6,8 +6,8 @@ use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
     BinaryOperator, Distinct, Expr, GroupByExpr, Ident, LimitClause, Query, Select, SelectItem,
-    SetExpr, Statement, TableAlias, TableFactor, TableWithJoins, Visit, VisitMut, Visitor,
-    VisitorMut,
+    SetExpr, Statement, TableAlias, TableFactor, TableWithJoins, Value as Literal, Visit, VisitMut,
+    Visitor, VisitorMut,
 };
 
 use crate::pg_catalog::syntax::{aggregates, call, empty_select, number, query_of};
@@ -88,11 +88,11 @@ fn counted(query: &Query, negated: bool) -> Option<Expr> {
         let SetExpr::Select(select) = query.body.as_mut() else {
             return None;
         };
-        if !is_plain(select) || query.limit_clause.is_some() {
+        if !is_plain(select) || !query.limit_clause.as_ref().is_none_or(takes_one) {
             return None;
         }
         select.projection = vec![count];
-        query.order_by = None;
+        (query.order_by, query.limit_clause) = (None, None);
         return Some(Expr::Subquery(Box::new(query)));
     }
     if let SetExpr::Select(select) = query.body.as_mut()
@@ -132,6 +132,22 @@ fn counted(query: &Query, negated: bool) -> Option<Expr> {
     };
     let counting = query_of(SetExpr::Select(Box::new(select)));
     Some(Expr::Subquery(Box::new(counting)))
+}
+
+/// Whether a LIMIT leaves at least one row of those that there are.
+fn takes_one(limit: &LimitClause) -> bool {
+    let LimitClause::LimitOffset {
+        limit: Some(Expr::Value(value)),
+        offset: None,
+        ..
+    } = limit
+    else {
+        return false;
+    };
+    match &value.value {
+        Literal::Number(digits, _) => digits.parse::<u64>().is_ok_and(|rows| rows > 0),
+        _ => false,
+    }
 }
 
 /// Whether what a SELECT computes does not matter for how many rows it answers.

@@ -111,6 +111,7 @@ impl Server {
                     Ok((stream, peer)) => {
                         // Where many are on their way in, the next is turned away.
                         let Ok(place) = Arc::clone(&self.house.starting).try_acquire_owned() else {
+                            clients.spawn(turn_away(stream));
                             continue;
                         };
                         let house = Arc::clone(&self.house);
@@ -131,6 +132,14 @@ impl Server {
             }
         }
     }
+}
+
+/// Tells somebody for whom there is no place why, if he listens.
+async fn turn_away(stream: TcpStream) {
+    let mut socket = Socket::plain(stream);
+    let what = "too many clients are on their way in".to_owned();
+    let told = refuse(&mut socket, "53300", what);
+    let _ = tokio::time::timeout(Duration::from_secs(1), told).await;
 }
 
 impl House {
