@@ -153,6 +153,9 @@ pub(crate) fn forecast(statement: &Statement, plan: &Arc<dyn ExecutionPlan>) -> 
     let alone = found.len() == 1;
     let mut parts: BTreeMap<String, PartForecast> = BTreeMap::new();
     let mut open = false;
+    // What a scan that is narrowed may ask in another way than those that share its parts.
+    let mut otherwise: Vec<(String, u64)> = Vec::new();
+    let mut readers: BTreeMap<String, usize> = BTreeMap::new();
     for found in found {
         let Scan {
             resource,
@@ -160,6 +163,9 @@ pub(crate) fn forecast(statement: &Statement, plan: &Arc<dyn ExecutionPlan>) -> 
             prunes,
             ..
         } = &found.scan;
+        // What waits may be given names that are asked for without what depends on their spelling.
+        let blind = found.waits.then(|| prunes.blind());
+        let prunes = blind.as_ref().unwrap_or(prunes);
         let reading = match forecaster.scan(found.part.clone(), resource, bindings, prunes) {
             // Without what it is given it could not be read at all.
             Err(_) if found.waits => {
@@ -173,6 +179,13 @@ pub(crate) fn forecast(statement: &Statement, plan: &Arc<dyn ExecutionPlan>) -> 
         for reading in &chain {
             let part = parts.entry(reading.part.clone()).or_default();
             part.add(reading, found.partly.is_none());
+            *readers.entry(reading.part.clone()).or_default() += 1;
+            if found.waits
+                && reading.has_narrower_lists()
+                && let Some(most) = reading.lists.most
+            {
+                otherwise.push((reading.part.clone(), most));
+            }
         }
         if found.waits && resource.one_row_reader().is_some() {
             // A few rows are asked for one by one, where the list would have been one call.
@@ -191,6 +204,13 @@ pub(crate) fn forecast(statement: &Statement, plan: &Arc<dyn ExecutionPlan>) -> 
                 .and(Count::between(0, Some(SINGLE_GETS as u64 - 1)));
         }
         forecast.scans.push(scan);
+    }
+    for (name, most) in otherwise {
+        if readers.get(&name).is_some_and(|readers| *readers > 1)
+            && let Some(part) = parts.get_mut(&name)
+        {
+            part.more(most);
+        }
     }
     let mut total = Count::NONE;
     let mut shares: BTreeMap<String, Share> = BTreeMap::new();

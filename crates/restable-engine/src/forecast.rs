@@ -137,6 +137,15 @@ impl Reading {
         chain
     }
 
+    /// Whether there are other lists of the same, for who knows more.
+    pub(crate) fn has_narrower_lists(&self) -> bool {
+        let readers = self.resource.readers();
+        let lists = readers
+            .iter()
+            .filter(|method| method.response.items != Items::One);
+        lists.count() > 1
+    }
+
     /// Whether its lists have pages at all.
     pub(crate) fn is_paged(&self) -> bool {
         is_paged(&self.method)
@@ -225,7 +234,9 @@ impl Forecaster<'_> {
             if total > SCOPES as u64 {
                 reading.lists = Count::exact(total);
             } else {
+                let blind = prunes.blind();
                 let scopes = combinations::combinations(&confined, prunes, Scope::new());
+                let scopes = scopes.filter(|scope| blind.allow(scope));
                 reading.scopes = scopes.map(|scope| Known { scope, sure: true }).collect();
             }
         } else {
@@ -249,6 +260,7 @@ impl Forecaster<'_> {
             let each = count_of(&rest);
             let own = Allowed::new(bindings);
             let mut seen: HashSet<Vec<String>> = HashSet::new();
+            let blind = prunes.blind();
             let spelled = match prunes.see_case() {
                 true => self.spelled(&resource.provider),
                 false => Arc::default(),
@@ -281,6 +293,7 @@ impl Forecaster<'_> {
                     continue;
                 }
                 let scopes = combinations::combinations(&rest, prunes, scope);
+                let scopes = scopes.filter(|scope| blind.allow(scope));
                 let scopes = scopes.filter(|scope| seen.insert(walk::call_name(scope, &taken)));
                 let scopes = scopes.map(|scope| Known { scope, sure });
                 reading.scopes.extend(scopes);
@@ -337,7 +350,9 @@ impl Forecaster<'_> {
                 if let Some(seen) = lists.exact(&list, &inputs) {
                     further = Count::exact(seen.pages.saturating_sub(1));
                     reading.oldest = oldest(reading.oldest, Some(seen.at));
-                } else if let Some(seen) = lists.wider(&resource.service, &resource.name, &inputs) {
+                } else if let Some(seen) =
+                    lists.wider(&resource.service, &resource.name, &inputs, |_| true)
+                {
                     further = Count::between(0, Some(seen.pages.saturating_sub(1)));
                     reading.oldest = oldest(reading.oldest, Some(seen.at));
                 } else {
@@ -409,12 +424,13 @@ impl Forecaster<'_> {
         for Known { scope, sure } in &reading.scopes {
             let inputs = walk::inputs_of(scope, &taken);
             let exact = lists.exact(&list, &inputs);
-            let wider = || lists.wider(&resource.service, &resource.name, &inputs);
+            let (service, name) = (&resource.service, &resource.name);
             // A list that was read for its rows tells only how many there are; a wider one may tell their names.
             let has_names = |seen: &&Seen| seen.names.is_some() || seen.rows == 0;
             let seen = exact.filter(has_names);
-            let seen = seen.or_else(|| wider().filter(has_names));
-            let seen = seen.or(exact).or_else(wider);
+            let seen = seen.or_else(|| lists.wider(service, name, &inputs, has_names));
+            let seen = seen.or(exact);
+            let seen = seen.or_else(|| lists.wider(service, name, &inputs, |_| true));
             let Some(seen) = seen else {
                 let others = match reading.method.response.items {
                     Items::One => Count::between(0, Some(1)),

@@ -187,8 +187,14 @@ impl Lists {
         self.lists.get(list)?.get(&scope_name(scope))
     }
 
-    /// A list of the same resource that holds all rows of this scope and perhaps more.
-    pub(crate) fn wider(&self, service: &str, resource: &str, scope: &Scope) -> Option<&Seen> {
+    /// A list of the same resource that holds all rows of this scope and perhaps more, and `fits`.
+    pub(crate) fn wider(
+        &self,
+        service: &str,
+        resource: &str,
+        scope: &Scope,
+        fits: impl Fn(&&Seen) -> bool,
+    ) -> Option<&Seen> {
         let prefix = list_name(service, resource, "");
         let of_resource = self.lists.range(prefix.clone()..);
         let of_resource = of_resource.take_while(|(name, _)| name.starts_with(&prefix));
@@ -204,6 +210,7 @@ impl Lists {
                     .map(|name| Some((*name, &**scope.get(*name)?)))
                     .collect();
                 let found = part.and_then(|part| lists.get(&scope_name(part.into_iter())));
+                let found = found.filter(&fits);
                 if found.is_some() {
                     return found;
                 }

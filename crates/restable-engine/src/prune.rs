@@ -169,6 +169,15 @@ impl Prunes {
         relations.any(|relation| !relation.is_written())
     }
 
+    /// Without those that see a difference in case: what is left may be asked of names in any spelling.
+    pub(crate) fn blind(&self) -> Prunes {
+        let mut prunes = self.clone();
+        prunes
+            .conditions
+            .retain(|prune| prune.sight == Sight::Blind);
+        prunes
+    }
+
     /// Only the values that belong together.
     pub(crate) fn without_conditions(&self) -> Prunes {
         Prunes {

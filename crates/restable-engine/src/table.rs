@@ -413,8 +413,12 @@ impl ResourceTable {
         };
         let walks = self.resource.parent.is_some() && self.resource.enumerates(SUBSCRIPTION);
         if walks && !statement.subscriptions.is_empty() && !bindings.contains_key(SUBSCRIPTION) {
-            let confined = statement.subscriptions.iter();
-            let confined = confined.map(|it| Arc::from(it.as_str())).collect();
+            let mut confined: Vec<Arc<str>> = Vec::new();
+            for one in &statement.subscriptions {
+                if !confined.iter().any(|known| known.eq_ignore_ascii_case(one)) {
+                    confined.push(Arc::from(one.as_str()));
+                }
+            }
             bindings.insert(SUBSCRIPTION.to_owned(), confined);
         }
     }
@@ -594,7 +598,7 @@ fn arrow_field(resource: &Resource, column: &TableColumn) -> Field {
 }
 
 /// True if the resource is one of Azure Resource Manager: its paths go through subscriptions or providers.
-fn is_arm(resource: &Resource) -> bool {
+pub(crate) fn is_arm(resource: &Resource) -> bool {
     let is_scope = |literal: &str| {
         literal.eq_ignore_ascii_case("subscriptions") || literal.eq_ignore_ascii_case("providers")
     };

@@ -34,7 +34,7 @@ use crate::narrowing::keys::{Keys, KeysExec};
 use crate::narrowing::target::{plain, scopes};
 use crate::prompt::is_limited;
 use crate::scan::{Scan, ScanExec};
-use crate::table::columns;
+use crate::table::{columns, is_arm};
 
 type Plan = Arc<dyn ExecutionPlan>;
 
@@ -238,7 +238,7 @@ fn has_keys(plan: &Plan) -> bool {
             .all(|key| is_name(join.left(), key))
 }
 
-/// Whether an expression over the rows of a plan is a name of a scope, which is never NULL.
+/// Whether an expression over the rows of a plan is the id or a name of a row or scope, which is never NULL.
 fn is_name(plan: &Plan, expr: &Arc<dyn PhysicalExpr>) -> bool {
     let Some(column) = plain(expr).downcast_ref::<Column>() else {
         return false;
@@ -249,9 +249,12 @@ fn is_name(plan: &Plan, expr: &Arc<dyn PhysicalExpr>) -> bool {
             resource, asked, ..
         } = scan.scan();
         let asked = asked.get(at).filter(|asked| asked.path.is_none());
-        return asked.is_some_and(|asked| {
-            resource.field(&asked.name).is_none()
-                && resource.key.iter().any(|key| same(key, &asked.name))
+        return asked.is_some_and(|asked| match resource.field(&asked.name) {
+            None => resource.key.iter().any(|key| same(key, &asked.name)),
+            // Every row of Azure Resource Manager has these.
+            Some(field) => {
+                is_arm(resource) && (same(&field.name, "id") || same(&field.name, "name"))
+            }
         });
     }
     let below = |input: &Plan, at: usize| {

@@ -220,9 +220,9 @@ pub(crate) fn wants_of(
             inputs: own.map_or_else(BTreeSet::new, |it| beside_path(it, bindings.keys())),
             allowed: Arc::new(Allowed::new(&bindings)),
             bindings: own_bindings.collect(),
-            // Conditions are asked of scopes that are listed, not of those that are named.
-            prunes: match settled && is_open {
-                true => prunes.over(&names),
+            // Conditions that see a difference in case are asked of scopes that are listed, not of those that are named.
+            prunes: match settled {
+                true => prunes.over(&names).blind(),
                 false => prunes.without_conditions(),
             },
             again: again && wants.is_empty(),
