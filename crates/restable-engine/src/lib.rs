@@ -24,6 +24,7 @@ pub mod explain;
 pub mod forecast;
 pub mod functions;
 mod ground;
+mod id_patterns;
 pub mod identity;
 mod information_schema;
 pub mod json;

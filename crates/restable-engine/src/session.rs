@@ -872,10 +872,11 @@ impl Session {
             LogicalPlan::Ddl(_) | LogicalPlan::Statement(_) => return Ok(None),
             query => query,
         };
-        let planning = self.shared.ground.planning();
+        let statement = Arc::new(self.begin_statement());
+        let planning = self.shared.ground.planning_of(&statement);
         let physical = on_deep_stack(planning.physical(plan)).await??;
         narrowing::check(&physical)?;
-        explain::forecast(&self.begin_statement(), &physical).map(Some)
+        explain::forecast(&statement, &physical).map(Some)
     }
 
     pub(crate) fn begin_counted(&self, tag: &'static str) -> Statement {

@@ -68,7 +68,8 @@ pub(crate) async fn explain(
         };
         let _ = write!(call, "\n  argument{at}: {} -> {place}", column.shown);
     }
-    let planning = session.shared().ground.planning();
+    let statement = Arc::new(session.begin_statement());
+    let planning = session.shared().ground.planning_of(&statement);
     let source = on_deep_stack(async { planning.optimized(&acting.source) }).await??;
     let source = if verbose {
         source.display_indent_schema().to_string()
@@ -83,7 +84,6 @@ pub(crate) async fn explain(
     ];
     let own = RecordBatch::try_new(Arc::clone(&schema), columns)?;
     // What finding the rows costs; then it is one call for each.
-    let statement = session.begin_statement();
     let physical = on_deep_stack(planning.physical(&acting.source)).await??;
     crate::narrowing::check(&physical)?;
     let told = crate::explain::forecast(&statement, &physical)?.rows(None)?;
