@@ -430,9 +430,7 @@ impl Restable {
                     .collect::<arrow::array::Float64Array>(),
             )),
             Function::JsonValid => {
-                let valid = first
-                    .iter()
-                    .map(|text| text.map(|text| json::is_json(text)));
+                let valid = first.iter().map(|text| text.map(json::is_json));
                 Ok(Arc::new(valid.collect::<BooleanArray>()))
             }
             _ => self.json(first, &arguments[1..], rows, field),

@@ -16,12 +16,15 @@ use crate::Result;
 /// No table has so many columns.
 const MOST_COLUMNS: i64 = 100_000;
 
+/// From the name and the value of a setting to what giving it that value comes to, and how the value is shown.
+pub type Choose<'a> = dyn Fn(&str, &str) -> Result<(Variable, String)> + 'a;
+
 /// What a session says of itself.
 pub struct Facts<'a> {
     /// The value of a setting.
     pub setting: &'a dyn Fn(&str) -> Option<String>,
     /// What giving a setting a value comes to, and how the value is shown.
-    pub choose: &'a dyn Fn(&str, &str) -> Result<(Variable, String)>,
+    pub choose: &'a Choose<'a>,
     /// The user.
     pub user: &'a str,
     /// The database.
