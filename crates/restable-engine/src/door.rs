@@ -31,6 +31,18 @@ pub struct Door {
     pub options: Arc<[(String, String)]>,
     /// Whether it speaks as a client of PostgreSQL does: its own settings, and `SHOW` of them.
     pub postgres: Option<Postgres>,
+    /// Whose actions it is shown.
+    pub sees: Sees,
+}
+
+/// Whose actions of the journal a session is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Sees {
+    /// All that were started from here.
+    #[default]
+    All,
+    /// Those that its own user started since the process began: others who come in have names and secrets of their own.
+    Own,
 }
 
 /// What of this machine a session may touch.

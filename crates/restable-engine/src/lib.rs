@@ -66,7 +66,7 @@ mod zone;
 
 pub use arrow;
 pub use audit::AuditLog;
-pub use door::{Door, Memory, Reach};
+pub use door::{Door, Memory, Reach, Sees};
 pub use engine::Engine;
 pub use error::{Error, Fault, Result};
 pub use listed::Listed;

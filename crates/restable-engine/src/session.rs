@@ -21,7 +21,7 @@ use restable_sql::{Diagnostic, Parsed};
 
 use crate::acting::{self, Access, Acting, Attendant};
 use crate::catalog::{Current, OWN_SCHEMA, OwnCatalog, ProviderCatalog};
-use crate::door::{Door, Memory, Reach};
+use crate::door::{Door, Memory, Reach, Sees};
 use crate::engine::Engine;
 use crate::explain::Forecast;
 use crate::ground::{Catalogs, Ground, apply_memory};
@@ -48,6 +48,7 @@ pub struct Session {
     engine: Engine,
     pub(crate) user: Option<String>,
     pub(crate) reach: Reach,
+    pub(crate) sees: Sees,
     pub(crate) memory: Option<Memory>,
     pub(crate) postgres: Option<Arc<RwLock<Arc<Postgres>>>>,
     shared: Arc<Shared>,
@@ -216,6 +217,7 @@ impl Session {
             engine,
             user: door.user,
             reach: door.reach,
+            sees: door.sees,
             memory: door.memory,
             postgres,
             shared,

@@ -8,6 +8,8 @@ import psycopg
 import psycopg2
 import pytest
 
+from conftest import started, stop
+
 INSTANCES = "azure.data_protection.backup_instances"
 
 
@@ -254,3 +256,28 @@ def test_snapshots(writable, yes):
     assert yes.execute("DROP MATERIALIZED VIEW estate").statusmessage == "DROP MATERIALIZED VIEW"
     with pytest.raises(psycopg.errors.UndefinedTable):
         yes.execute("SELECT * FROM estate")
+
+
+def test_users_see_their_own_actions(writable, tmp_path):
+    (tmp_path / "users").write_text("ann:first\nbob:second\n")
+    server, address = started(
+        [writable.program, "serve", "--pg", "127.0.0.1:0", "--endpoint", f"azure={writable.emulator}", "--allow-writes",
+         "--set", f"journal={tmp_path / 'journal.db'}", "--users", tmp_path / "users"],
+        r"127\.0\.0\.1:\d+",
+    )
+    dsn = f"host=127.0.0.1 port={address.rsplit(':', 1)[1]} dbname=azure"
+    try:
+        with (
+            psycopg.connect(f"{dsn} user=ann password=first", autocommit=True) as ann,
+            psycopg.connect(f"{dsn} user=bob password=second", autocommit=True) as bob,
+        ):
+            ann.execute("SET confirm = never")
+            parts = one(ann, like="pg%").split("/")
+            ann.execute(
+                f"DELETE FROM {INSTANCES} WHERE subscriptionId = '{parts[2]}' AND resourceGroupName = '{parts[4]}'"
+                f" AND vaultName = '{parts[8]}' AND backupInstanceName = 'nothing'"
+            )
+            assert len(ann.execute("SHOW OPERATIONS").fetchall()) == 1
+            assert bob.execute("SHOW OPERATIONS").fetchall() == []
+    finally:
+        stop(server)

@@ -20,6 +20,7 @@ use super::run::{sending, waits};
 use super::send::{self, Errand, Stopper, Work};
 use super::{Access, Consent, Question};
 use crate::audit::{AuditLog, Beginning};
+use crate::door::Sees;
 use crate::functions::json_metadata;
 use crate::names::Names;
 use crate::outcome::{Outcome, Rows};
@@ -51,8 +52,13 @@ pub(crate) async fn list(session: &Session, filter: OperationFilter) -> Result<R
     let entries = match session.engine().existing_journal().await? {
         Some(journal) => {
             let all = journal.entries(Filter::default()).await?;
+            let user = session.client_name().unwrap_or_default();
+            let is_seen = |entry: &Entry| {
+                session.sees == Sees::All || session.engine().is_of(&entry.statement, &user)
+            };
             let all = all
                 .into_iter()
+                .filter(is_seen)
                 .map(|entry| (state_of(&journal, &entry), entry));
             let mut all: Vec<(State, Entry)> = all
                 .filter(|(state, _)| !filter.open || !state.has_ended())

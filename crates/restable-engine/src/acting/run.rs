@@ -21,7 +21,7 @@ use super::rows::Targeted;
 use super::send::{self, Sending, Stopper};
 use super::{Access, Attendant, confirm, preview, read, returning, rows};
 use crate::audit::{Beginning, without_values};
-use crate::door::Reach;
+use crate::door::{Reach, Sees};
 use crate::ground::Planning;
 use crate::names::Names;
 use crate::narrowing;
@@ -188,6 +188,9 @@ impl Session {
         )
         .await?;
         let run = journal.begin(binding.clone()).await?;
+        if let (Sees::Own, Some(user)) = (self.sees, self.client_name()) {
+            self.engine().note_user(run.statement(), user);
+        }
         if let Some(audit) = self.engine().audit() {
             audit.begin(&Beginning {
                 statement: run.statement(),

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use restable_engine::counters::Present;
 use restable_engine::parameters::{Described, Parameter};
 use restable_engine::sql::Parsed;
-use restable_engine::{Door, Engine, Reach, Session};
+use restable_engine::{Door, Engine, Reach, Sees, Session};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tonic::Status;
@@ -223,6 +223,11 @@ impl Sessions {
             memory: options.memory.clone(),
             options: Arc::clone(&options.engine_options),
             postgres: None,
+            // Who shows who he is sees what he did.
+            sees: match options.guard.has_any() {
+                true => Sees::Own,
+                false => Sees::All,
+            },
         };
         let session = engine
             .session_of(options.settings.clone(), door)

@@ -23,7 +23,7 @@ use bytes::BytesMut;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use restable_engine::pg_catalog::{Encryption, Postgres};
-use restable_engine::{Door, Engine, Error, Reach, Session, Settings};
+use restable_engine::{Door, Engine, Error, Reach, Sees, Session, Settings};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -309,6 +309,11 @@ impl House {
             memory: self.options.memory.clone(),
             options: Arc::clone(&self.options.engine_options),
             postgres: Some(postgres),
+            // Who shows who he is sees what he did.
+            sees: match self.options.guard.has_users() {
+                true => Sees::Own,
+                false => Sees::All,
+            },
         };
         let session = self.engine.session_of(Arc::clone(&self.settings), door)?;
         for (name, value) in given
