@@ -356,7 +356,8 @@ impl Sharing {
             }
         }
         // What waits may find what it is given in lists of others, also where it makes no call that they make.
-        if resources.is_empty() && !(found.iter().any(|one| one.waits) && !lists.is_empty()) {
+        let none_waits = !found.iter().any(|one| one.waits);
+        if resources.is_empty() && (lists.is_empty() || none_waits) {
             return None;
         }
         static NUMBERS: AtomicU64 = AtomicU64::new(1);
