@@ -72,18 +72,27 @@ impl Reach {
         Err(problem.help(help).into())
     }
 
-    /// Whether a session that began with `initial` may have `changed`.
-    pub(crate) fn check_settings(self, initial: &Settings, changed: &Settings) -> Result<()> {
+    /// Whether a session that began with `initial` may have `changed`. `all` is the memory of all sessions together.
+    pub(crate) fn check_settings(
+        self,
+        initial: &Settings,
+        changed: &Settings,
+        all: Option<usize>,
+    ) -> Result<()> {
         if self == Reach::Machine {
             return Ok(());
         }
-        let more_memory = match (initial.memory_limit, changed.memory_limit) {
-            (None, _) => false,
-            (Some(most), Some(wanted)) => wanted > most,
-            (Some(_), None) => true,
-        };
+        let most = [initial.memory_limit, all].into_iter().flatten().min();
+        let is_new = changed.memory_limit != initial.memory_limit;
+        let more_memory = is_new
+            && match (most, changed.memory_limit) {
+                (None, _) => false,
+                (Some(most), Some(wanted)) => wanted > most,
+                // Without a limit of its own it has that of all.
+                (Some(_), None) => initial.memory_limit.is_some(),
+            };
         if more_memory {
-            let most = initial.memory_limit.unwrap_or_default();
+            let most = most.unwrap_or_default();
             return Err(Diagnostic::new(
                 "R0403",
                 format!("`memory_limit` can be lowered by a client, here from {most}"),

@@ -430,9 +430,9 @@ impl Restable {
                     .collect::<arrow::array::Float64Array>(),
             )),
             Function::JsonValid => {
-                let valid = first.iter().map(|text| {
-                    text.map(|text| serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok())
-                });
+                let valid = first
+                    .iter()
+                    .map(|text| text.map(|text| json::is_json(text)));
                 Ok(Arc::new(valid.collect::<BooleanArray>()))
             }
             _ => self.json(first, &arguments[1..], rows, field),

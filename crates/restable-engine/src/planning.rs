@@ -23,6 +23,7 @@ pub(crate) async fn plan_given(
     dialect::rows_in(&mut statement);
     let names = names::rewrite(&mut statement, shared)?;
     dialect::put_words(&mut statement)?;
+    dialect::count_existing(&mut statement);
     parameters::tell_apart(&mut statement);
     let statement = datafusion::sql::parser::Statement::Statement(Box::new(statement));
     let plan = shared

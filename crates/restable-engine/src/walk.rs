@@ -466,7 +466,7 @@ pub(crate) fn read(
     if sampling {
         ramp::doubling(lists, concurrency)
     } else {
-        lists.flatten_unordered(concurrency).boxed()
+        ramp::hungry(lists, concurrency)
     }
 }
 
@@ -702,15 +702,7 @@ fn pages(
                 listed.broken();
                 if !failed {
                     failed = true;
-                    let code = problem
-                        .code
-                        .clone()
-                        .unwrap_or_else(|| format!("{:?}", problem.kind));
-                    let missing = Missing {
-                        scope: path.clone(),
-                        code,
-                        message: problem.message.clone(),
-                    };
+                    let missing = Missing::of_call(&path, &problem);
                     let read = parent
                         .as_ref()
                         .map(|parent| read_scope(parent, &call.scope));

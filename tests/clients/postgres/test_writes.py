@@ -88,6 +88,33 @@ def test_rows_come_from_exec_preview_and_returning(writable, yes):
     assert cursor.fetchall() == [("Succeeded", parts[10])]
 
 
+def test_what_is_not_there_was_not_deleted(writable, yes):
+    parts = one(yes, like="pg%").split("/")
+    sql = (
+        f"DELETE FROM {INSTANCES} WHERE subscriptionId = '{parts[2]}' AND resourceGroupName = '{parts[4]}'"
+        f" AND vaultName = '{parts[8]}' AND backupInstanceName = 'nothing'"
+    )
+    cursor = yes.execute(sql)
+    assert (cursor.statusmessage, cursor.rowcount) == ("DELETE 0", 0)
+    cursor = yes.execute(f"{sql} RETURNING status")
+    assert (cursor.fetchall(), cursor.statusmessage) == ([("Absent",)], "DELETE 0")
+
+
+def test_rows_of_what_failed_are_no_success(writable, yes):
+    """A row that does not say how its target ended would be taken for one that was made."""
+    sql = (
+        f"DELETE FROM {INSTANCES} WHERE subscriptionId = '00000000-0000-4000-8000-000000000000'"
+        " AND resourceGroupName = 'nowhere' AND vaultName = 'no-vault' AND backupInstanceName = 'nothing' RETURNING"
+    )
+    with pytest.raises(psycopg.Error) as told:
+        yes.execute(f"{sql} backupInstanceName")
+    assert told.value.sqlstate == "58000" and "SubscriptionNotFound" in told.value.diag.message_detail
+    warned = []
+    yes.add_notice_handler(lambda diagnostic: warned.append(diagnostic.sqlstate))
+    cursor = yes.execute(f"{sql} backupInstanceName, status")
+    assert (cursor.fetchall(), cursor.statusmessage, warned) == ([("nothing", "Failed")], "DELETE 0", ["01000"])
+
+
 def test_a_question_that_cannot_be_asked_is_refused(quiet, connection):
     with pytest.raises(psycopg.Error) as told:
         connection.execute(f"DELETE FROM {INSTANCES} WHERE vaultName = 'bv-dev-weu'")
@@ -201,6 +228,11 @@ def test_snapshots(writable, yes):
     assert source == (f"azure at {writable.emulator}",)
     yes.execute("CREATE TABLE fixed AS SELECT name FROM estate")
     assert yes.execute("SELECT relkind FROM pg_class WHERE relname IN ('estate', 'fixed') ORDER BY relname").fetchall() == [("m",), ("r",)]
+    for kind in ("MATERIALIZED VIEW", "TABLE"):
+        with pytest.raises(psycopg.errors.DuplicateColumn):
+            yes.execute(f"CREATE {kind} other AS SELECT 1 AS x, 2 AS x")
+    found = yes.execute("SELECT table_name FROM information_schema.tables WHERE table_catalog = current_database() AND table_schema = 'public'")
+    assert sorted(found.fetchall()) == [("estate",), ("fixed",)]
     for sql in (
         "CREATE MATERIALIZED VIEW other AS SELECT 1 AS x",
         "REFRESH MATERIALIZED VIEW estate",

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use arrow::array::{RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Schema};
 
+use super::Access;
 use super::plan::{Acting, Rows, Target, Wait};
 use crate::Result;
 use crate::planning::on_deep_stack;
@@ -31,6 +32,10 @@ pub(crate) async fn explain(
         "changes something"
     };
     let _ = write!(call, "\n  {}: {asks}", acting.title());
+    let reads_only = session.access() == Access::ReadOnly;
+    if reads_only && !acting.only_asks() && !acting.preview {
+        let _ = write!(call, "\n  refused here: this session only reads");
+    }
     let _ = write!(
         call,
         "\n  one call for each row; what finding the rows costs stands below"
