@@ -8,10 +8,13 @@ mod implied;
 mod inputs;
 mod json_casts;
 mod kept;
+mod lists;
+mod literals;
 mod marks;
 mod meant;
 mod refusals;
 mod rows_in;
+mod subqueries;
 mod words;
 
 use arrow::datatypes::DataType;
@@ -29,10 +32,13 @@ use restable_sql::Diagnostic;
 pub use self::comparisons::Comparisons;
 pub use self::inputs::InputsChecked;
 pub use self::json_casts::json_casts;
-use self::marks::{cast_json, cast_json_operands};
+use self::marks::{cast_json, cast_json_operands, is_text};
 pub use self::rows_in::rows_in;
-pub use self::words::put as put_words;
-use crate::functions::{Function, JSON_METADATA, NAME_METADATA, call, plain, times, written};
+pub use self::subqueries::with_marks;
+pub use self::words::{is_by_bytes, put as put_words};
+use crate::functions::{
+    Function, JSON_METADATA, NAME_METADATA, bounded, call, decimals, made, plain, times, written,
+};
 
 /// What is kept of a statement for later, such as the query of a view: with its comparisons understood, since DataFusion
 /// settles the types of what it keeps before any rule of a session sees it.
@@ -65,11 +71,33 @@ impl ExprPlanner for JsonPlanner {
             BinaryOperator::Multiply | BinaryOperator::Divide if spans(&raw, schema) => {
                 Ok(PlannerResult::Planned(scaled_span(raw, schema)?))
             }
+            BinaryOperator::Divide if exact(&raw, schema, decimals::are_exact) => Ok(
+                PlannerResult::Planned(decimals::quotient().call(vec![raw.left, raw.right])),
+            ),
+            BinaryOperator::Multiply if exact(&raw, schema, decimals::is_long_product) => Ok(
+                PlannerResult::Planned(decimals::product().call(vec![raw.left, raw.right])),
+            ),
+            BinaryOperator::Question
+            | BinaryOperator::QuestionPipe
+            | BinaryOperator::QuestionAnd
+            | BinaryOperator::AtArrow
+            | BinaryOperator::ArrowAt
+                if is_text(&raw.left, schema) =>
+            {
+                Ok(PlannerResult::Planned(made::tested(
+                    raw.op, raw.left, raw.right,
+                )))
+            }
             BinaryOperator::Plus | BinaryOperator::Minus if moves_time(&raw, schema) => {
                 Ok(moved_by_text(raw))
             }
             BinaryOperator::StringConcat => {
                 let [left, right] = [raw.left, raw.right].map(|side| as_text(side, schema));
+                // Of two texts it is known how large they are together; lists are DataFusion's.
+                if is_text(&left, schema) && is_text(&right, schema) {
+                    let joined = bounded::joined().call(vec![left, right]);
+                    return Ok(PlannerResult::Planned(joined));
+                }
                 let op = raw.op;
                 Ok(PlannerResult::Original(RawBinaryExpr { op, left, right }))
             }
@@ -147,6 +175,11 @@ fn spans(raw: &RawBinaryExpr, schema: &DFSchema) -> bool {
     let number = |side: &Expr| side.get_type(schema).is_ok_and(|kind| kind.is_numeric());
     let divided = raw.op == BinaryOperator::Divide;
     (span(&raw.left) && number(&raw.right)) || (!divided && number(&raw.left) && span(&raw.right))
+}
+
+fn exact(raw: &RawBinaryExpr, schema: &DFSchema, test: fn(&DataType, &DataType) -> bool) -> bool {
+    let sides = (raw.left.get_type(schema), raw.right.get_type(schema));
+    matches!(sides, (Ok(left), Ok(right)) if test(&left, &right))
 }
 
 fn scaled_span(raw: RawBinaryExpr, schema: &DFSchema) -> Result<Expr> {

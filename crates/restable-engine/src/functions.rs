@@ -1,8 +1,10 @@
 //! The SQL functions that restable adds: paths into JSON text and comparison of Azure Resource Manager ids. They are
 //! pure: nothing here calls a provider.
 
-mod bounded;
+pub(crate) mod bounded;
 mod clocks;
+pub(crate) mod decimals;
+pub(crate) mod made;
 mod numbers;
 pub(crate) mod own;
 mod parts;
@@ -84,7 +86,7 @@ pub fn all() -> Vec<Arc<ScalarUDF>> {
     .map(|function| Arc::new(ScalarUDF::from(Restable::new(function, Place::Anywhere))))
     .chain(bounded::all())
     .chain(
-        [clocks::all(), patterns::all(), plain::all()]
+        [clocks::all(), made::all(), patterns::all(), plain::all()]
             .into_iter()
             .flatten()
             .map(own::Own::shared),

@@ -16,10 +16,12 @@ use datafusion::logical_expr::{
 };
 use datafusion::optimizer::AnalyzerRule;
 
-use super::marks::{cast_json, cast_json_beside, compares, fold, folds, is_constant, is_text};
+use super::marks::{
+    cast_json, cast_json_beside, compares, fold, folds, is_constant, is_interval, is_text,
+};
 use super::refusals::{refuse_list, refuse_mixed, refuse_pair};
 use super::{forms, implied, kept, meant};
-use crate::functions::{Function, call};
+use crate::functions::{Function, call, spans};
 use crate::zone::zone_name;
 
 /// Makes comparisons of ids and scope names fold ASCII case, and casts JSON text that meets numbers or booleans.
@@ -143,6 +145,10 @@ fn fold_keys(mut join: Join, schema: &DFSchema) -> Result<Join> {
             *left = fold(left.clone());
             *right = fold(right.clone());
             // USING wants plain columns; what it merges was settled when names were resolved.
+            join.join_constraint = JoinConstraint::On;
+        } else if is_interval(left, schema) && is_interval(right, schema) {
+            *left = spans::order().call(vec![left.clone()]);
+            *right = spans::order().call(vec![right.clone()]);
             join.join_constraint = JoinConstraint::On;
         }
     }
@@ -294,6 +300,13 @@ fn with_subquery(
     if folded {
         let subquery = projected(subquery, fold(row))?;
         return Ok(Transformed::yes((fold(expr), subquery)));
+    }
+    if is_interval(&expr, schema) && is_interval(&row, inner) {
+        let subquery = projected(subquery, spans::order().call(vec![row]))?;
+        return Ok(Transformed::yes((
+            spans::order().call(vec![expr]),
+            subquery,
+        )));
     }
     if let Some(cast) = cast_json_beside(&expr, &row.get_type(inner)?, schema) {
         return Ok(Transformed::yes((cast, subquery)));

@@ -8,11 +8,15 @@ use arrow::datatypes::{DataType, TimeUnit};
 use datafusion::common::tree_node::Transformed;
 use datafusion::common::{DFSchema, Result, ScalarValue};
 use datafusion::functions_aggregate::first_last::first_value_udaf;
-use datafusion::logical_expr::expr::{AggregateFunction, Cast, InList, Sort};
-use datafusion::logical_expr::{Between, BinaryExpr, Expr, ExprSchemable, Operator};
+use datafusion::logical_expr::expr::{
+    AggregateFunction, Cast, InList, ScalarFunction, Sort, WindowFunction,
+};
+use datafusion::logical_expr::{
+    Between, BinaryExpr, Case, Expr, ExprSchemable, Operator, WindowFunctionDefinition,
+};
 use restable_sql::Diagnostic;
 
-use super::marks::compares;
+use super::marks::{compares, is_interval};
 use crate::functions::{own::Own, plain, spans, sums, written};
 use crate::zone::UTC;
 
@@ -62,8 +66,65 @@ pub fn rewrite(expr: Expr, schema: &DFSchema, zone: &str) -> Result<Transformed<
         }
         Expr::Cast(one) => cast(one, schema, zone)?,
         Expr::AggregateFunction(function) => extreme(function, schema)?,
+        Expr::WindowFunction(function) => Transformed::no(running(*function, schema)),
+        Expr::Case(Case {
+            expr: Some(subject),
+            mut when_then_expr,
+            else_expr,
+        }) => {
+            let mut sides = vec![*subject];
+            let whens = when_then_expr.iter_mut();
+            sides.extend(whens.map(|(when, _)| std::mem::take(&mut **when)));
+            let changed = beside(&mut sides, schema, zone)?;
+            let mut sides = sides.into_iter();
+            let expr = sides.next().map(Box::new);
+            for ((when, _), side) in when_then_expr.iter_mut().zip(sides) {
+                **when = side;
+            }
+            let case = Case {
+                expr,
+                when_then_expr,
+                else_expr,
+            };
+            Transformed::new_transformed(Expr::Case(case), changed)
+        }
+        Expr::ScalarFunction(function) => of_spans(function, schema),
         other => Transformed::no(other),
     })
+}
+
+/// `sum(x) OVER (…)` of whole numbers, which refuses to overflow as well.
+fn running(mut function: WindowFunction, schema: &DFSchema) -> Expr {
+    let kind = function.params.args.first().map(|one| one.get_type(schema));
+    let whole = matches!(kind, Some(Ok(kind)) if kind.is_signed_integer());
+    if let WindowFunctionDefinition::AggregateUDF(aggregate) = &function.fun
+        && aggregate.name() == "sum"
+        && whole
+    {
+        function.fun = WindowFunctionDefinition::AggregateUDF(sums::checked());
+    }
+    Expr::from(function)
+}
+
+/// `nullif`, `greatest` and `least` of intervals.
+fn of_spans(function: ScalarFunction, schema: &DFSchema) -> Transformed<Expr> {
+    let name = function.func.name();
+    let all = || function.args.iter().all(|one| is_interval(one, schema));
+    match (name, function.args.as_slice()) {
+        ("nullif", [value, other]) if all() => {
+            let order = |one: &Expr| spans::order().call(vec![one.clone()]);
+            let null = Expr::Literal(ScalarValue::IntervalMonthDayNano(None), None);
+            let when = (Box::new(order(value).eq(order(other))), Box::new(null));
+            Transformed::yes(Expr::Case(Case {
+                expr: None,
+                when_then_expr: vec![when],
+                else_expr: Some(Box::new(value.clone())),
+            }))
+        }
+        ("greatest", [_, _, ..]) if all() => Transformed::yes(spans::longest().call(function.args)),
+        ("least", [_, _, ..]) if all() => Transformed::yes(spans::shortest().call(function.args)),
+        _ => Transformed::no(Expr::ScalarFunction(function)),
+    }
 }
 
 fn is_span(kind: &DataType) -> bool {
@@ -260,6 +321,10 @@ fn cast(one: Cast, schema: &DFSchema, zone: &str) -> Result<Transformed<Expr>> {
                 _ => again(text),
             })
         }
+        // Digit by digit: a quotient of two floats may be another number.
+        (DataType::Decimal128(..), DataType::Float64) if let Some(exact) = exact(&expr) => {
+            Transformed::yes(exact)
+        }
         (DataType::Float64 | DataType::Float32 | DataType::Decimal128(..), kind)
             if kind.is_integer() && !is_call(&expr, "whole") =>
         {
@@ -285,6 +350,15 @@ fn cast(one: Cast, schema: &DFSchema, zone: &str) -> Result<Transformed<Expr>> {
         }
         _ => Transformed::no(again(*expr)),
     })
+}
+
+/// The float nearest to a decimal that is written out.
+fn exact(expr: &Expr) -> Option<Expr> {
+    let Expr::Literal(value @ ScalarValue::Decimal128(Some(_), ..), _) = expr else {
+        return None;
+    };
+    let float: f64 = value.to_string().parse().ok()?;
+    Some(Expr::Literal(ScalarValue::Float64(Some(float)), None))
 }
 
 fn is_call(expr: &Expr, name: &str) -> bool {

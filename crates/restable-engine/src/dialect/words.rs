@@ -7,10 +7,11 @@ use std::ops::ControlFlow;
 use datafusion::sql::sqlparser::ast::{
     BinaryOperator, CastKind, CharacterLength, DataType, Expr, Function, FunctionArg,
     FunctionArgExpr, FunctionArguments, Ident, LimitClause, ObjectName, Query, Select, SelectItem,
-    Statement, TableFactor, Value, VisitMut, VisitorMut,
+    Statement, TableFactor, UnaryOperator, Value, VisitMut, VisitorMut,
 };
 use restable_sql::Diagnostic;
 
+use super::{lists, literals};
 use crate::pg_catalog::syntax::{call, cast};
 use crate::{Error, Result};
 
@@ -111,6 +112,14 @@ impl VisitorMut for Words {
     }
 
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+        if let Expr::Collate { collation, .. } = expr
+            && !is_by_bytes(collation)
+        {
+            let problem = format!("collation `{collation}` is not known");
+            let problem = Diagnostic::new("R0401", problem);
+            return self
+                .refused(problem.help("texts compare by their bytes, as with `COLLATE \"C\"`"));
+        }
         if let Some(better) = better(expr) {
             *expr = better;
         }
@@ -125,8 +134,48 @@ impl Words {
     }
 }
 
+/// Whether a collation is the one that texts are compared by.
+pub fn is_by_bytes(collation: &ObjectName) -> bool {
+    let name = collation.0.last().and_then(|part| part.as_ident());
+    let name = name.map(|name| name.value.to_ascii_lowercase());
+    let name = name.unwrap_or_default();
+    matches!(
+        &*name,
+        "c" | "posix" | "default" | "ucs_basic" | "c.utf8" | "c.utf-8"
+    )
+}
+
 fn better(expr: &mut Expr) -> Option<Expr> {
     match expr {
+        Expr::Collate { expr, .. } => Some(taken(expr)),
+        Expr::Value(value) => match &value.value {
+            Value::Number(written, _) => literals::exact(written),
+            _ => None,
+        },
+        Expr::UnaryOp {
+            op: UnaryOperator::Minus,
+            expr: operand,
+        } => {
+            let Expr::Value(value) = &mut **operand else {
+                return None;
+            };
+            if let Value::Number(written, _) = &mut value.value
+                && let Some(whole) = literals::negated(written)
+            {
+                *written = whole;
+            }
+            None
+        }
+        Expr::UnaryOp {
+            op: op @ (UnaryOperator::PGSquareRoot | UnaryOperator::PGCubeRoot),
+            expr,
+        } => {
+            let name = match op {
+                UnaryOperator::PGSquareRoot => "sqrt",
+                _ => "cbrt",
+            };
+            Some(call(name, vec![double(taken(expr))]))
+        }
         Expr::AtTimeZone {
             timestamp,
             time_zone,
@@ -188,7 +237,17 @@ fn better(expr: &mut Expr) -> Option<Expr> {
                 None => whole,
             })
         }
-        Expr::Function(function) if function.over.is_none() => renamed(function),
+        Expr::Function(function) => {
+            let name = name_of(function)?;
+            let given = arguments(function)?;
+            if let Some(made) = lists::made_of(function, &name, &given) {
+                return Some(made);
+            }
+            match function.over {
+                None => renamed(function, &name, &given),
+                Some(_) => None,
+            }
+        }
         _ => None,
     }
 }
@@ -213,9 +272,7 @@ fn length(kind: &DataType) -> Option<Option<u64>> {
     }
 }
 
-fn renamed(function: &mut Function) -> Option<Expr> {
-    let name = name_of(function)?;
-    let given = arguments(function)?;
+fn renamed(function: &mut Function, name: &str, given: &[Expr]) -> Option<Expr> {
     let mut rename = |name: &str| {
         function.name = ObjectName::from(vec![Ident::new(name)]);
         None
@@ -223,7 +280,7 @@ fn renamed(function: &mut Function) -> Option<Expr> {
     let now = || call("now", Vec::new());
     // A cast has the name of what it casts: beside `now()` it would have to be called otherwise.
     let local = || call("timezone", vec![now()]);
-    match (&*name, given.as_slice()) {
+    match (name, given) {
         ("date_trunc", _) => rename("pg_date_trunc"),
         ("date_part" | "datepart", _) => rename("pg_date_part"),
         ("age", _) => rename("pg_age"),

@@ -163,6 +163,7 @@ fn read_texts(called: &Called, at: usize) -> Result<ArrayRef> {
     let read = super::written::read_time();
     (read.run)(&Called {
         arrays: vec![Arc::clone(&called.arrays[at])],
+        fields: vec![Arc::clone(&called.fields[at])],
         rows: called.rows,
         kind,
         options: Arc::clone(&called.options),

@@ -14,11 +14,12 @@ use datafusion::common::{Result, ScalarValue};
 use restable_sql::Diagnostic;
 
 use super::own::{Called, Own};
-use super::{clocks, spans};
+use super::{clocks, decimals, spans};
 
 /// The functions that have a name in SQL.
 pub(crate) fn all() -> Vec<Own> {
     vec![
+        decimals::div(),
         Own::new("pg_round", (2, 2), round_kind, round),
         Own::new(
             "pg_size_pretty",

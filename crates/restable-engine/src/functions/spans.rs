@@ -8,7 +8,7 @@ use arrow::compute::cast;
 use arrow::datatypes::{
     DataType, DurationNanosecondType, IntervalMonthDayNanoType, IntervalUnit, TimeUnit,
 };
-use datafusion::common::{Result, exec_err};
+use datafusion::common::{Result, ScalarValue, exec_err};
 
 use super::own::{Called, Own};
 
@@ -112,6 +112,41 @@ pub(crate) fn order() -> Own {
             Ok(Arc::new(order.with_precision_and_scale(38, 0)?))
         },
     )
+}
+
+/// The longest of intervals; NULL ones do not count.
+pub(crate) fn longest() -> Own {
+    Own::new("interval_longest", (1, usize::MAX), an_interval, |called| {
+        chosen(called, |new, old| new > old)
+    })
+}
+
+/// The shortest of intervals.
+pub(crate) fn shortest() -> Own {
+    Own::new(
+        "interval_shortest",
+        (1, usize::MAX),
+        an_interval,
+        |called| chosen(called, |new, old| new < old),
+    )
+}
+
+fn an_interval(_: &[DataType], _: &[Option<&ScalarValue>]) -> Result<DataType> {
+    Ok(DataType::Interval(IntervalUnit::MonthDayNano))
+}
+
+fn chosen(called: &Called, better: fn(i128, i128) -> bool) -> Result<ArrayRef> {
+    let mut best: Vec<Option<Span>> = vec![None; called.rows];
+    for array in &called.arrays {
+        for (best, span) in best.iter_mut().zip(spans(array)?) {
+            if let Some(span) = span
+                && best.is_none_or(|best| better(span.order(), best.order()))
+            {
+                *best = Some(span);
+            }
+        }
+    }
+    Ok(super::clocks::of_spans(best))
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use restable_spec::Registry;
 
 use super::Ground;
 use crate::catalog::{OWN_CATALOG, OWN_SCHEMA};
-use crate::dialect::{Comparisons, InputsChecked, JsonPlanner};
+use crate::dialect::{Comparisons, InputsChecked, JsonPlanner, with_marks};
 use crate::door::{self, Memory};
 use crate::engine::Engine;
 use crate::json_columns::{self, JsonPathsScanned};
@@ -68,7 +68,7 @@ pub(crate) fn common(registry: &Arc<Registry>) -> Result<SessionState> {
         .with_expr_planners(planners)
         .with_analyzer_rules(analyzer.rules)
         .with_query_planner(Arc::new(InputsChecked))
-        .with_optimizer_rules(json_columns::logical_rules())
+        .with_optimizer_rules(with_marks(json_columns::logical_rules()))
         .with_physical_optimizer_rules(optimizer.rules)
         .build();
     for function in functions::all()

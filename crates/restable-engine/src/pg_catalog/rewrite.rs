@@ -20,6 +20,7 @@ use super::syntax::{
     query_of, table_name, text, text_null, texts_type,
 };
 use super::{kinds, tables};
+use crate::dialect::is_by_bytes;
 use crate::{Error, Result};
 
 /// Whether a statement asks for the catalog at all.
@@ -295,7 +296,8 @@ fn compared(expr: &mut Expr) -> Option<Expr> {
 impl Pass<'_> {
     fn better(&mut self, expr: &mut Expr) -> Option<Expr> {
         match expr {
-            Expr::Collate { expr, .. } => Some((**expr).clone()),
+            // Another one is refused where all statements are.
+            Expr::Collate { expr, collation } if is_by_bytes(collation) => Some((**expr).clone()),
             Expr::BinaryOp { op, .. } => {
                 if let BinaryOperator::PGCustomBinaryOperator(parts) = op {
                     *op = match parts.last().map(String::as_str) {

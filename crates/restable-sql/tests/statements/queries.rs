@@ -385,9 +385,31 @@ fn explain_and_preview() {
         "explain format=tree SELECT 1",
     );
     check(
-        "EXPLAIN (ANALYZE, VERBOSE off, FORMAT tree) SELECT 1",
-        "explain analyze format=tree SELECT 1",
+        "EXPLAIN (ANALYZE, VERBOSE off, FORMAT json, COSTS off, TIMING on) SELECT 1",
+        "explain analyze format=json SELECT 1",
     );
+    check(
+        "EXPLAIN (FORMAT TEXT, BUFFERS false, SUMMARY 0, ANALYZE 1) SELECT 1",
+        "explain analyze SELECT 1",
+    );
+    // Nothing is accepted and ignored.
+    check(
+        "EXPLAIN (FORMAT XML) SELECT 1",
+        "R0105: EXPLAIN has no format `XML` | FORMAT takes TEXT, JSON, TREE or INDENT",
+    );
+    for (written, told) in [
+        ("BUFFERS", "EXPLAIN has no BUFFERS"),
+        ("COSTS on", "EXPLAIN has no COSTS"),
+        ("SUMMARY", "EXPLAIN has no SUMMARY"),
+        ("TIMING", "EXPLAIN option TIMING requires ANALYZE"),
+        ("ANALYZE, TIMING off", "TIMING cannot be `off`"),
+        ("ANALYZE, FORMAT tree", "has no FORMAT TREE"),
+        ("VERBOSE perhaps", "expected `on` or `off`, found `perhaps`"),
+        ("SPEED", "expected an option of EXPLAIN"),
+    ] {
+        let fault = restable_sql::parse(&format!("EXPLAIN ({written}) SELECT 1")).unwrap_err();
+        assert!(fault.message.contains(told), "{written}: {}", fault.message);
+    }
     check("EXPLAIN (SELECT 1)", "explain (SELECT 1)");
     check("EXPLAIN DELETE FROM t", "explain delete t");
     check("EXPLAIN PREVIEW EXEC t.m", "explain preview exec m of t");
