@@ -1,9 +1,11 @@
 //! The SQL functions that restable adds: paths into JSON text and comparison of Azure Resource Manager ids. They are
 //! pure: nothing here calls a provider.
 
+pub(crate) mod averages;
 pub(crate) mod bounded;
 mod clocks;
 pub(crate) mod decimals;
+pub(crate) mod held;
 pub(crate) mod made;
 mod numbers;
 pub(crate) mod own;
@@ -11,6 +13,7 @@ mod parts;
 mod patterns;
 pub(crate) mod plain;
 mod reading;
+pub(crate) mod single;
 pub(crate) mod spans;
 pub(crate) mod sums;
 pub(crate) mod times;

@@ -17,11 +17,16 @@ use datafusion::logical_expr::{
 use restable_sql::Diagnostic;
 
 use super::marks::{compares, is_interval};
-use crate::functions::{own::Own, plain, spans, sums, written};
+use crate::functions::{held, own::Own, plain, spans, sums, written};
 use crate::zone::UTC;
 
-/// One expression as PostgreSQL means it; `zone` is the session's.
-pub fn rewrite(expr: Expr, schema: &DFSchema, zone: &str) -> Result<Transformed<Expr>> {
+/// One expression as PostgreSQL means it; `zone` and `memory` are the session's.
+pub fn rewrite(
+    expr: Expr,
+    schema: &DFSchema,
+    zone: &str,
+    memory: Option<usize>,
+) -> Result<Transformed<Expr>> {
     Ok(match expr {
         Expr::BinaryExpr(BinaryExpr { left, op, right }) if compares(op) => {
             let mut sides = [*left, *right];
@@ -65,8 +70,8 @@ pub fn rewrite(expr: Expr, schema: &DFSchema, zone: &str) -> Result<Transformed<
             Transformed::new_transformed(Expr::Between(between), changed)
         }
         Expr::Cast(one) => cast(one, schema, zone)?,
-        Expr::AggregateFunction(function) => extreme(function, schema)?,
-        Expr::WindowFunction(function) => Transformed::no(running(*function, schema)),
+        Expr::AggregateFunction(function) => extreme(within(function, memory), schema)?,
+        Expr::WindowFunction(function) => Transformed::no(running(*function, schema, memory)),
         Expr::Case(Case {
             expr: Some(subject),
             mut when_then_expr,
@@ -93,8 +98,21 @@ pub fn rewrite(expr: Expr, schema: &DFSchema, zone: &str) -> Result<Transformed<
     })
 }
 
-/// `sum(x) OVER (…)` of whole numbers, which refuses to overflow as well.
-fn running(mut function: WindowFunction, schema: &DFSchema) -> Expr {
+/// What holds its rows, within bounds: DataFusion's quick way to join texts of groups is counted by nobody.
+fn within(mut function: AggregateFunction, memory: Option<usize>) -> AggregateFunction {
+    let plain = function.params.order_by.is_empty() && !function.params.distinct;
+    if let Some(limit) = memory
+        && plain
+        && function.func.name() == "string_agg"
+        && let Some(bounded) = held::bounded(&function.func, limit)
+    {
+        function.func = bounded;
+    }
+    function
+}
+
+/// `sum(x) OVER (…)` of whole numbers, which refuses to overflow as well; and what holds its rows, within bounds.
+fn running(mut function: WindowFunction, schema: &DFSchema, memory: Option<usize>) -> Expr {
     let kind = function.params.args.first().map(|one| one.get_type(schema));
     let whole = matches!(kind, Some(Ok(kind)) if kind.is_signed_integer());
     if let WindowFunctionDefinition::AggregateUDF(aggregate) = &function.fun
@@ -102,6 +120,12 @@ fn running(mut function: WindowFunction, schema: &DFSchema) -> Expr {
         && whole
     {
         function.fun = WindowFunctionDefinition::AggregateUDF(sums::checked());
+    }
+    if let (WindowFunctionDefinition::AggregateUDF(aggregate), Some(limit)) =
+        (&function.fun, memory)
+        && let Some(bounded) = held::bounded(aggregate, limit)
+    {
+        function.fun = WindowFunctionDefinition::AggregateUDF(bounded);
     }
     Expr::from(function)
 }
@@ -200,6 +224,18 @@ fn beside(sides: &mut [Expr], schema: &DFSchema, zone: &str) -> Result<bool> {
     if known().any(|kind| *kind == DataType::Boolean) {
         return truths_beside(sides);
     }
+    let decimal = |kind: &DataType| matches!(kind, DataType::Decimal128(..));
+    if known().any(DataType::is_floating) && known().any(decimal) {
+        // As floats: DataFusion would make decimals of few digits of both.
+        for (side, kind) in sides.iter_mut().zip(&kinds) {
+            if kind.as_ref().is_some_and(decimal) {
+                let float = exact(side);
+                let cast = || datafusion::logical_expr::cast(side.clone(), DataType::Float64);
+                *side = float.unwrap_or_else(cast);
+            }
+        }
+        return Ok(true);
+    }
     let has_zone = |kind: &&DataType| matches!(kind, DataType::Timestamp(_, Some(_)));
     let is_clock = |kind: &&DataType| matches!(kind, DataType::Timestamp(_, None));
     let is_date = |kind: &&DataType| matches!(kind, DataType::Date32);
@@ -263,6 +299,16 @@ fn spans_beside(sides: &mut [Expr], kinds: &[Option<DataType>]) -> Result<bool> 
         *side = spans::order().call(vec![std::mem::take(side)]);
     }
     Ok(true)
+}
+
+/// Texts beside intervals, read as such.
+pub fn intervals_beside(sides: &mut [Expr]) -> Result<()> {
+    for side in sides {
+        let Some(text) = literal(side) else { continue };
+        let span = plain::interval(text).ok_or_else(|| spans::unreadable(text))?;
+        *side = Expr::Literal(span, None);
+    }
+    Ok(())
 }
 
 /// Texts beside truth values, read as such.

@@ -9,6 +9,7 @@ use arrow::compute::cast;
 use arrow::datatypes::{DataType, FieldRef, Int64Type};
 use datafusion::common::{DataFusionError, Result, ScalarValue};
 use datafusion::functions::{regex, string, unicode};
+use datafusion::functions_nested::string::string_to_array_udf;
 use datafusion::functions_nested::{range, repeat};
 use datafusion::logical_expr::simplify::{ExprSimplifyResult, SimplifyContext};
 use datafusion::logical_expr::{
@@ -33,6 +34,7 @@ pub(crate) fn all() -> Vec<Arc<ScalarUDF>> {
         (string::concat(), Size::Join),
         (string::concat_ws(), Size::Separate),
         (regex::regexp_replace(), Size::Pattern),
+        (string_to_array_udf(), Size::Split),
         (repeat::array_repeat_udf(), Size::Items),
         (range::range_udf(), Size::Steps),
         (range::gen_series_udf(), Size::Steps),
@@ -57,6 +59,8 @@ enum Size {
     Separate,
     /// A text with something else in the place of what a pattern finds in it.
     Pattern,
+    /// The parts of a text.
+    Split,
     /// A list of so many of the same.
     Items,
     /// A list from one number to another.
@@ -202,6 +206,8 @@ impl Bounded {
                 let all = all.iter().zip(between);
                 all.map(|(all, between)| all + between * times).collect()
             }
+            // A part has its bytes, and its place.
+            Size::Split => self.parts(arguments, rows)?,
             // Each letter may be replaced, and what is before the first and behind the last.
             Size::Pattern => {
                 let (text, by) = (texts(0)?, texts(2)?);
@@ -293,6 +299,35 @@ impl Bounded {
         }
         let parts: Vec<&dyn Array> = parts.iter().map(AsRef::as_ref).collect();
         Ok(ColumnarValue::Array(arrow::compute::concat(&parts)?))
+    }
+
+    /// Bytes of the lists of the parts of texts.
+    fn parts(&self, arguments: &[ColumnarValue], rows: usize) -> Result<Vec<u64>> {
+        const PLACE: u64 = 16;
+        let text = |at: usize| -> Result<Option<ArrayRef>> {
+            let Some(argument) = arguments.get(at) else {
+                return Ok(None);
+            };
+            let array = argument.clone().into_array(rows)?;
+            Ok(Some(cast(&array, &DataType::Utf8)?))
+        };
+        let (Some(texts), Some(marks)) = (text(0)?, text(1)?) else {
+            return Ok(vec![0; rows]);
+        };
+        let all = texts
+            .as_string::<i32>()
+            .iter()
+            .zip(marks.as_string::<i32>());
+        let all = all.map(|(text, mark)| {
+            let text = text.unwrap_or_default();
+            let parts = match mark {
+                Some("") => 1,
+                Some(mark) => text.matches(mark).count() + 1,
+                None => text.len(),
+            };
+            text.len() as u64 + parts as u64 * PLACE
+        });
+        Ok(all.collect())
     }
 
     /// Bytes of texts in which each part is replaced, counted.

@@ -20,7 +20,7 @@ use crate::engine::Engine;
 use crate::json_columns::{self, JsonPathsScanned};
 use crate::narrowing::Narrowing;
 use crate::once::wants::SharedCalls;
-use crate::paced::PacedJoins;
+use crate::paced::{LargeConstants, PacedJoins};
 use crate::prompt::PromptFilters;
 use crate::settings::Settings;
 use crate::{Result, functions, pg_catalog, zone};
@@ -60,6 +60,7 @@ pub(crate) fn common(registry: &Arc<Registry>) -> Result<SessionState> {
     optimizer.rules.push(Arc::new(SharedCalls {
         registry: Arc::clone(registry),
     }));
+    optimizer.rules.push(Arc::new(LargeConstants));
     optimizer.rules.push(Arc::new(PacedJoins));
     let mut state = SessionStateBuilder::new()
         .with_config(config)
@@ -77,6 +78,7 @@ pub(crate) fn common(registry: &Arc<Registry>) -> Result<SessionState> {
     {
         state.register_udf(function)?;
     }
+    state.register_udaf(functions::averages::average())?;
     Ok(state)
 }
 

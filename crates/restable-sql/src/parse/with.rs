@@ -1,7 +1,8 @@
 //! `WITH x AS [NOT] MATERIALIZED (…)`: how a query is computed, which does not change what it answers. Owns that `sqlparser`, which knows
-//! these words for PostgreSQL's own dialect only, does not see them.
+//! these words for PostgreSQL's own dialect only, does not see them; and that it sees `SELECT * FROM t` for `TABLE t`, of which it knows
+//! names of two parts only, and the planner none.
 
-use sqlparser::tokenizer::Token;
+use sqlparser::tokenizer::{Token, TokenWithSpan};
 
 use crate::cursor::is_keyword;
 use crate::lexer::Lexed;
@@ -40,4 +41,47 @@ pub(super) fn plain(lexed: Lexed) -> Lexed {
         }
     }
     plain
+}
+
+/// The tokens with `SELECT * FROM` for the `TABLE` that begins a query.
+pub(super) fn queried(lexed: Lexed) -> Lexed {
+    let token = |at: usize| lexed.tokens.get(at).map(|it| &it.token);
+    let end = lexed.tokens.len();
+    let begins = |at: usize| {
+        let named = lexed.solid(at + 1, end);
+        let named = named.is_some_and(|next| matches!(token(next), Some(Token::Word(_))));
+        let opened = match lexed.solid_before(at) {
+            None => true,
+            Some(before) => {
+                token(before) == Some(&Token::LParen)
+                    || ["UNION", "EXCEPT", "INTERSECT", "ALL", "AS"]
+                        .iter()
+                        .any(|word| is_keyword(token(before), word))
+            }
+        };
+        is_keyword(token(at), "TABLE") && named && opened
+    };
+    let begun: Vec<usize> = (0..end).filter(|at| begins(*at)).collect();
+    if begun.is_empty() {
+        return lexed;
+    }
+    let mut queried = Lexed {
+        placeholders: lexed.placeholders.clone(),
+        ..Lexed::default()
+    };
+    for (at, (token, span)) in lexed.tokens.into_iter().zip(lexed.spans).enumerate() {
+        if !begun.contains(&at) {
+            queried.push(token, span);
+            continue;
+        }
+        let words = [
+            Token::make_keyword("SELECT"),
+            Token::Mul,
+            Token::make_keyword("FROM"),
+        ];
+        for word in words {
+            queried.push(TokenWithSpan::new(word, token.span), span);
+        }
+    }
+    queried
 }
