@@ -9,13 +9,17 @@ mod implied;
 mod inputs;
 mod json_casts;
 mod kept;
+mod lists;
+mod literals;
 mod marks;
 mod meant;
+mod mixed;
 mod refusals;
 mod rows_in;
+mod subqueries;
 mod words;
 
-use arrow::datatypes::DataType;
+use arrow::datatypes::{DataType, TimeUnit};
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::{DFSchema, Result, ScalarValue};
 use datafusion::logical_expr::expr::ScalarFunction;
@@ -31,14 +35,18 @@ pub use self::comparisons::Comparisons;
 pub(crate) use self::existence::count_existing;
 pub use self::inputs::InputsChecked;
 pub use self::json_casts::json_casts;
-use self::marks::{cast_json, cast_json_operands};
+use self::marks::{cast_json, cast_json_operands, is_interval, is_text};
 pub use self::rows_in::rows_in;
-pub use self::words::put as put_words;
-use crate::functions::{Function, JSON_METADATA, NAME_METADATA, call, plain, times, written};
+pub use self::subqueries::with_marks;
+pub use self::words::{is_by_bytes, lengths, put as put_words};
+use crate::functions::{
+    Function, JSON_METADATA, NAME_METADATA, bounded, call, decimals, made, plain, times, written,
+};
 
-/// What is kept of a statement for later, such as the query of a view: with its comparisons understood, since DataFusion
-/// settles the types of what it keeps before any rule of a session sees it.
+/// A plan with the types that its columns have. What is kept of a statement for later, such as the query of a view, has its comparisons
+/// understood too, since DataFusion settles the types of what it keeps before any rule of a session sees it.
 pub fn prepared(plan: LogicalPlan) -> Result<LogicalPlan> {
+    let plan = mixed::floats_stay(plan)?;
     match plan {
         LogicalPlan::Ddl(_) => Comparisons.analyze(plan, &ConfigOptions::default()),
         other => Ok(other),
@@ -67,11 +75,44 @@ impl ExprPlanner for JsonPlanner {
             BinaryOperator::Multiply | BinaryOperator::Divide if spans(&raw, schema) => {
                 Ok(PlannerResult::Planned(scaled_span(raw, schema)?))
             }
+            BinaryOperator::Divide if exact(&raw, schema, decimals::are_exact) => Ok(
+                PlannerResult::Planned(decimals::quotient().call(vec![raw.left, raw.right])),
+            ),
+            BinaryOperator::Multiply if exact(&raw, schema, decimals::is_long_product) => Ok(
+                PlannerResult::Planned(decimals::product().call(vec![raw.left, raw.right])),
+            ),
+            BinaryOperator::Question
+            | BinaryOperator::QuestionPipe
+            | BinaryOperator::QuestionAnd
+            | BinaryOperator::AtArrow
+            | BinaryOperator::ArrowAt
+                if is_text(&raw.left, schema) =>
+            {
+                Ok(PlannerResult::Planned(made::tested(
+                    raw.op, raw.left, raw.right,
+                )))
+            }
             BinaryOperator::Plus | BinaryOperator::Minus if moves_time(&raw, schema) => {
                 Ok(moved_by_text(raw))
             }
+            BinaryOperator::Plus | BinaryOperator::Minus if moves_date(&raw, schema) => {
+                let midnight = |side: Expr| match side.get_type(schema) {
+                    Ok(DataType::Date32) => {
+                        cast(side, DataType::Timestamp(TimeUnit::Nanosecond, None))
+                    }
+                    _ => side,
+                };
+                let [left, right] = [raw.left, raw.right].map(midnight);
+                let op = raw.op;
+                Ok(PlannerResult::Original(RawBinaryExpr { op, left, right }))
+            }
             BinaryOperator::StringConcat => {
                 let [left, right] = [raw.left, raw.right].map(|side| as_text(side, schema));
+                // Of two texts it is known how large they are together; lists are DataFusion's.
+                if is_text(&left, schema) && is_text(&right, schema) {
+                    let joined = bounded::joined().call(vec![left, right]);
+                    return Ok(PlannerResult::Planned(joined));
+                }
                 let op = raw.op;
                 Ok(PlannerResult::Original(RawBinaryExpr { op, left, right }))
             }
@@ -79,7 +120,10 @@ impl ExprPlanner for JsonPlanner {
             | BinaryOperator::Minus
             | BinaryOperator::Multiply
             | BinaryOperator::Divide
-            | BinaryOperator::Modulo => Ok(cast_sides(raw, schema, cast_json_operands)),
+            | BinaryOperator::Modulo => {
+                let raw = numbers_beside(raw, schema)?;
+                Ok(cast_sides(raw, schema, cast_json_operands))
+            }
             BinaryOperator::Gt
             | BinaryOperator::Lt
             | BinaryOperator::GtEq
@@ -93,6 +137,9 @@ impl ExprPlanner for JsonPlanner {
                 let mut sides = [raw.left, raw.right];
                 if sides.iter().any(truth) {
                     meant::truths_beside(&mut sides)?;
+                }
+                if sides.iter().any(|side| is_interval(side, schema)) {
+                    meant::intervals_beside(&mut sides)?;
                 }
                 let [left, right] = sides;
                 let op = raw.op;
@@ -149,6 +196,66 @@ fn spans(raw: &RawBinaryExpr, schema: &DFSchema) -> bool {
     let number = |side: &Expr| side.get_type(schema).is_ok_and(|kind| kind.is_numeric());
     let divided = raw.op == BinaryOperator::Divide;
     (span(&raw.left) && number(&raw.right)) || (!divided && number(&raw.left) && span(&raw.right))
+}
+
+fn exact(raw: &RawBinaryExpr, schema: &DFSchema, test: fn(&DataType, &DataType) -> bool) -> bool {
+    let sides = (raw.left.get_type(schema), raw.right.get_type(schema));
+    matches!(sides, (Ok(left), Ok(right)) if test(&left, &right))
+}
+
+/// A day and an interval: what comes of them has a time of the day.
+fn moves_date(raw: &RawBinaryExpr, schema: &DFSchema) -> bool {
+    let kinds = (raw.left.get_type(schema), raw.right.get_type(schema));
+    match kinds {
+        (Ok(DataType::Date32), Ok(DataType::Interval(_) | DataType::Duration(_))) => true,
+        (Ok(DataType::Interval(_) | DataType::Duration(_)), Ok(DataType::Date32)) => {
+            raw.op == BinaryOperator::Plus
+        }
+        _ => false,
+    }
+}
+
+/// `1 + '2'`: a text that is written out beside a number is one.
+fn numbers_beside(raw: RawBinaryExpr, schema: &DFSchema) -> Result<RawBinaryExpr> {
+    let read = |side: &Expr, other: &Expr| -> Result<Option<Expr>> {
+        let Expr::Literal(value, _) = side else {
+            return Ok(None);
+        };
+        let (Some(text), Ok(kind)) = (value.try_as_str().flatten(), other.get_type(schema)) else {
+            return Ok(None);
+        };
+        let (text, name) = (text.trim(), kinds_shown(&kind));
+        let number = match &kind {
+            kind if kind.is_integer() => text.parse().ok().map(|it: i64| lit(it)),
+            kind if kind.is_floating() => text.parse().ok().map(|it: f64| lit(it)),
+            DataType::Decimal128(..) => {
+                let places = text.split_once('.').map_or(0, |(_, places)| places.len());
+                let scale = i8::try_from(places.min(30)).unwrap_or(0);
+                let value = ScalarValue::Utf8(Some(text.to_owned()));
+                let value = value.cast_to(&DataType::Decimal128(38, scale)).ok();
+                value
+                    .filter(|it| !it.is_null())
+                    .map(|it| Expr::Literal(it, None))
+            }
+            _ => return Ok(None),
+        };
+        number.map(Some).ok_or_else(|| {
+            let problem = format!("invalid input syntax for type {name}: `{text}`");
+            crate::Error::from(Diagnostic::new("R0208", problem)).into()
+        })
+    };
+    let left = read(&raw.left, &raw.right)?;
+    let right = read(&raw.right, &raw.left)?;
+    Ok(RawBinaryExpr {
+        op: raw.op,
+        left: left.unwrap_or(raw.left),
+        right: right.unwrap_or(raw.right),
+    })
+}
+
+fn kinds_shown(kind: &DataType) -> String {
+    let oid = crate::pg_catalog::kinds::of(kind);
+    crate::pg_catalog::kinds::shown(oid).unwrap_or_else(|| kind.to_string())
 }
 
 fn scaled_span(raw: RawBinaryExpr, schema: &DFSchema) -> Result<Expr> {

@@ -347,6 +347,11 @@ impl From<DataFusionError> for Error {
             {
                 Error::Plan { message: told, hint: Some("`CAST(x AS …)` makes a value of another type".to_owned()) }
             }
+            DataFusionError::Plan(message) | DataFusionError::Execution(message)
+                if let Some(told) = refused_value(message) =>
+            {
+                Error::Plan { message: told, hint: None }
+            }
             DataFusionError::Plan(message) if message.contains("to be an integer or null") => {
                 Error::Plan {
                     message: format!(
@@ -363,6 +368,7 @@ impl From<DataFusionError> for Error {
             DataFusionError::ArrowError(problem, _) => Error::Plan {
                 message: match problem.as_ref() {
                     arrow::error::ArrowError::DivideByZero => "division by zero".to_owned(),
+                    other if let Some(told) = refused_value(&other.to_string()) => told,
                     other => {
                         let text = first_line(&other.to_string());
                         text.split_once(" error: ").map_or(text.clone(), |(_, text)| text.to_owned())
@@ -433,11 +439,72 @@ fn first_line(message: &str) -> String {
         .to_owned()
 }
 
+/// Words of DataFusion and Arrow for values that a type has no room for or that are none of it, in PostgreSQL's.
+fn refused_value(message: &str) -> Option<String> {
+    let message = first_line(message);
+    let beyond = |kind: &str| match kind.trim_end_matches(|letter: char| !letter.is_alphanumeric())
+    {
+        "Int8" | "Int16" => Some("smallint out of range".to_owned()),
+        "Int32" => Some("integer out of range".to_owned()),
+        "Int64" | "UInt64" | "UInt32" => Some("bigint out of range".to_owned()),
+        _ => None,
+    };
+    if let Some((_, rest)) = message.split_once("Can't cast value ") {
+        return beyond(rest.split_once(" to type ")?.1);
+    }
+    if let Some((_, kind)) = message.split_once(" is out of range ") {
+        return beyond(kind);
+    }
+    let overflow = [
+        "Int64Array overflow on",
+        "Overflow happened on",
+        "overflow on abs",
+    ];
+    if overflow.iter().any(|words| message.contains(words)) {
+        return Some("bigint out of range".to_owned());
+    }
+    if message.contains("Cannot cast to Decimal") && message.contains("verflow") {
+        return Some("numeric field overflow: the value is out of range".to_owned());
+    }
+    if let Some((_, rest)) = message.split_once("Cannot cast string '") {
+        let (text, rest) = rest.rsplit_once("' to value of ")?;
+        let kind = match rest.trim_end_matches(" type") {
+            "Int8" | "Int16" => "smallint",
+            "Int32" => "integer",
+            "Int64" => "bigint",
+            "Float64" | "Float32" => "double precision",
+            "Boolean" => "boolean",
+            kind if kind.starts_with("Decimal") => "numeric",
+            kind if kind.starts_with("Date") => "date",
+            kind if kind.starts_with("Time") => "timestamp",
+            _ => return None,
+        };
+        return Some(format!("invalid input syntax for type {kind}: `{text}`"));
+    }
+    if let Some((_, rest)) = message.split_once("Invalid function '") {
+        let (name, _) = rest.split_once('\'')?;
+        return Some(format!("function `{name}` does not exist"));
+    }
+    let known = [
+        "cannot take square root",
+        "cannot take logarithm",
+        "zero raised to",
+    ];
+    let at = known.iter().find_map(|words| message.find(words))?;
+    Some(message[at..].to_owned())
+}
+
 /// DataFusion's words for values of a wrong type, in PostgreSQL's. `None` for everything else.
 fn mismatch(message: &str) -> Option<String> {
     let message = first_line(message);
     if let Some((_, rest)) = message.split_once("Cannot coerce arithmetic expression ") {
         let (operation, _) = rest.split_once(" to valid types")?;
+        let words: Vec<&str> = operation.split(' ').map(type_name).collect();
+        return Some(format!("operator does not exist: {}", words.join(" ")));
+    }
+    if let Some((_, operation)) =
+        message.split_once("Cannot infer common argument type for comparison operation ")
+    {
         let words: Vec<&str> = operation.split(' ').map(type_name).collect();
         return Some(format!("operator does not exist: {}", words.join(" ")));
     }
@@ -466,6 +533,11 @@ fn type_name(kind: &str) -> &str {
         "Boolean" => "boolean",
         "Int64" | "UInt64" | "Int32" | "UInt32" => "bigint",
         "Float64" | "Float32" => "double precision",
+        "Date32" => "date",
+        "Interval(MonthDayNano)" | "Interval(MonthDayNano" => "interval",
+        "Timestamp(ns)" | "Timestamp(µs)" => "timestamp",
+        kind if kind.starts_with("Decimal") => "numeric",
+        kind if kind.starts_with("Timestamp") => "timestamp with time zone",
         other => other,
     }
 }

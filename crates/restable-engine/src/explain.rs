@@ -2,16 +2,19 @@
 //! bounds, and how much of the service's limits they take. EXPLAIN ANALYZE prints the fact beside. Nothing is sent for it.
 
 mod certain;
+pub(crate) mod document;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Write as _;
 use std::sync::Arc;
+use std::time::Instant;
 
 use arrow::array::{RecordBatch, StringArray};
-use arrow::datatypes::{DataType, Field, Schema};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::common::DataFusionError;
+use datafusion::common::format::ExplainFormat as PlanFormat;
 use datafusion::execution::SendableRecordBatchStream;
-use datafusion::logical_expr::LogicalPlan;
+use datafusion::logical_expr::{ExplainOption, LogicalPlan, LogicalPlanBuilder};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use futures::StreamExt;
@@ -19,6 +22,7 @@ use futures::stream;
 use restable_http::Allotment;
 use restable_spec::SINGLE_GETS;
 use restable_spec::names::fold;
+use restable_sql::{Explain, ExplainFormat};
 
 use self::certain::{Certain, LIMIT, NARROWED};
 use crate::Result;
@@ -273,23 +277,74 @@ pub(crate) fn allowed(statement: &Statement, plan: &Arc<dyn ExecutionPlan>) -> R
     }
 }
 
-/// Runs EXPLAIN: DataFusion's rows, then ours. With ANALYZE the query is run for it.
+/// What is to be explained.
+#[derive(Debug)]
+pub(crate) struct Explaining {
+    /// DataFusion's plan for EXPLAIN.
+    pub shown: LogicalPlan,
+    /// That of the query.
+    pub plan: LogicalPlan,
+    pub analyze: bool,
+    pub format: ExplainFormat,
+}
+
+impl Explaining {
+    /// EXPLAIN of a plan, as it was asked for.
+    pub(crate) fn new(plan: LogicalPlan, said: &Explain) -> Result<Explaining> {
+        let format = match said.format {
+            ExplainFormat::Tree => PlanFormat::Tree,
+            ExplainFormat::Text | ExplainFormat::Json => PlanFormat::Indent,
+        };
+        let option = ExplainOption::default()
+            .with_verbose(said.verbose)
+            .with_analyze(said.analyze)
+            .with_format(format);
+        let shown = LogicalPlanBuilder::from(plan.clone())
+            .explain_option_format(option)?
+            .build()?;
+        Ok(Explaining {
+            shown,
+            plan,
+            analyze: said.analyze,
+            format: said.format,
+        })
+    }
+
+    /// The columns of its rows.
+    pub(crate) fn schema(&self) -> SchemaRef {
+        match self.format {
+            ExplainFormat::Json => document::schema(),
+            ExplainFormat::Text | ExplainFormat::Tree => Arc::clone(self.shown.schema().inner()),
+        }
+    }
+}
+
+/// Runs EXPLAIN: DataFusion's rows, then ours; or one document. With ANALYZE the query is run for it.
 pub(crate) async fn run(
     session: &Session,
     statement: Arc<Statement>,
-    shown: LogicalPlan,
-    plan: LogicalPlan,
-    analyze: bool,
+    explaining: Explaining,
 ) -> Result<(Running, SendableRecordBatchStream)> {
     let running = Running(Arc::clone(&statement));
     let mut state = session.shared().ground.state();
     state.config_mut().set_extension(Arc::clone(&statement));
     state.mark_start_execution();
-    let physical = on_deep_stack(async { state.create_physical_plan(&shown).await }).await??;
+    let schema = explaining.schema();
+    let Explaining {
+        shown,
+        plan,
+        analyze,
+        format,
+    } = explaining;
+    let document = format == ExplainFormat::Json;
+    let physical = match document {
+        true => None,
+        false => Some(on_deep_stack(async { state.create_physical_plan(&shown).await }).await??),
+    };
     // ANALYZE has the plan that it runs below it; EXPLAIN has its text only.
-    let explained = match analyze {
-        true => Arc::clone(&physical),
-        false => on_deep_stack(async { state.create_physical_plan(&plan).await }).await??,
+    let explained = match &physical {
+        Some(physical) if analyze => Arc::clone(physical),
+        _ => on_deep_stack(async { state.create_physical_plan(&plan).await }).await??,
     };
     narrowing::check(&explained)?;
     let forecast = forecast(&statement, &explained)?;
@@ -301,7 +356,30 @@ pub(crate) async fn run(
         }
         allowed(&statement, &explained)?;
     }
-    let schema = physical.schema();
+    let Some(physical) = physical else {
+        let logical = on_deep_stack(async { state.optimize(&plan) }).await??;
+        let logical = logical.display_indent().to_string();
+        let task = state.task_ctx();
+        let one = stream::once(async move {
+            let began = Instant::now();
+            if analyze {
+                let mut rows = execute_stream(Arc::clone(&explained), task)?;
+                while let Some(batch) = rows.next().await {
+                    batch?;
+                }
+            }
+            let ran = analyze.then(|| (&*statement, began.elapsed().as_secs_f64()));
+            let row = document::of_query(&document::Told {
+                logical,
+                physical: &explained,
+                forecast: &forecast,
+                ran,
+            })?;
+            Ok::<RecordBatch, DataFusionError>(row)
+        });
+        let rows = RecordBatchStreamAdapter::new(schema, one);
+        return Ok((running, Box::pin(rows)));
+    };
     let first = execute_stream(physical, state.task_ctx())?;
     let headed = Arc::clone(&schema);
     let ours = stream::once(async move {

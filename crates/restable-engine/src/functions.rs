@@ -1,14 +1,19 @@
 //! The SQL functions that restable adds: paths into JSON text and comparison of Azure Resource Manager ids. They are
 //! pure: nothing here calls a provider.
 
-mod bounded;
+pub(crate) mod averages;
+pub(crate) mod bounded;
 mod clocks;
+pub(crate) mod decimals;
+pub(crate) mod held;
+pub(crate) mod made;
 mod numbers;
 pub(crate) mod own;
 mod parts;
 mod patterns;
 pub(crate) mod plain;
 mod reading;
+pub(crate) mod single;
 pub(crate) mod spans;
 pub(crate) mod sums;
 pub(crate) mod times;
@@ -84,7 +89,7 @@ pub fn all() -> Vec<Arc<ScalarUDF>> {
     .map(|function| Arc::new(ScalarUDF::from(Restable::new(function, Place::Anywhere))))
     .chain(bounded::all())
     .chain(
-        [clocks::all(), patterns::all(), plain::all()]
+        [clocks::all(), made::all(), patterns::all(), plain::all()]
             .into_iter()
             .flatten()
             .map(own::Own::shared),

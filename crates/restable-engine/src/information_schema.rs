@@ -229,7 +229,7 @@ pub(crate) fn all_tables(shared: &Shared) -> Result<Vec<[String; 4]>> {
         let kind = match snapshots::kind(shared, &name) {
             Some(Kind::MaterializedView) => "MATERIALIZED VIEW",
             Some(Kind::Table) => "BASE TABLE",
-            None => "LOCAL TABLE",
+            None => "LOCAL TEMPORARY",
         };
         let (catalog, schema) = (OWN_CATALOG.to_owned(), OWN_SCHEMA.to_owned());
         [

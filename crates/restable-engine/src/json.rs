@@ -134,6 +134,17 @@ pub fn keys(json: &str) -> Option<Vec<String>> {
         .ok()
 }
 
+/// The members of a JSON object as they stand; `None` if the text is no object.
+pub fn members(json: &str) -> Option<Vec<(String, &str)>> {
+    let json = json.trim_ascii();
+    if !json.starts_with('{') {
+        return None;
+    }
+    serde_json::Deserializer::from_str(json)
+        .deserialize_map(Members)
+        .ok()
+}
+
 /// A scalar as text (`null` is nothing), an object or array as its JSON text.
 pub fn text(json: &str) -> Option<Cow<'_, str>> {
     match json {
@@ -243,6 +254,24 @@ impl<'de> Visitor<'de> for Elements {
             elements.push(element.get());
         }
         Ok(elements)
+    }
+}
+
+struct Members;
+
+impl<'de> Visitor<'de> for Members {
+    type Value = Vec<(String, &'de str)>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut members = Vec::new();
+        while let Some((key, value)) = map.next_entry::<String, &'de RawValue>()? {
+            members.push((key, value.get()));
+        }
+        Ok(members)
     }
 }
 

@@ -10,11 +10,11 @@ use arrow::array::{RecordBatch, RecordBatchOptions};
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 use datafusion::catalog::{MemTable, Session as CatalogSession, TableProvider};
-use datafusion::common::{Column, Result as PlanResult, ScalarValue};
+use datafusion::common::{Column, DFSchema, Result as PlanResult, ScalarValue};
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
 use datafusion::logical_expr::{
-    CreateMemoryTable, DdlStatement, Expr, ExprSchemable as _, LogicalPlan, LogicalPlanBuilder,
-    TableType, lit,
+    CreateMemoryTable, DdlStatement, EmptyRelation, Expr, ExprSchemable as _, LogicalPlan,
+    LogicalPlanBuilder, TableType, lit,
 };
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
@@ -22,6 +22,7 @@ use datafusion::sql::sqlparser::ast;
 use restable_spec::names::fold;
 use restable_sql::{Diagnostic, Hints, Insert, Parsed};
 
+use crate::functions::plain;
 use crate::names::Names;
 use crate::outcome::{Outcome, Report, Rows};
 use crate::parameters::Given;
@@ -29,6 +30,9 @@ use crate::session::{Prepared, Session};
 use crate::snapshots::name_of;
 use crate::statement::{Ended, Missing, Running, Statement};
 use crate::{Error, Result};
+
+/// Metadata key of columns of text: so many letters they have room for.
+const LENGTH_METADATA: &str = "restable.length";
 
 /// INSERT into a table of the session.
 #[derive(Debug)]
@@ -153,7 +157,14 @@ impl Session {
             let value = match place.filter(|place| *place < given) {
                 Some(place) => {
                     let column = Column::from(source.schema().qualified_field(place));
-                    Expr::Column(column).cast_to(field.data_type(), source.schema())?
+                    let value = Expr::Column(column).cast_to(field.data_type(), source.schema())?;
+                    match field.metadata().get(LENGTH_METADATA) {
+                        Some(length) => {
+                            let length: i64 = length.parse().unwrap_or(i64::MAX);
+                            plain::fitting().call(vec![value, lit(length)])
+                        }
+                        None => value,
+                    }
                 }
                 None => lit(ScalarValue::try_from(field.data_type())?),
             };
@@ -229,7 +240,15 @@ impl Session {
             .await?;
         let made = OwnTable::new(schema, batches, vec![memory], report.missing.clone())?;
         own.put(name, Some(Arc::new(made)))?;
-        let report = (report.calls > 0 || !report.is_complete()).then_some(report);
+        let mut report = report;
+        if !table.temporary {
+            // Whoever did not ask for that should hear of it.
+            report.notices.push(format!(
+                "the table `{name}` is this session's own and ends with it, as one of CREATE TEMP TABLE; `CREATE TABLE … AS SELECT …` keeps its rows where there is a data directory"
+            ));
+        }
+        let report = (report.calls > 0 || !report.notices.is_empty() || !report.is_complete())
+            .then_some(report);
         Ok(Outcome::Done { message, report })
     }
 
@@ -336,6 +355,32 @@ fn longer(
     );
     let longer = OwnTable::new(SchemaRef::clone(schema), all, taken, lacking)?;
     Ok(Arc::new(longer))
+}
+
+/// The plan of CREATE TABLE with what its columns have room for: `varchar(3)` is a text of three letters at most.
+pub(crate) fn with_lengths(plan: LogicalPlan, lengths: &[(String, u64)]) -> Result<LogicalPlan> {
+    let LogicalPlan::Ddl(DdlStatement::CreateMemoryTable(mut table)) = plan else {
+        return Ok(plan);
+    };
+    if let LogicalPlan::EmptyRelation(empty) = &*table.input
+        && !lengths.is_empty()
+    {
+        let fields = empty.schema.iter().map(|(relation, field)| {
+            let length = lengths.iter().find(|(name, _)| name == field.name());
+            let mut metadata = field.metadata().clone();
+            metadata
+                .extend(length.map(|(_, length)| (LENGTH_METADATA.to_owned(), length.to_string())));
+            let field = field.as_ref().clone().with_metadata(metadata);
+            (relation.cloned(), Arc::new(field))
+        });
+        let schema =
+            DFSchema::new_with_metadata(fields.collect(), empty.schema.metadata().clone())?;
+        table.input = Arc::new(LogicalPlan::EmptyRelation(EmptyRelation {
+            produce_one_row: empty.produce_one_row,
+            schema: Arc::new(schema),
+        }));
+    }
+    Ok(LogicalPlan::Ddl(DdlStatement::CreateMemoryTable(table)))
 }
 
 /// An error if a table of the session is to keep rules that nobody would keep.

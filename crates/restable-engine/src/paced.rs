@@ -16,6 +16,7 @@ use datafusion::common::tree_node::{
     Transformed, TransformedResult as _, TreeNode as _, TreeNodeRecursion,
 };
 use datafusion::execution::{RecordBatchStream, SendableRecordBatchStream, TaskContext};
+use datafusion::physical_expr::expressions::Literal;
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::execution_plan::{CardinalityEffect, replace_children_if_necessary};
 use datafusion::physical_plan::joins::{
@@ -74,6 +75,56 @@ impl PhysicalOptimizerRule for PacedJoins {
     }
 }
 
+/// The rule that keeps a text that is written out, or was computed before, from being repeated for more rows than there is memory for.
+#[derive(Debug)]
+pub(crate) struct LargeConstants;
+
+impl PhysicalOptimizerRule for LargeConstants {
+    fn optimize(
+        &self,
+        plan: Arc<dyn ExecutionPlan>,
+        config: &ConfigOptions,
+    ) -> PlanResult<Arc<dyn ExecutionPlan>> {
+        /// Less than this is not worth a look.
+        const LARGE: usize = 4 << 10;
+        /// What batches of Arrow have room for, with some left.
+        const MOST: usize = 1 << 30;
+        let room = crate::zone::memory(config).unwrap_or(MOST).min(MOST) / 16;
+        plan.transform_up(|node| {
+            let mut largest = 0;
+            node.apply_expressions(&mut |expr| {
+                expr.apply(|part| {
+                    if let Some(literal) = part.downcast_ref::<Literal>() {
+                        largest = largest.max(literal.value().size());
+                    }
+                    Ok(TreeNodeRecursion::Continue)
+                })
+            })?;
+            let rows = (room / largest.max(1)).max(1);
+            if largest < LARGE || rows >= 8192 || node.is::<Paced>() {
+                return Ok(Transformed::no(node));
+            }
+            let inputs = node.children().into_iter();
+            let inputs: Vec<_> = inputs
+                .map(|input| Paced::over(Arc::clone(input), Slices::Rows(rows)))
+                .collect();
+            if inputs.is_empty() {
+                return Ok(Transformed::no(node));
+            }
+            replace_children_if_necessary(node, inputs).map(Transformed::yes)
+        })
+        .data()
+    }
+
+    fn name(&self) -> &'static str {
+        "large_constants"
+    }
+
+    fn schema_check(&self) -> bool {
+        true
+    }
+}
+
 /// How the batches of an input are handed on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Slices {
@@ -81,6 +132,8 @@ enum Slices {
     Whole,
     /// In parts so small that whoever takes one is soon back for the next.
     Adapted,
+    /// In parts of so many rows.
+    Rows(usize),
 }
 
 /// Rows as they come, with a pause after each turn.
@@ -149,7 +202,10 @@ impl ExecutionPlan for Paced {
         Ok(Box::pin(Turns {
             input: self.input.execute(partition, context)?,
             slices: self.slices,
-            size: 1,
+            size: match self.slices {
+                Slices::Rows(rows) => rows,
+                Slices::Whole | Slices::Adapted => 1,
+            },
             rest: None,
             handed: None,
             turn: None,
@@ -190,6 +246,9 @@ impl Turns {
         let Some(handed) = self.handed.take() else {
             return;
         };
+        if self.slices != Slices::Adapted {
+            return;
+        }
         let took = now.duration_since(handed);
         if took > SLOW {
             self.size = (self.size / 4).max(1);

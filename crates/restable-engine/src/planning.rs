@@ -8,6 +8,7 @@ use datafusion::logical_expr::{DdlStatement, LogicalPlan};
 use datafusion::sql::sqlparser::ast;
 
 use crate::names::{self, Names};
+use crate::own_rows::with_lengths;
 use crate::parameters::{self, Given};
 use crate::shared::Shared;
 use crate::{Error, Result, dialect, placeholders};
@@ -22,6 +23,7 @@ pub(crate) async fn plan_given(
     dialect::json_casts(&mut statement)?;
     dialect::rows_in(&mut statement);
     let names = names::rewrite(&mut statement, shared)?;
+    let lengths = dialect::lengths(&statement);
     dialect::put_words(&mut statement)?;
     dialect::count_existing(&mut statement);
     parameters::tell_apart(&mut statement);
@@ -32,7 +34,7 @@ pub(crate) async fn plan_given(
         .await
         .and_then(dialect::prepared)
         .map_err(|problem| Error::planned(problem, &names))?;
-    Ok((plan, names))
+    Ok((with_lengths(plan, &lengths)?, names))
 }
 
 /// The stack that a thread should have on which statements are planned: deep ones go deep. One that has less gets it for each

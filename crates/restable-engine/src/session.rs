@@ -10,7 +10,7 @@ use std::time::Instant;
 use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, SchemaRef};
 use datafusion::catalog::SchemaProvider as _;
-use datafusion::logical_expr::{DdlStatement, LogicalPlan, LogicalPlanBuilder};
+use datafusion::logical_expr::{DdlStatement, LogicalPlan};
 use datafusion::physical_plan::execute_stream;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::prelude::SessionContext;
@@ -23,7 +23,7 @@ use crate::acting::{self, Access, Acting, Attendant};
 use crate::catalog::{Current, OWN_SCHEMA, OwnCatalog, ProviderCatalog};
 use crate::door::{Door, Memory, Reach, Sees};
 use crate::engine::Engine;
-use crate::explain::Forecast;
+use crate::explain::{Explaining, Forecast};
 use crate::ground::{Catalogs, Ground, apply_memory};
 use crate::identity::Spellings;
 use crate::locate::located;
@@ -76,12 +76,7 @@ pub struct Prepared {
 #[derive(Debug)]
 enum Action {
     Plan(Box<LogicalPlan>),
-    /// DataFusion's plan for EXPLAIN, and that of the query.
-    Explain {
-        shown: Box<LogicalPlan>,
-        plan: Box<LogicalPlan>,
-        analyze: bool,
-    },
+    Explain(Box<Explaining>),
     Act(Box<Acting>),
     Rows(RecordBatch),
     Use(Current),
@@ -103,9 +98,8 @@ impl Prepared {
             {
                 None
             }
-            Action::Plan(plan) | Action::Explain { shown: plan, .. } => {
-                Some(headed(plan.schema().inner(), &self.names))
-            }
+            Action::Plan(plan) => Some(headed(plan.schema().inner(), &self.names)),
+            Action::Explain(explaining) => Some(headed(&explaining.schema(), &self.names)),
             Action::Rows(batch) => Some(headed(&batch.schema(), &self.names)),
             Action::Append(appending) => Some(SchemaRef::clone(&appending.schema)),
             Action::Act(acting) => Some(match acting.shown() {
@@ -159,7 +153,8 @@ impl Prepared {
 
     pub(crate) fn open_types(&self) -> Result<Vec<(usize, DataType)>> {
         match &self.action {
-            Action::Plan(plan) | Action::Explain { plan, .. } => parameters::open_types(plan),
+            Action::Plan(plan) => parameters::open_types(plan),
+            Action::Explain(explaining) => parameters::open_types(&explaining.plan),
             _ => Ok(Vec::new()),
         }
     }
@@ -436,19 +431,8 @@ impl Session {
                     else {
                         return Err(Error::internal("a query is no plan"));
                     };
-                    let shown = LogicalPlanBuilder::from((*plan).clone())
-                        .explain(explain.verbose, explain.analyze)?
-                        .build()?;
-                    Ok(Prepared {
-                        action: Action::Explain {
-                            shown: Box::new(shown),
-                            plan,
-                            analyze: explain.analyze,
-                        },
-                        names: Names::default(),
-                        source: None,
-                        choices: Vec::new(),
-                    })
+                    let explaining = Explaining::new(*plan, explain)?;
+                    quiet(Action::Explain(Box::new(explaining)))
                 }
                 _ if explain.analyze => Err(Diagnostic::new(
                     "R0327",
@@ -460,7 +444,7 @@ impl Session {
                 acts => {
                     let look = acting::Purpose::Look;
                     let acting = acting::plan(self, acts, tables, given, look).await?;
-                    rows(acting::explain(self, &acting, explain.verbose).await?)
+                    rows(acting::explain(self, &acting, explain).await?)
                 }
             },
             Sql::Show(request) => rows(show::show(self, request).await?),
@@ -702,15 +686,11 @@ impl Session {
         } = prepared;
         let plan = match action {
             Action::Plan(plan) => *plan,
-            Action::Explain {
-                shown,
-                plan,
-                analyze,
-            } => {
-                if analyze {
+            Action::Explain(explaining) => {
+                if explaining.analyze {
                     *lock(&self.last) = Some(Arc::clone(&statement));
                 }
-                let told = explain::run(self, statement, *shown, *plan, analyze).await;
+                let told = explain::run(self, statement, *explaining).await;
                 let (running, stream) = told.map_err(|problem| {
                     let problem = Error::planned(problem.into(), &names);
                     source
@@ -866,10 +846,12 @@ impl Session {
 
     /// Which calls a query will make, as far as the memory of walks tells. Sends nothing; `None` for what is no query.
     pub async fn forecast(&self, prepared: &Prepared) -> Result<Option<Forecast>> {
-        let (Action::Plan(plan) | Action::Explain { plan, .. }) = &prepared.action else {
-            return Ok(None);
+        let plan = match &prepared.action {
+            Action::Plan(plan) => &**plan,
+            Action::Explain(explaining) => &explaining.plan,
+            _ => return Ok(None),
         };
-        let plan = match &**plan {
+        let plan = match plan {
             LogicalPlan::Ddl(DdlStatement::CreateMemoryTable(table)) => &table.input,
             LogicalPlan::Ddl(_) | LogicalPlan::Statement(_) => return Ok(None),
             query => query,

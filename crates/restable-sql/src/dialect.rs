@@ -9,7 +9,7 @@
 use std::any::TypeId;
 use std::cell::Cell;
 
-use sqlparser::ast::{BinaryOperator, Expr};
+use sqlparser::ast::{BinaryOperator, Expr, UnaryOperator};
 use sqlparser::dialect::{Dialect, GenericDialect, Precedence};
 use sqlparser::keywords::Keyword;
 use sqlparser::parser::{Parser, ParserError};
@@ -20,10 +20,12 @@ use crate::limits::{self, MAX_CHAIN};
 
 /// `->` and its kin take part of a JSON value: above `*` and `||`, below `::`.
 const JSON_ACCESS: u8 = 45;
-/// `^` raises to a power, before anything is multiplied.
+/// `^` raises to a power, before anything is multiplied and after a sign: `-2 ^ 2` is 4.
 const POWER: u8 = 43;
-/// `@>` and its kin answer true or false: below `+`, above comparison.
-const JSON_TEST: u8 = 25;
+/// Every operator that PostgreSQL has no rank for (`||`, `|`, `&`, `#`, `<<`, `~`, `@>`): below `+`, above comparison.
+const OTHER: u8 = 25;
+/// LIKE, IN, BETWEEN: above `=`.
+const MATCH: u8 = 21;
 
 /// What ended the reading of a text from inside a hook. `sqlparser` backtracks over every error but
 /// `RecursionLimitExceeded`, so the hooks return that and leave the reason here.
@@ -114,6 +116,16 @@ impl Restable {
                     expr = Expr::IsNotDistinctFrom(Box::new(expr), Box::new(right));
                     links += 1;
                 }
+                // `sqlparser` knows this one for PostgreSQL's own dialect only.
+                None if parser.consume_token(&Token::Sharp) => {
+                    let right = parser.parse_subexpr(precedence)?;
+                    expr = Expr::BinaryOp {
+                        left: Box::new(expr),
+                        op: BinaryOperator::PGBitwiseXor,
+                        right: Box::new(right),
+                    };
+                    links += 1;
+                }
                 None => {
                     self.default_once.set(true);
                     expr = parser.parse_infix(expr, precedence)?;
@@ -201,13 +213,47 @@ impl Dialect for Restable {
             | Token::QuestionAnd
             | Token::QuestionPipe
             | Token::AtQuestion
-            | Token::AtAt => Some(Ok(JSON_TEST)),
+            | Token::AtAt
+            | Token::StringConcat
+            | Token::Pipe
+            | Token::Ampersand
+            | Token::Sharp
+            | Token::ShiftLeft
+            | Token::ShiftRight
+            | Token::Tilde
+            | Token::TildeAsterisk
+            | Token::ExclamationMarkTilde
+            | Token::ExclamationMarkTildeAsterisk
+            | Token::DoubleTilde
+            | Token::DoubleTildeAsterisk
+            | Token::ExclamationMarkDoubleTilde
+            | Token::ExclamationMarkDoubleTildeAsterisk => Some(Ok(OTHER)),
             _ => None,
         }
     }
 
+    fn prec_value(&self, precedence: Precedence) -> u8 {
+        match precedence {
+            Precedence::Between | Precedence::Like => MATCH,
+            other => GenericDialect {}.prec_value(other),
+        }
+    }
+
     fn parse_prefix(&self, parser: &mut Parser) -> Option<Result<Expr, ParserError>> {
-        self.step(parser).err().map(Err)
+        if let Err(stopped) = self.step(parser) {
+            return Some(Err(stopped));
+        }
+        let (op, precedence) = match parser.peek_token_ref().token {
+            Token::Minus => (UnaryOperator::Minus, POWER),
+            Token::Plus => (UnaryOperator::Plus, POWER),
+            Token::Tilde => (UnaryOperator::BitwiseNot, OTHER),
+            Token::PGSquareRoot => (UnaryOperator::PGSquareRoot, OTHER),
+            Token::PGCubeRoot => (UnaryOperator::PGCubeRoot, OTHER),
+            _ => return None,
+        };
+        parser.advance_token();
+        let expr = parser.parse_subexpr(precedence).map(Box::new);
+        Some(expr.map(|expr| Expr::UnaryOp { op, expr }))
     }
 
     fn parse_infix(

@@ -60,7 +60,7 @@ pub use sqlparser::ast;
 pub use statement::{
     ALL_REFRESHES, Assignment, Attribute, Connection, CopyOption, CopyPlace, CopyValue, Copying,
     Count, Delete, Describe, Discard, EXEC_FUNCTION, Exec, ExecArgument, ExecBody, Explain,
-    ForEach, Hints, Insert, Modes, Parsed, Placeholder, Refresh, Replace, Reset, Set, SetValue,
-    Show, ShowObject, Statement, Update,
+    ExplainFormat, ForEach, Hints, Insert, Modes, Parsed, Placeholder, Refresh, Replace, Reset,
+    Set, SetValue, Show, ShowObject, Statement, Update,
 };
 pub use suggest::closest;

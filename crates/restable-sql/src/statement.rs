@@ -79,10 +79,22 @@ pub struct Explain {
     pub analyze: bool,
     /// Print the plans between.
     pub verbose: bool,
-    /// FORMAT word, as written: `tree`, `indent`, …
-    pub format: Option<String>,
+    /// How the plan is written.
+    pub format: ExplainFormat,
     /// A Query, Insert, Replace, Update, Delete, Exec or Preview.
     pub statement: Box<Statement>,
+}
+
+/// How EXPLAIN writes a plan.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum ExplainFormat {
+    /// Rows of text, a plan in each.
+    #[default]
+    Text,
+    /// One JSON document in one row.
+    Json,
+    /// Rows of text, the plan that runs drawn as a tree.
+    Tree,
 }
 
 /// What `/*+ … */` right after INSERT, REPLACE, UPDATE, DELETE or EXEC asks for.

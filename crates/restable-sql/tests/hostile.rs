@@ -480,7 +480,7 @@ fn mutated_statements_never_panic() {
         "UPDATE t SET a = a + 1, b.c = NULL WHERE id = '日本' RETURNING id -- done\n; DELETE FROM t x WHERE x.a BETWEEN 1 AND 2",
         "SHOW EXTENDED METHODS IN a.b.c LIKE 'x%'; DESCRIBE METHOD EXTENDED a.b.m; USE a.b; SET x.y TO 'z', -1; RESET ALL",
         "WITH RECURSIVE r(n) AS (VALUES (1) UNION ALL SELECT n + 1 FROM r) SELECT CASE WHEN n > 1 THEN 'a' ELSE $$b$$ END FROM r",
-        "EXPLAIN (ANALYZE, FORMAT tree) SELECT sum(x) OVER (PARTITION BY a ORDER BY b ROWS 1 PRECEDING) FROM (EXEC t.m @k = 'v') e",
+        "EXPLAIN (ANALYZE, FORMAT json) SELECT sum(x) OVER (PARTITION BY a ORDER BY b ROWS 1 PRECEDING) FROM (EXEC t.m @k = 'v') e",
         "PREVIEW REPLACE t SET a = E'\\n', b = {'k': [1, 2]} WHERE c = m['x'][1:2] AND tags ? 'k' AND p @> '{}'",
         "CREATE OR REPLACE VIEW v AS SELECT * EXCLUDE (a) FROM t, LATERAL (SELECT 1) l GROUP BY ROLLUP (a) HAVING count(*) FILTER (WHERE b) > 1",
     ];

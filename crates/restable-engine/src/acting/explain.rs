@@ -6,9 +6,12 @@ use std::sync::Arc;
 use arrow::array::{RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Schema};
 
+use restable_sql::{Explain, ExplainFormat};
+
 use super::Access;
 use super::plan::{Acting, Rows, Target, Wait};
 use crate::Result;
+use crate::explain::document;
 use crate::planning::on_deep_stack;
 use crate::session::Session;
 
@@ -16,7 +19,7 @@ use crate::session::Session;
 pub(crate) async fn explain(
     session: &Session,
     acting: &Acting,
-    verbose: bool,
+    said: &Explain,
 ) -> Result<RecordBatch> {
     let method = &acting.method;
     let mut call = format!("{} {}", method.http, method.path);
@@ -71,11 +74,18 @@ pub(crate) async fn explain(
     let statement = Arc::new(session.begin_statement());
     let planning = session.shared().ground.planning_of(&statement);
     let source = on_deep_stack(async { planning.optimized(&acting.source) }).await??;
-    let source = if verbose {
+    let source = if said.verbose {
         source.display_indent_schema().to_string()
     } else {
         source.display_indent().to_string()
     };
+    // What finding the rows costs; then it is one call for each.
+    let physical = on_deep_stack(planning.physical(&acting.source)).await??;
+    crate::narrowing::check(&physical)?;
+    let forecast = crate::explain::forecast(&statement, &physical)?;
+    if said.format == ExplainFormat::Json {
+        return document::of_acting(&call, &source, &forecast);
+    }
     let text = |name: &str| Field::new(name, DataType::Utf8, false);
     let schema = Arc::new(Schema::new(vec![text("plan_type"), text("plan")]));
     let columns = vec![
@@ -83,9 +93,6 @@ pub(crate) async fn explain(
         Arc::new(StringArray::from(vec![call, source])) as Arc<_>,
     ];
     let own = RecordBatch::try_new(Arc::clone(&schema), columns)?;
-    // What finding the rows costs; then it is one call for each.
-    let physical = on_deep_stack(planning.physical(&acting.source)).await??;
-    crate::narrowing::check(&physical)?;
-    let told = crate::explain::forecast(&statement, &physical)?.rows(None)?;
+    let told = forecast.rows(None)?;
     Ok(arrow::compute::concat_batches(&schema, [&own, &told])?)
 }

@@ -16,11 +16,13 @@ use datafusion::logical_expr::{
 };
 use datafusion::optimizer::AnalyzerRule;
 
-use super::marks::{cast_json, cast_json_beside, compares, fold, folds, is_constant, is_text};
+use super::marks::{
+    cast_json, cast_json_beside, compares, fold, folds, is_constant, is_interval, is_text,
+};
 use super::refusals::{refuse_list, refuse_mixed, refuse_pair};
 use super::{forms, implied, kept, meant};
-use crate::functions::{Function, call};
-use crate::zone::zone_name;
+use crate::functions::{Function, call, plain, single, spans};
+use crate::zone::{self, zone_name};
 
 /// Makes comparisons of ids and scope names fold ASCII case, and casts JSON text that meets numbers or booleans.
 #[derive(Debug)]
@@ -28,8 +30,8 @@ pub struct Comparisons;
 
 impl AnalyzerRule for Comparisons {
     fn analyze(&self, plan: LogicalPlan, config: &ConfigOptions) -> Result<LogicalPlan> {
-        let zone = zone_name(config);
-        plan.transform_up_with_subqueries(|plan| rewrite_plan(plan, zone))
+        let (zone, memory) = (zone_name(config), zone::memory(config));
+        plan.transform_up_with_subqueries(|plan| rewrite_plan(plan, zone, memory))
             .map(|done| done.data)
     }
 
@@ -38,7 +40,11 @@ impl AnalyzerRule for Comparisons {
     }
 }
 
-fn rewrite_plan(plan: LogicalPlan, zone: &str) -> Result<Transformed<LogicalPlan>> {
+fn rewrite_plan(
+    plan: LogicalPlan,
+    zone: &str,
+    memory: Option<usize>,
+) -> Result<Transformed<LogicalPlan>> {
     let mut schema = DFSchema::empty();
     for input in plan.inputs() {
         schema.merge(input.schema());
@@ -60,7 +66,8 @@ fn rewrite_plan(plan: LogicalPlan, zone: &str) -> Result<Transformed<LogicalPlan
     let plan = plan.map_expressions(|expr| {
         let name = names.save(&expr);
         let rewritten = expr.transform_up(|expr| {
-            meant::rewrite(expr, &schema, zone)?.transform_data(|expr| rewrite(expr, &schema))
+            meant::rewrite(expr, &schema, zone, memory)?
+                .transform_data(|expr| rewrite(expr, &schema))
         })?;
         Ok(rewritten.update_data(|expr| name.restore(expr)))
     })?;
@@ -144,6 +151,10 @@ fn fold_keys(mut join: Join, schema: &DFSchema) -> Result<Join> {
             *right = fold(right.clone());
             // USING wants plain columns; what it merges was settled when names were resolved.
             join.join_constraint = JoinConstraint::On;
+        } else if is_interval(left, schema) && is_interval(right, schema) {
+            *left = spans::order().call(vec![left.clone()]);
+            *right = spans::order().call(vec![right.clone()]);
+            join.join_constraint = JoinConstraint::On;
         }
     }
     Ok(join)
@@ -190,6 +201,23 @@ fn rewrite(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
                 Expr::SetComparison(SetComparison::new(expr, subquery, op, quantifier))
             })
         }
+        // Of no rows a subquery is NULL, whatever its column says.
+        Expr::ScalarSubquery(subquery) if may_be_empty(&subquery) => {
+            let row = Expr::from(subquery.subquery.schema().qualified_field(0));
+            let value = plain::known().call(vec![row]);
+            Transformed::yes(Expr::ScalarSubquery(projected(subquery, value)?))
+        }
+        // Of each row around it, a subquery has one row or none.
+        Expr::ScalarSubquery(subquery) if may_be_many(&subquery) => {
+            let row = Expr::from(subquery.subquery.schema().qualified_field(0));
+            let one = single::single().call(vec![row]);
+            let plan = Arc::unwrap_or_clone(subquery.subquery);
+            let plan = LogicalPlanBuilder::from(plan).aggregate(Vec::<Expr>::new(), vec![one])?;
+            Transformed::yes(Expr::ScalarSubquery(Subquery {
+                subquery: Arc::new(plan.build()?),
+                ..subquery
+            }))
+        }
         Expr::Between(between) => {
             let mut sides = [*between.expr, *between.low, *between.high];
             let folded = sides.iter().any(|side| folds(side, schema))
@@ -207,6 +235,50 @@ fn rewrite(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
         }
         other => Transformed::no(other),
     })
+}
+
+/// Whether a subquery that says that it is never NULL may have no row.
+fn may_be_empty(subquery: &Subquery) -> bool {
+    let schema = subquery.subquery.schema();
+    let field = schema.field(0);
+    subquery.outer_ref_columns.is_empty()
+        && !field.is_nullable()
+        && field.metadata().is_empty()
+        && !has_a_row(&subquery.subquery)
+}
+
+/// Whether a subquery that names the query around it does not say by itself that it has one row at most. What is below a limit cannot be
+/// joined, and stays as it is.
+fn may_be_many(subquery: &Subquery) -> bool {
+    let plan = &subquery.subquery;
+    let limited = plan.exists(|part| Ok(matches!(part, LogicalPlan::Limit(_))));
+    let many = plan.max_rows().is_none_or(|rows| rows > 1);
+    !subquery.outer_ref_columns.is_empty()
+        && plan.schema().fields().len() == 1
+        && many
+        && !limited.unwrap_or(true)
+        && !is_grouped(plan)
+}
+
+fn is_grouped(plan: &LogicalPlan) -> bool {
+    match plan {
+        LogicalPlan::Aggregate(_) => true,
+        LogicalPlan::Projection(it) => is_grouped(&it.input),
+        LogicalPlan::SubqueryAlias(it) => is_grouped(&it.input),
+        LogicalPlan::Filter(it) => is_grouped(&it.input),
+        LogicalPlan::Sort(it) => is_grouped(&it.input),
+        _ => false,
+    }
+}
+
+fn has_a_row(plan: &LogicalPlan) -> bool {
+    match plan {
+        LogicalPlan::Projection(it) => has_a_row(&it.input),
+        LogicalPlan::SubqueryAlias(it) => has_a_row(&it.input),
+        LogicalPlan::Aggregate(it) => it.group_expr.is_empty(),
+        LogicalPlan::EmptyRelation(it) => it.produce_one_row,
+        _ => false,
+    }
 }
 
 fn changed<T>(data: T, changed: bool) -> Transformed<T> {
@@ -307,6 +379,13 @@ fn with_subquery(
     if folded {
         let subquery = projected(subquery, fold(row))?;
         return Ok(Transformed::yes((fold(expr), subquery)));
+    }
+    if is_interval(&expr, schema) && is_interval(&row, inner) {
+        let subquery = projected(subquery, spans::order().call(vec![row]))?;
+        return Ok(Transformed::yes((
+            spans::order().call(vec![expr]),
+            subquery,
+        )));
     }
     if let Some(cast) = cast_json_beside(&expr, &row.get_type(inner)?, schema) {
         return Ok(Transformed::yes((cast, subquery)));

@@ -10,9 +10,9 @@ use datafusion::logical_expr::expr::{InList, ScalarFunction, Sort};
 use datafusion::logical_expr::{BinaryExpr, Case, Expr, ExprSchemable, Operator, try_cast};
 
 use super::comparisons::{binary, in_list};
-use super::marks::{cast_json, fold, folds, is_json, is_marked, is_text, varies};
+use super::marks::{cast_json, fold, folds, group_key, is_interval, is_json, is_marked, is_text};
 use super::refusals::refuse_list;
-use crate::functions::{FOLD_METADATA, no_condition};
+use crate::functions::{FOLD_METADATA, no_condition, spans};
 
 /// `CASE x WHEN 'a' THEN …` compares like `x = 'a'`.
 pub fn case(mut case: Case, schema: &DFSchema) -> Result<Transformed<Expr>> {
@@ -145,13 +145,14 @@ pub fn rows_in(list: &InList, schema: &DFSchema) -> Result<Option<Expr>> {
     }))
 }
 
-/// `count(DISTINCT x)` counts ids, not their spellings; `PARTITION BY x` divides by them, and ORDER BY orders by them.
+/// `count(DISTINCT x)` counts ids, not their spellings, and lengths of intervals, not their forms; `PARTITION BY x` divides by them, and ORDER
+/// BY orders by them.
 pub fn distinct(expr: Expr, schema: &DFSchema) -> Transformed<Expr> {
     let fold_varying = |values: &mut Vec<Expr>| {
         let mut changed = false;
         for value in values {
-            if varies(value, schema) {
-                *value = fold(std::mem::take(value));
+            if let Some(key) = group_key(value, schema) {
+                *value = key;
                 changed = true;
             }
         }
@@ -169,9 +170,15 @@ pub fn distinct(expr: Expr, schema: &DFSchema) -> Transformed<Expr> {
         }
         Expr::WindowFunction(mut function) => {
             let counts = function.params.distinct && function.fun.name() == "count";
-            let changed = fold_varying(&mut function.params.partition_by)
+            let mut changed = fold_varying(&mut function.params.partition_by)
                 | (counts && fold_varying(&mut function.params.args))
                 | fold_order(&mut function.params.order_by, schema);
+            for sort in &mut function.params.order_by {
+                if is_interval(&sort.expr, schema) {
+                    sort.expr = spans::order().call(vec![std::mem::take(&mut sort.expr)]);
+                    changed = true;
+                }
+            }
             Transformed::new_transformed(Expr::WindowFunction(function), changed)
         }
         other => Transformed::no(other),

@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use datafusion::common::{Column, DFSchema, Result, TableReference};
 use datafusion::functions_aggregate::expr_fn::min;
+use datafusion::functions_aggregate::first_last::first_value_udaf;
 use datafusion::logical_expr::{
     Aggregate, Distinct, Expr, GroupingSet, LogicalPlan, LogicalPlanBuilder, Projection, Union,
 };
 
-use super::marks::{carries, field_carries, fold, is_marked, is_text, varies};
-use crate::functions::{FOLD_METADATA, Function, JSON_METADATA, call};
+use super::marks::{carries, field_carries, group_key, is_interval, is_marked, is_text};
+use crate::functions::{FOLD_METADATA, Function, JSON_METADATA, call, spans};
 
 /// The plan with its columns marked, and with one group for one id. `schema` is that of its inputs.
 pub fn keep_marks(plan: LogicalPlan, schema: &DFSchema) -> Result<LogicalPlan> {
@@ -36,21 +37,27 @@ pub fn keep_marks(plan: LogicalPlan, schema: &DFSchema) -> Result<LogicalPlan> {
         LogicalPlan::Distinct(Distinct::On(mut distinct)) => {
             // What it sorts by begins with what it is distinct on.
             for (at, on) in distinct.on_expr.iter_mut().enumerate() {
-                if !varies(on, schema) {
+                let Some(key) = group_key(on, schema) else {
                     continue;
-                }
+                };
                 let sort = distinct.sort_expr.iter_mut().flatten().nth(at);
                 if let Some(sort) = sort.filter(|sort| sort.expr == *on) {
-                    sort.expr = fold(sort.expr.clone());
+                    sort.expr = key.clone();
                 }
-                *on = fold(std::mem::take(on));
+                *on = key;
+            }
+            for sort in distinct.sort_expr.iter_mut().flatten() {
+                if is_interval(&sort.expr, schema) {
+                    sort.expr = spans::order().call(vec![std::mem::take(&mut sort.expr)]);
+                }
             }
             Ok(LogicalPlan::Distinct(Distinct::On(distinct)))
         }
         LogicalPlan::Distinct(Distinct::All(input)) => {
             let columns = input.schema().columns();
             let columns: Vec<Expr> = columns.into_iter().map(Expr::Column).collect();
-            if !columns.iter().any(|column| varies(column, input.schema())) {
+            let schema = input.schema();
+            if !columns.iter().any(|one| group_key(one, schema).is_some()) {
                 return Ok(LogicalPlan::Distinct(Distinct::All(input)));
             }
             let schema = Arc::clone(input.schema());
@@ -175,7 +182,7 @@ fn marked_union(union: Union) -> Result<LogicalPlan> {
     }))
 }
 
-/// Groups by ids, not by their spellings; the one that is shown is the least.
+/// Groups by ids, not by their spellings, of which the least is shown; and by the length of intervals, of which the first is.
 fn one_group(aggregate: Aggregate, schema: &DFSchema) -> Result<LogicalPlan> {
     let sets = |expr: &Expr| {
         matches!(
@@ -186,7 +193,10 @@ fn one_group(aggregate: Aggregate, schema: &DFSchema) -> Result<LogicalPlan> {
         )
     };
     if aggregate.group_expr.iter().any(sets)
-        || !aggregate.group_expr.iter().any(|expr| varies(expr, schema))
+        || !aggregate
+            .group_expr
+            .iter()
+            .any(|expr| group_key(expr, schema).is_some())
     {
         return Ok(LogicalPlan::Aggregate(aggregate));
     }
@@ -196,16 +206,21 @@ fn one_group(aggregate: Aggregate, schema: &DFSchema) -> Result<LogicalPlan> {
     let mut aggr_expr = aggregate.aggr_expr;
     let mut columns: Vec<Expr> = Vec::with_capacity(names.len());
     for (expr, Column { relation, name, .. }) in aggregate.group_expr.into_iter().zip(&names) {
-        if varies(&expr, schema) {
+        if let Some(key) = group_key(&expr.clone().unalias(), schema) {
             let shown = format!("{name}:shown:{}", group_expr.len());
-            aggr_expr.push(min(expr.clone().unalias()).alias(&shown));
-            let shown = call(
-                Function::ArmText,
-                vec![Expr::Column(Column::from_name(shown))],
-            );
+            let interval = is_interval(&expr, schema);
+            let one = match interval {
+                true => first_value_udaf().call(vec![expr.unalias()]),
+                false => min(expr.unalias()),
+            };
+            aggr_expr.push(one.alias(&shown));
+            let mut shown = Expr::Column(Column::from_name(shown));
+            if !interval {
+                shown = call(Function::ArmText, vec![shown]);
+            }
             columns.push(shown.alias_qualified(relation.clone(), name));
             let folded = format!("{name}:folded:{}", group_expr.len());
-            group_expr.push(fold(expr.unalias()).alias(folded));
+            group_expr.push(key.alias(folded));
         } else {
             columns.push(Expr::Column(Column::new(relation.clone(), name)));
             group_expr.push(expr);

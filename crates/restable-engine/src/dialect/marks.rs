@@ -5,7 +5,7 @@ use arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion::common::{DFSchema, ScalarValue};
 use datafusion::logical_expr::{Expr, ExprSchemable, Operator, try_cast};
 
-use crate::functions::{FOLD_METADATA, FOLD_ONE_SPELLING, Function, JSON_METADATA, call};
+use crate::functions::{FOLD_METADATA, FOLD_ONE_SPELLING, Function, JSON_METADATA, call, spans};
 
 /// True for text that compares without regard to ASCII case.
 pub fn folds(expr: &Expr, schema: &DFSchema) -> bool {
@@ -19,6 +19,20 @@ pub fn varies(expr: &Expr, schema: &DFSchema) -> bool {
         mark.is_some_and(|mark| mark == FOLD_ONE_SPELLING)
     };
     folds(expr, schema) && !expr.to_field(schema).is_ok_and(one_spelling)
+}
+
+/// What stands for a value where values are the same if they are equal: ids without their case, intervals by how long they are. `None`
+/// where the value does.
+pub fn group_key(expr: &Expr, schema: &DFSchema) -> Option<Expr> {
+    if varies(expr, schema) {
+        return Some(fold(expr.clone()));
+    }
+    is_interval(expr, schema).then(|| spans::order().call(vec![expr.clone()]))
+}
+
+/// True for intervals, of which one length has many forms.
+pub fn is_interval(expr: &Expr, schema: &DFSchema) -> bool {
+    matches!(expr.get_type(schema), Ok(DataType::Interval(_)))
 }
 
 /// True if the mark is on the expression or on the elements of the list that it is: on its own field, or on what it takes

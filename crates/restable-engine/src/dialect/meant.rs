@@ -8,16 +8,25 @@ use arrow::datatypes::{DataType, TimeUnit};
 use datafusion::common::tree_node::Transformed;
 use datafusion::common::{DFSchema, Result, ScalarValue};
 use datafusion::functions_aggregate::first_last::first_value_udaf;
-use datafusion::logical_expr::expr::{AggregateFunction, Cast, InList, Sort};
-use datafusion::logical_expr::{Between, BinaryExpr, Expr, ExprSchemable, Operator, lit};
+use datafusion::logical_expr::expr::{
+    AggregateFunction, Cast, InList, ScalarFunction, Sort, WindowFunction,
+};
+use datafusion::logical_expr::{
+    Between, BinaryExpr, Case, Expr, ExprSchemable, Operator, WindowFunctionDefinition, lit,
+};
 use restable_sql::Diagnostic;
 
-use super::marks::{compares, fold, folds, varies};
-use crate::functions::{own::Own, plain, spans, sums, written};
+use super::marks::{compares, fold, folds, is_interval, varies};
+use crate::functions::{held, own::Own, plain, spans, sums, written};
 use crate::zone::UTC;
 
-/// One expression as PostgreSQL means it; `zone` is the session's.
-pub fn rewrite(expr: Expr, schema: &DFSchema, zone: &str) -> Result<Transformed<Expr>> {
+/// One expression as PostgreSQL means it; `zone` and `memory` are the session's.
+pub fn rewrite(
+    expr: Expr,
+    schema: &DFSchema,
+    zone: &str,
+    memory: Option<usize>,
+) -> Result<Transformed<Expr>> {
     Ok(match expr {
         Expr::BinaryExpr(BinaryExpr { left, op, right }) if compares(op) => {
             let mut sides = [*left, *right];
@@ -61,9 +70,85 @@ pub fn rewrite(expr: Expr, schema: &DFSchema, zone: &str) -> Result<Transformed<
             Transformed::new_transformed(Expr::Between(between), changed)
         }
         Expr::Cast(one) => cast(one, schema, zone)?,
-        Expr::AggregateFunction(function) => extreme(function, schema)?,
+        Expr::AggregateFunction(function) => extreme(within(function, memory), schema)?,
+        Expr::WindowFunction(function) => Transformed::no(running(*function, schema, memory)),
+        Expr::Case(Case {
+            expr: Some(subject),
+            mut when_then_expr,
+            else_expr,
+        }) => {
+            let mut sides = vec![*subject];
+            let whens = when_then_expr.iter_mut();
+            sides.extend(whens.map(|(when, _)| std::mem::take(&mut **when)));
+            let changed = beside(&mut sides, schema, zone)?;
+            let mut sides = sides.into_iter();
+            let expr = sides.next().map(Box::new);
+            for ((when, _), side) in when_then_expr.iter_mut().zip(sides) {
+                **when = side;
+            }
+            let case = Case {
+                expr,
+                when_then_expr,
+                else_expr,
+            };
+            Transformed::new_transformed(Expr::Case(case), changed)
+        }
+        Expr::ScalarFunction(function) => of_spans(function, schema),
         other => Transformed::no(other),
     })
+}
+
+/// What holds its rows, within bounds: DataFusion's quick way to join texts of groups is counted by nobody.
+fn within(mut function: AggregateFunction, memory: Option<usize>) -> AggregateFunction {
+    let plain = function.params.order_by.is_empty() && !function.params.distinct;
+    if let Some(limit) = memory
+        && plain
+        && function.func.name() == "string_agg"
+        && let Some(bounded) = held::bounded(&function.func, limit)
+    {
+        function.func = bounded;
+    }
+    function
+}
+
+/// `sum(x) OVER (…)` of whole numbers, which refuses to overflow as well; and what holds its rows, within bounds.
+fn running(mut function: WindowFunction, schema: &DFSchema, memory: Option<usize>) -> Expr {
+    let kind = function.params.args.first().map(|one| one.get_type(schema));
+    let whole = matches!(kind, Some(Ok(kind)) if kind.is_signed_integer());
+    if let WindowFunctionDefinition::AggregateUDF(aggregate) = &function.fun
+        && aggregate.name() == "sum"
+        && whole
+    {
+        function.fun = WindowFunctionDefinition::AggregateUDF(sums::checked());
+    }
+    if let (WindowFunctionDefinition::AggregateUDF(aggregate), Some(limit)) =
+        (&function.fun, memory)
+        && let Some(bounded) = held::bounded(aggregate, limit)
+    {
+        function.fun = WindowFunctionDefinition::AggregateUDF(bounded);
+    }
+    Expr::from(function)
+}
+
+/// `nullif`, `greatest` and `least` of intervals.
+fn of_spans(function: ScalarFunction, schema: &DFSchema) -> Transformed<Expr> {
+    let name = function.func.name();
+    let all = || function.args.iter().all(|one| is_interval(one, schema));
+    match (name, function.args.as_slice()) {
+        ("nullif", [value, other]) if all() => {
+            let order = |one: &Expr| spans::order().call(vec![one.clone()]);
+            let null = Expr::Literal(ScalarValue::IntervalMonthDayNano(None), None);
+            let when = (Box::new(order(value).eq(order(other))), Box::new(null));
+            Transformed::yes(Expr::Case(Case {
+                expr: None,
+                when_then_expr: vec![when],
+                else_expr: Some(Box::new(value.clone())),
+            }))
+        }
+        ("greatest", [_, _, ..]) if all() => Transformed::yes(spans::longest().call(function.args)),
+        ("least", [_, _, ..]) if all() => Transformed::yes(spans::shortest().call(function.args)),
+        _ => Transformed::no(Expr::ScalarFunction(function)),
+    }
 }
 
 fn is_span(kind: &DataType) -> bool {
@@ -152,6 +237,18 @@ fn beside(sides: &mut [Expr], schema: &DFSchema, zone: &str) -> Result<bool> {
     if known().any(|kind| *kind == DataType::Boolean) {
         return truths_beside(sides);
     }
+    let decimal = |kind: &DataType| matches!(kind, DataType::Decimal128(..));
+    if known().any(DataType::is_floating) && known().any(decimal) {
+        // As floats: DataFusion would make decimals of few digits of both.
+        for (side, kind) in sides.iter_mut().zip(&kinds) {
+            if kind.as_ref().is_some_and(decimal) {
+                let float = exact(side);
+                let cast = || datafusion::logical_expr::cast(side.clone(), DataType::Float64);
+                *side = float.unwrap_or_else(cast);
+            }
+        }
+        return Ok(true);
+    }
     let has_zone = |kind: &&DataType| matches!(kind, DataType::Timestamp(_, Some(_)));
     let is_clock = |kind: &&DataType| matches!(kind, DataType::Timestamp(_, None));
     let is_date = |kind: &&DataType| matches!(kind, DataType::Date32);
@@ -217,6 +314,16 @@ fn spans_beside(sides: &mut [Expr], kinds: &[Option<DataType>]) -> Result<bool> 
     Ok(true)
 }
 
+/// Texts beside intervals, read as such.
+pub fn intervals_beside(sides: &mut [Expr]) -> Result<()> {
+    for side in sides {
+        let Some(text) = literal(side) else { continue };
+        let span = plain::interval(text).ok_or_else(|| spans::unreadable(text))?;
+        *side = Expr::Literal(span, None);
+    }
+    Ok(())
+}
+
 /// Texts beside truth values, read as such.
 pub fn truths_beside(sides: &mut [Expr]) -> Result<bool> {
     let mut changed = false;
@@ -273,6 +380,10 @@ fn cast(one: Cast, schema: &DFSchema, zone: &str) -> Result<Transformed<Expr>> {
                 _ => again(text),
             })
         }
+        // Digit by digit: a quotient of two floats may be another number.
+        (DataType::Decimal128(..), DataType::Float64) if let Some(exact) = exact(&expr) => {
+            Transformed::yes(exact)
+        }
         (DataType::Float64 | DataType::Float32 | DataType::Decimal128(..), kind)
             if kind.is_integer() && !is_call(&expr, "whole") =>
         {
@@ -298,6 +409,15 @@ fn cast(one: Cast, schema: &DFSchema, zone: &str) -> Result<Transformed<Expr>> {
         }
         _ => Transformed::no(again(*expr)),
     })
+}
+
+/// The float nearest to a decimal that is written out.
+fn exact(expr: &Expr) -> Option<Expr> {
+    let Expr::Literal(value @ ScalarValue::Decimal128(Some(_), ..), _) = expr else {
+        return None;
+    };
+    let float: f64 = value.to_string().parse().ok()?;
+    Some(Expr::Literal(ScalarValue::Float64(Some(float)), None))
 }
 
 fn is_call(expr: &Expr, name: &str) -> bool {

@@ -5,12 +5,15 @@
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, CastKind, CharacterLength, DataType, Expr, Function, FunctionArg,
-    FunctionArgExpr, FunctionArguments, Ident, LimitClause, ObjectName, Query, Select, SelectItem,
-    Statement, TableFactor, Value, VisitMut, VisitorMut,
+    BinaryOperator, CastKind, CeilFloorKind, CharacterLength, DataType, DateTimeField, Expr,
+    Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, LimitClause, ObjectName,
+    Query, Select, SelectItem, SetExpr, SetOperator, SetQuantifier, Statement, TableFactor,
+    UnaryOperator, Value, VisitMut, VisitorMut,
 };
 use restable_sql::Diagnostic;
 
+use super::{lists, literals};
+use crate::functions::spans;
 use crate::pg_catalog::syntax::{call, cast};
 use crate::{Error, Result};
 
@@ -38,6 +41,13 @@ impl VisitorMut for Words {
                 "`FOR UPDATE` and `FOR SHARE` are not supported: nothing can be locked",
             );
             return self.refused(problem.help("leave it out"));
+        }
+        if counts_rows(&query.body) {
+            let problem = Diagnostic::new(
+                "R0308",
+                "EXCEPT ALL and INTERSECT ALL are not supported: rows are compared, not counted",
+            );
+            return self.refused(problem.help("leave out ALL, or group and join by hand"));
         }
         if let Some(with) = &mut query.with {
             // How a query is computed is not what it says.
@@ -79,6 +89,7 @@ impl VisitorMut for Words {
     }
 
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<()> {
+        lists::take_order(select);
         for item in &mut select.projection {
             let (SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. }) = item
             else {
@@ -111,10 +122,35 @@ impl VisitorMut for Words {
     }
 
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+        if let Expr::Collate { collation, .. } = expr
+            && !is_by_bytes(collation)
+        {
+            let problem = format!("collation `{collation}` is not known");
+            let problem = Diagnostic::new("R0401", problem);
+            return self
+                .refused(problem.help("texts compare by their bytes, as with `COLLATE \"C\"`"));
+        }
         if let Some(better) = better(expr) {
             *expr = better;
         }
         ControlFlow::Continue(())
+    }
+}
+
+/// Whether rows that are the same would have to be counted.
+fn counts_rows(body: &SetExpr) -> bool {
+    match body {
+        SetExpr::SetOperation {
+            op,
+            set_quantifier,
+            left,
+            right,
+        } => {
+            let counts = matches!(op, SetOperator::Except | SetOperator::Intersect)
+                && *set_quantifier == SetQuantifier::All;
+            counts || counts_rows(left) || counts_rows(right)
+        }
+        _ => false,
     }
 }
 
@@ -125,8 +161,128 @@ impl Words {
     }
 }
 
+/// Whether a collation is the one that texts are compared by.
+pub fn is_by_bytes(collation: &ObjectName) -> bool {
+    let name = collation.0.last().and_then(|part| part.as_ident());
+    let name = name.map(|name| name.value.to_ascii_lowercase());
+    let name = name.unwrap_or_default();
+    matches!(
+        &*name,
+        "c" | "posix" | "default" | "ucs_basic" | "c.utf8" | "c.utf-8"
+    )
+}
+
 fn better(expr: &mut Expr) -> Option<Expr> {
     match expr {
+        Expr::Collate { expr, .. } => Some(taken(expr)),
+        Expr::Value(value) => match &value.value {
+            Value::Number(written, _) => literals::exact(written),
+            _ => None,
+        },
+        // From where a pattern matches, not from a place.
+        Expr::Substring {
+            expr,
+            substring_from: Some(from),
+            substring_for: None,
+            ..
+        } if matches!(&**from, Expr::Value(value) if matches!(value.value, Value::SingleQuotedString(_))) =>
+        {
+            let found = call("regexp_match", vec![taken(expr), taken(from)]);
+            Some(call("array_element", vec![found, number("1")]))
+        }
+        Expr::Ceil {
+            expr,
+            field: CeilFloorKind::DateTimeField(DateTimeField::NoDateTime),
+        } => Some(call(
+            "pg_ceil",
+            vec![call("json_number", vec![taken(expr)])],
+        )),
+        Expr::Floor {
+            expr,
+            field: CeilFloorKind::DateTimeField(DateTimeField::NoDateTime),
+        } => Some(call(
+            "pg_floor",
+            vec![call("json_number", vec![taken(expr)])],
+        )),
+        Expr::UnaryOp {
+            op: UnaryOperator::Minus,
+            expr: operand,
+        } => {
+            // A sign before an interval is one of all its parts.
+            if let Expr::Interval(interval) = &mut **operand
+                && interval.leading_field.is_none()
+                && let Expr::Value(value) = &mut *interval.value
+                && let Value::SingleQuotedString(written) = &mut value.value
+                && let Some(span) = spans::read(written)
+            {
+                *written = span.negated().units();
+                return Some(taken(operand));
+            }
+            let Expr::Value(value) = &mut **operand else {
+                return None;
+            };
+            if let Value::Number(written, _) = &mut value.value
+                && let Some(whole) = literals::negated(written)
+            {
+                *written = whole;
+            }
+            None
+        }
+        // Of the numbers that computers have, all bits turned are the next to the opposite.
+        Expr::UnaryOp {
+            op: UnaryOperator::BitwiseNot,
+            expr,
+        } => Some(nested(&number("-1"), BinaryOperator::Minus, expr)),
+        // Intervals in all of PostgreSQL's forms.
+        Expr::Interval(interval) if interval.leading_field.is_none() => {
+            let Expr::Value(value) = &mut *interval.value else {
+                return None;
+            };
+            if let Value::SingleQuotedString(written) = &mut value.value
+                && let Some(span) = spans::read(written)
+            {
+                *written = span.units();
+            }
+            None
+        }
+        Expr::Cast {
+            kind: CastKind::Cast | CastKind::DoubleColon,
+            expr: literal,
+            data_type: DataType::Interval { .. },
+            ..
+        } => {
+            if let Expr::Value(value) = &mut **literal
+                && let Value::SingleQuotedString(written) = &mut value.value
+                && let Some(span) = spans::read(written)
+            {
+                *written = span.units();
+            }
+            None
+        }
+        Expr::Like {
+            negated,
+            any: true,
+            expr,
+            pattern,
+            escape_char: None,
+        } => like_any(expr, pattern, *negated, false),
+        Expr::ILike {
+            negated,
+            any: true,
+            expr,
+            pattern,
+            escape_char: None,
+        } => like_any(expr, pattern, *negated, true),
+        Expr::UnaryOp {
+            op: op @ (UnaryOperator::PGSquareRoot | UnaryOperator::PGCubeRoot),
+            expr,
+        } => {
+            let name = match op {
+                UnaryOperator::PGSquareRoot => "sqrt",
+                _ => "cbrt",
+            };
+            Some(call(name, vec![double(taken(expr))]))
+        }
         Expr::AtTimeZone {
             timestamp,
             time_zone,
@@ -188,9 +344,31 @@ fn better(expr: &mut Expr) -> Option<Expr> {
                 None => whole,
             })
         }
-        Expr::Function(function) if function.over.is_none() => renamed(function),
+        Expr::Function(function) => {
+            let name = name_of(function)?;
+            let given = arguments(function)?;
+            if let Some(made) = lists::made_of(function, &name, &given) {
+                return Some(made);
+            }
+            match function.over {
+                None => renamed(function, &name, &given),
+                Some(_) => None,
+            }
+        }
         _ => None,
     }
+}
+
+/// The columns of CREATE TABLE that have room for so many letters.
+pub fn lengths(statement: &Statement) -> Vec<(String, u64)> {
+    let Statement::CreateTable(table) = statement else {
+        return Vec::new();
+    };
+    let columns = table.columns.iter().filter_map(|column| {
+        let length = length(&column.data_type)??;
+        Some((column.name.value.clone(), length))
+    });
+    columns.collect()
 }
 
 /// So many letters a type has room for; `None` in it if there is no limit, `None` if it is no such type.
@@ -213,9 +391,7 @@ fn length(kind: &DataType) -> Option<Option<u64>> {
     }
 }
 
-fn renamed(function: &mut Function) -> Option<Expr> {
-    let name = name_of(function)?;
-    let given = arguments(function)?;
+fn renamed(function: &mut Function, name: &str, given: &[Expr]) -> Option<Expr> {
     let mut rename = |name: &str| {
         function.name = ObjectName::from(vec![Ident::new(name)]);
         None
@@ -223,7 +399,7 @@ fn renamed(function: &mut Function) -> Option<Expr> {
     let now = || call("now", Vec::new());
     // A cast has the name of what it casts: beside `now()` it would have to be called otherwise.
     let local = || call("timezone", vec![now()]);
-    match (&*name, given.as_slice()) {
+    match (name, given) {
         ("date_trunc", _) => rename("pg_date_trunc"),
         ("date_part" | "datepart", _) => rename("pg_date_part"),
         ("age", _) => rename("pg_age"),
@@ -231,8 +407,15 @@ fn renamed(function: &mut Function) -> Option<Expr> {
         ("to_char", [_, pattern]) if !is_strftime(pattern) => rename("pg_to_char"),
         ("to_timestamp", [_, pattern]) if !is_strftime(pattern) => rename("pg_to_timestamp"),
         ("to_date", [_, pattern]) if !is_strftime(pattern) => rename("pg_to_date"),
-        ("round", [_, _]) => rename("pg_round"),
-        ("ceiling", _) => rename("ceil"),
+        ("round", [_] | [_, _]) => rename("pg_round"),
+        ("trunc", [_] | [_, _]) => rename("pg_trunc"),
+        ("ceil" | "ceiling", [_]) => rename("pg_ceil"),
+        ("floor", [_]) => rename("pg_floor"),
+        ("log", [_]) => rename("log10"),
+        ("jsonb_array_length", _) => rename("json_array_length"),
+        ("jsonb_typeof", _) => rename("json_typeof"),
+        ("json_extract_path" | "jsonb_extract_path", _) => rename("json_get"),
+        ("json_extract_path_text" | "jsonb_extract_path_text", _) => rename("json_get_text"),
         ("every", _) => rename("bool_and"),
         ("variance", _) => rename("var_samp"),
         ("stddev_samp", _) => rename("stddev"),
@@ -251,15 +434,55 @@ fn renamed(function: &mut Function) -> Option<Expr> {
     }
 }
 
+/// A letter after `%` is a field of DataFusion's patterns; alone it is a sign for hundredths.
 fn is_strftime(pattern: &Expr) -> bool {
     match pattern {
-        Expr::Value(value) => value
-            .value
-            .clone()
-            .into_string()
-            .is_some_and(|text| text.contains('%')),
+        Expr::Value(value) => value.value.clone().into_string().is_some_and(|text| {
+            let mut fields = text.split('%').skip(1);
+            fields.any(|field| field.starts_with(|letter: char| letter.is_ascii_alphabetic()))
+        }),
         _ => false,
     }
+}
+
+/// `x LIKE ANY (ARRAY['a%', 'b%'])` of patterns that are written out.
+fn like_any(expr: &Expr, patterns: &Expr, negated: bool, fold: bool) -> Option<Expr> {
+    let all = match patterns {
+        Expr::Array(array) => array.elem.clone(),
+        Expr::Tuple(all) => all.clone(),
+        Expr::Nested(inner) => return like_any(expr, inner, negated, fold),
+        one @ Expr::Value(_) => vec![one.clone()],
+        _ => return None,
+    };
+    let like = |pattern: Expr| {
+        let (expr, pattern) = (Box::new(expr.clone()), Box::new(pattern));
+        let (any, escape_char) = (false, None);
+        match fold {
+            true => Expr::ILike {
+                negated,
+                any,
+                expr,
+                pattern,
+                escape_char,
+            },
+            false => Expr::Like {
+                negated,
+                any,
+                expr,
+                pattern,
+                escape_char,
+            },
+        }
+    };
+    let any = all
+        .into_iter()
+        .map(like)
+        .reduce(|all, one| Expr::BinaryOp {
+            left: Box::new(all),
+            op: BinaryOperator::Or,
+            right: Box::new(one),
+        })?;
+    Some(Expr::Nested(Box::new(any)))
 }
 
 /// The steps of `'{a,0,b}'`.

@@ -1,13 +1,15 @@
 //! Functions whose answer may be larger than all that they are given: how large it will be is known before it is made. A value has
 //! at most 1 GB, as in PostgreSQL, and what a session may use is the limit of what one step of it makes.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray};
+use arrow::array::{Array, ArrayRef, AsArray, StringBuilder};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, FieldRef, Int64Type};
 use datafusion::common::{DataFusionError, Result, ScalarValue};
-use datafusion::functions::{string, unicode};
+use datafusion::functions::{regex, string, unicode};
+use datafusion::functions_nested::string::string_to_array_udf;
 use datafusion::functions_nested::{range, repeat};
 use datafusion::logical_expr::simplify::{ExprSimplifyResult, SimplifyContext};
 use datafusion::logical_expr::{
@@ -16,6 +18,7 @@ use datafusion::logical_expr::{
 };
 use restable_sql::Diagnostic;
 
+use super::own::Own;
 use crate::zone;
 
 /// PostgreSQL's limit of a value, and Arrow's of what is in one batch.
@@ -28,6 +31,10 @@ pub(crate) fn all() -> Vec<Arc<ScalarUDF>> {
         (unicode::lpad(), Size::Pad),
         (unicode::rpad(), Size::Pad),
         (string::replace(), Size::Replace),
+        (string::concat(), Size::Join),
+        (string::concat_ws(), Size::Separate),
+        (regex::regexp_replace(), Size::Pattern),
+        (string_to_array_udf(), Size::Split),
         (repeat::array_repeat_udf(), Size::Items),
         (range::range_udf(), Size::Steps),
         (range::gen_series_udf(), Size::Steps),
@@ -46,6 +53,14 @@ enum Size {
     Pad,
     /// A text with something else in the place of its parts.
     Replace,
+    /// Texts one after the other.
+    Join,
+    /// The same with something between them.
+    Separate,
+    /// A text with something else in the place of what a pattern finds in it.
+    Pattern,
+    /// The parts of a text.
+    Split,
     /// A list of so many of the same.
     Items,
     /// A list from one number to another.
@@ -98,25 +113,66 @@ impl ScalarUDFImpl for Bounded {
             .all(|one| matches!(one, ColumnarValue::Scalar(_)));
         let rows = if constant { 1 } else { arguments.number_rows };
         let limit = zone::memory(&arguments.config_options).map(|bytes| bytes as u64);
-        let mut all: u64 = 0;
         let sizes = self.sizes(&arguments.args, rows)?;
-        for size in sizes {
-            if size > MOST {
-                return Err(too_large(size));
-            }
-            all = all.saturating_add(size);
-            if let Some(limit) = limit.filter(|limit| all > *limit) {
-                return Err(DataFusionError::ResourcesExhausted(format!(
-                    "`{}` would make {all} bytes of {limit}",
-                    self.name()
-                )));
-            }
-            if all > MOST * 2 {
-                return Err(too_large(all));
-            }
+        if self.size == Size::Pattern && !constant {
+            return self.in_parts(arguments, &sizes, limit);
         }
+        checked(self.name(), sizes, limit)?;
         self.inner.invoke_with_args(arguments)
     }
+}
+
+/// Refuses what makes a value larger than one may be, or more in one step than a session may use.
+fn checked(name: &str, sizes: Vec<u64>, limit: Option<u64>) -> Result<()> {
+    let mut all: u64 = 0;
+    for size in sizes {
+        if size > MOST {
+            return Err(too_large(size));
+        }
+        all = all.saturating_add(size);
+        if let Some(limit) = limit.filter(|limit| all > *limit) {
+            return Err(DataFusionError::ResourcesExhausted(format!(
+                "`{name}` would make {all} bytes of {limit}"
+            )));
+        }
+        if all > MOST * 2 {
+            return Err(too_large(all));
+        }
+    }
+    Ok(())
+}
+
+/// `a || b` of texts.
+pub(crate) fn joined() -> Own {
+    Own::new(
+        "text_joined",
+        (2, 2),
+        |_, _| Ok(DataType::Utf8),
+        |called| {
+            let left = cast(&called.arrays[0], &DataType::Utf8)?;
+            let right = cast(&called.arrays[1], &DataType::Utf8)?;
+            let (left, right) = (left.as_string::<i32>(), right.as_string::<i32>());
+            let limit = zone::memory(&called.options).map(|bytes| bytes as u64);
+            let pairs = || left.iter().zip(right);
+            let size = |pair: (Option<&str>, Option<&str>)| match pair {
+                (Some(left), Some(right)) => (left.len() + right.len()) as u64,
+                _ => 0,
+            };
+            checked("||", pairs().map(size).collect(), limit)?;
+            let mut made = StringBuilder::with_capacity(left.len(), left.values().len());
+            for (left, right) in pairs() {
+                match (left, right) {
+                    (Some(left), Some(right)) => {
+                        let _ = made.write_str(left);
+                        let _ = made.write_str(right);
+                        made.append_value("");
+                    }
+                    _ => made.append_null(),
+                }
+            }
+            Ok(Arc::new(made.finish()))
+        },
+    )
 }
 
 fn too_large(bytes: u64) -> DataFusionError {
@@ -135,6 +191,30 @@ impl Bounded {
             // A letter has up to four bytes.
             Size::Pad => product(&vec![4; rows], &numbers(1)?),
             Size::Items => product(&vec![8; rows], &numbers(1)?),
+            Size::Join | Size::Separate => {
+                let from = usize::from(self.size == Size::Separate);
+                let mut all = vec![0_u64; rows];
+                for at in from..arguments.len() {
+                    let more = texts(at)?.into_iter();
+                    all = all.iter().zip(more).map(|(all, more)| all + more).collect();
+                }
+                let between = match self.size {
+                    Size::Separate => texts(0)?,
+                    _ => vec![0; rows],
+                };
+                let times = arguments.len().saturating_sub(2) as u64;
+                let all = all.iter().zip(between);
+                all.map(|(all, between)| all + between * times).collect()
+            }
+            // A part has its bytes, and its place.
+            Size::Split => self.parts(arguments, rows)?,
+            // Each letter may be replaced, and what is before the first and behind the last.
+            Size::Pattern => {
+                let (text, by) = (texts(0)?, texts(2)?);
+                let all = text.iter().zip(by);
+                all.map(|(text, by)| text.saturating_add((text + 1).saturating_mul(by)))
+                    .collect()
+            }
             Size::Replace => {
                 let (text, by) = (texts(0)?, texts(2)?);
                 let of = texts(1)?;
@@ -173,6 +253,81 @@ impl Bounded {
                 .collect()
             }
         })
+    }
+
+    /// A few rows after the other, so that what is made is known before there is too much of it.
+    fn in_parts(
+        &self,
+        arguments: ScalarFunctionArgs,
+        sizes: &[u64],
+        limit: Option<u64>,
+    ) -> Result<ColumnarValue> {
+        const PART: u64 = 64 << 20;
+        let most = limit.unwrap_or(MOST).min(MOST);
+        let all: u64 = sizes.iter().fold(0, |all, size| all.saturating_add(*size));
+        if all <= PART.min(most) {
+            return self.inner.invoke_with_args(arguments);
+        }
+        let mut parts: Vec<ArrayRef> = Vec::new();
+        let (mut begin, mut made) = (0, 0);
+        while begin < sizes.len() {
+            let mut end = begin;
+            let mut size: u64 = 0;
+            while end < sizes.len() && (end == begin || size.saturating_add(sizes[end]) <= PART) {
+                size = size.saturating_add(sizes[end]);
+                end += 1;
+            }
+            if size > MOST {
+                return Err(too_large(size));
+            }
+            let given = arguments.args.iter().map(|one| match one {
+                ColumnarValue::Array(array) => {
+                    ColumnarValue::Array(array.slice(begin, end - begin))
+                }
+                scalar => scalar.clone(),
+            });
+            let part = self.inner.invoke_with_args(ScalarFunctionArgs {
+                args: given.collect(),
+                number_rows: end - begin,
+                ..arguments.clone()
+            })?;
+            let part = part.into_array(end - begin)?;
+            made += part.get_array_memory_size() as u64;
+            checked(self.name(), vec![made], Some(most))?;
+            parts.push(part);
+            begin = end;
+        }
+        let parts: Vec<&dyn Array> = parts.iter().map(AsRef::as_ref).collect();
+        Ok(ColumnarValue::Array(arrow::compute::concat(&parts)?))
+    }
+
+    /// Bytes of the lists of the parts of texts.
+    fn parts(&self, arguments: &[ColumnarValue], rows: usize) -> Result<Vec<u64>> {
+        const PLACE: u64 = 16;
+        let text = |at: usize| -> Result<Option<ArrayRef>> {
+            let Some(argument) = arguments.get(at) else {
+                return Ok(None);
+            };
+            let array = argument.clone().into_array(rows)?;
+            Ok(Some(cast(&array, &DataType::Utf8)?))
+        };
+        let (Some(texts), Some(marks)) = (text(0)?, text(1)?) else {
+            return Ok(vec![0; rows]);
+        };
+        let all = texts
+            .as_string::<i32>()
+            .iter()
+            .zip(marks.as_string::<i32>());
+        let all = all.map(|(text, mark)| {
+            let text = text.unwrap_or_default();
+            let parts = match mark {
+                Some("") => 1,
+                Some(mark) => text.matches(mark).count() + 1,
+                None => text.len(),
+            };
+            text.len() as u64 + parts as u64 * PLACE
+        });
+        Ok(all.collect())
     }
 
     /// Bytes of texts in which each part is replaced, counted.

@@ -13,8 +13,8 @@ use arrow::datatypes::{
     TimestampMicrosecondType,
 };
 use chrono::{
-    DateTime, Datelike as _, Months, NaiveDate, NaiveDateTime, NaiveTime, Offset as _,
-    TimeZone as _, Timelike as _, Utc,
+    DateTime, Datelike as _, NaiveDate, NaiveDateTime, NaiveTime, Offset as _, TimeZone as _,
+    Timelike as _, Utc,
 };
 use datafusion::common::{Result, ScalarValue, exec_err, plan_err};
 
@@ -163,6 +163,7 @@ fn read_texts(called: &Called, at: usize) -> Result<ArrayRef> {
     let read = super::written::read_time();
     (read.run)(&Called {
         arrays: vec![Arc::clone(&called.arrays[at])],
+        fields: vec![Arc::clone(&called.fields[at])],
         rows: called.rows,
         kind,
         options: Arc::clone(&called.options),
@@ -524,14 +525,26 @@ fn between(later: NaiveDateTime, earlier: NaiveDateTime) -> Span {
     }
     let mut months = (later.year() - earlier.year()) * 12 + later.month().cast_signed()
         - earlier.month().cast_signed();
-    let moved = |months: i32| earlier.checked_add_months(Months::new(months.unsigned_abs()));
-    if months > 0 && moved(months).is_some_and(|moved| moved > later) {
+    let mut days = i64::from(later.day()) - i64::from(earlier.day());
+    let clock = |time: NaiveDateTime| {
+        let whole = i64::from(time.num_seconds_from_midnight()) * 1_000_000_000;
+        whole + i64::from(time.nanosecond())
+    };
+    let mut nanos = clock(later) - clock(earlier);
+    if nanos < 0 {
+        nanos += spans::DAY;
+        days -= 1;
+    }
+    // A month that is not whole lends as many days as the earlier one has.
+    if days < 0 {
+        days += i64::from(earlier.date().num_days_in_month());
         months -= 1;
     }
-    let from = moved(months).unwrap_or(earlier);
-    let nanos = (later - from).num_nanoseconds().unwrap_or_default();
-    let rest = Span::of_nanos(nanos);
-    Span { months, ..rest }
+    Span {
+        months,
+        days,
+        nanos,
+    }
 }
 
 fn make_interval(called: &Called) -> Result<ArrayRef> {
@@ -574,6 +587,24 @@ fn justify(called: &Called, hours: bool, days: bool) -> Result<ArrayRef> {
         if days {
             span.months += i32::try_from(span.days / 30).ok()?;
             span.days %= 30;
+            // All parts have one sign.
+            let rest = if hours { span.nanos } else { 0 };
+            if span.months > 0 && (span.days < 0 || (span.days == 0 && rest < 0)) {
+                span.days += 30;
+                span.months -= 1;
+            } else if span.months < 0 && (span.days > 0 || (span.days == 0 && rest > 0)) {
+                span.days -= 30;
+                span.months += 1;
+            }
+        }
+        if hours {
+            if span.days > 0 && span.nanos < 0 {
+                span.nanos += spans::DAY;
+                span.days -= 1;
+            } else if span.days < 0 && span.nanos > 0 {
+                span.nanos -= spans::DAY;
+                span.days += 1;
+            }
         }
         Some(span)
     });
@@ -611,6 +642,10 @@ mod tests {
         assert_eq!(
             age("2020-03-01 00:00:00", "2019-01-31 00:00:00"),
             "1 year 1 mon 1 day"
+        );
+        assert_eq!(
+            age("2020-03-01 00:00:00", "2019-01-15 00:00:00"),
+            "1 year 1 mon 17 days"
         );
         assert_eq!(
             age("2020-01-10 06:00:00", "2020-01-01 00:00:00"),

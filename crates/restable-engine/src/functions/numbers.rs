@@ -1,5 +1,19 @@
 //! Numbers as `to_char` writes them (`999,999.00`), in decimal digits: nothing is rounded but where the pattern ends.
 
+use datafusion::common::Result;
+use restable_sql::Diagnostic;
+
+/// Refuses what no number is written by here: as a Roman one, with an exponent, with an ending, moved.
+pub(crate) fn check(pattern: &str) -> Result<()> {
+    let upper = pattern.to_ascii_uppercase();
+    let unknown = ["EEEE", "RN", "TH", "V"].into_iter();
+    let Some(unknown) = unknown.into_iter().find(|one| upper.contains(one)) else {
+        return Ok(());
+    };
+    let problem = format!("to_char of numbers does not know `{unknown}`");
+    Err(crate::Error::from(Diagnostic::new("R0308", problem)).into())
+}
+
 /// A number, given as text, by a pattern of PostgreSQL's.
 pub(crate) fn by_pattern(number: &str, pattern: &str) -> String {
     let Some(digits) = Digits::of(number) else {
@@ -34,6 +48,7 @@ pub(crate) fn by_pattern(number: &str, pattern: &str) -> String {
     let mut left = room;
     let mut begun = false;
     let mut sign_at = None;
+    let mut before = false;
     let mut letters = whole.chars().peekable();
     while let Some(letter) = letters.next() {
         match letter {
@@ -67,12 +82,22 @@ pub(crate) fn by_pattern(number: &str, pattern: &str) -> String {
             }
             'P' if letters.next_if_eq(&'R').is_some() => {}
             'S' => {
-                letters.next_if_eq(&'G');
-                made.push(if negative { '-' } else { '+' });
+                let anchored = letters.next_if_eq(&'G').is_some();
+                match left == room && !anchored {
+                    true => before = true,
+                    false => made.push(if negative { '-' } else { '+' }),
+                }
             }
             'L' => made.push('$'),
             other => made.push(other),
         }
+    }
+    // A sign before the number stands right before its first digit.
+    if before {
+        made.insert(
+            sign_at.unwrap_or(made.len()),
+            if negative { '-' } else { '+' },
+        );
     }
     let sign_at = sign_at.unwrap_or(made.len());
     if let Some(fraction) = fraction {
@@ -233,6 +258,8 @@ mod tests {
             ("1234", "999", " ###"),
             ("-485", "999MI", "485-"),
             ("485", "S999", "+485"),
+            ("-5", "S99", " -5"),
+            ("5", "99S", " 5+"),
             ("-485", "999PR", "<485>"),
             ("0.999", "0.99", " 1.00"),
         ] {

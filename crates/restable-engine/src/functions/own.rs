@@ -1,6 +1,7 @@
 //! A function of PostgreSQL's as a value: its name, what it makes of which types, and how. Those of `times`, `written` and their like
 //! are of this kind.
 
+use std::collections::HashMap;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
@@ -17,6 +18,8 @@ use datafusion::logical_expr::{
 pub(crate) struct Called {
     /// The values, each with as many rows.
     pub arrays: Vec<ArrayRef>,
+    /// What is known of each beside its type.
+    pub fields: Vec<FieldRef>,
     /// So many.
     pub rows: usize,
     /// The type of the answer.
@@ -37,6 +40,8 @@ pub(crate) struct Own {
     pub kind: Kind,
     pub run: fn(&Called) -> Result<ArrayRef>,
     signature: Signature,
+    /// What the answer is beside its type.
+    metadata: HashMap<String, String>,
 }
 
 impl Own {
@@ -64,7 +69,13 @@ impl Own {
             kind,
             run,
             signature,
+            metadata: HashMap::new(),
         }
+    }
+
+    /// The function with marks on its answer.
+    pub(crate) fn marked(self, metadata: HashMap<String, String>) -> Own {
+        Own { metadata, ..self }
     }
 
     /// The function as the planner takes it.
@@ -110,7 +121,8 @@ impl ScalarUDFImpl for Own {
         let fields = arguments.arg_fields.iter();
         let kinds: Vec<DataType> = fields.map(|field| field.data_type().clone()).collect();
         let kind = self.kind_of(&kinds, arguments.scalar_arguments)?;
-        Ok(Arc::new(Field::new(self.name, kind, true)))
+        let field = Field::new(self.name, kind, true);
+        Ok(Arc::new(field.with_metadata(self.metadata.clone())))
     }
 
     fn invoke_with_args(&self, arguments: ScalarFunctionArgs) -> Result<ColumnarValue> {
@@ -122,6 +134,7 @@ impl ScalarUDFImpl for Own {
             arrays: values
                 .map(|value| value.into_array(rows))
                 .collect::<Result<_>>()?,
+            fields: arguments.arg_fields,
             rows,
             kind: arguments.return_field.data_type().clone(),
             options: arguments.config_options,

@@ -215,6 +215,7 @@ fn to_char(called: &Called) -> Result<ArrayRef> {
                     made.append_null();
                     continue;
                 };
+                numbers::check(pattern)?;
                 made.append_value(numbers::by_pattern(texts.value(row), pattern));
             }
         }

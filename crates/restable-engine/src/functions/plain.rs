@@ -3,23 +3,34 @@
 
 use std::sync::Arc;
 
-use arrow::array::{
-    Array, ArrayRef, AsArray, BooleanArray, Int32Array, Int64Array, IntervalMonthDayNanoArray,
-    StringArray,
-};
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int32Array, Int64Array, StringArray};
 use arrow::compute::cast;
 use arrow::compute::kernels::numeric;
-use arrow::datatypes::{DataType, Decimal128Type, Float32Type, Float64Type, IntervalUnit};
-use datafusion::common::{Result, ScalarValue};
+use arrow::datatypes::{
+    DataType, Decimal128Type, Float32Type, Float64Type, IntervalMonthDayNano, IntervalUnit,
+};
+use datafusion::common::{Result, ScalarValue, plan_err};
 use restable_sql::Diagnostic;
 
 use super::own::{Called, Own};
-use super::{clocks, spans};
+use super::spans::Span;
+use super::{clocks, decimals, spans};
 
 /// The functions that have a name in SQL.
 pub(crate) fn all() -> Vec<Own> {
     vec![
-        Own::new("pg_round", (2, 2), round_kind, round),
+        decimals::div(),
+        Own::new("width_bucket", (4, 4), |_, _| Ok(DataType::Int32), bucket),
+        Own::new("pg_round", (1, 2), round_kind, round),
+        Own::new("pg_trunc", (1, 2), round_kind, truncate),
+        Own::new("pg_ceil", (1, 1), round_kind, |called| {
+            to_whole(called, f64::ceil, |value, by| {
+                value.div_euclid(by) + i128::from(value.rem_euclid(by) != 0)
+            })
+        }),
+        Own::new("pg_floor", (1, 1), round_kind, |called| {
+            to_whole(called, f64::floor, i128::div_euclid)
+        }),
         Own::new(
             "pg_size_pretty",
             (1, 1),
@@ -160,24 +171,11 @@ pub(crate) fn scaled() -> Own {
             let by = cast(&called.arrays[1], &DataType::Float64)?;
             let by = by.as_primitive::<Float64Type>();
             let spans = spans::spans(&called.arrays[0])?;
-            #[expect(
-                clippy::cast_possible_truncation,
-                clippy::cast_precision_loss,
-                reason = "as PostgreSQL computes it"
-            )]
+            #[expect(clippy::cast_precision_loss, reason = "as PostgreSQL computes it")]
             let all = spans.into_iter().zip(by).map(|(span, by)| {
                 let (span, by) = (span?, by?);
-                // What is no whole month becomes days, what is no whole day becomes hours.
-                let months = f64::from(span.months) * by;
-                let days = span.days as f64 * by + (months - months.trunc()) * 30.0;
-                // As PostgreSQL does, to hide what a float adds of its own.
-                let days = (days * 1e9).round() / 1e9;
-                let nanos = span.nanos as f64 * by + (days - days.trunc()) * spans::DAY as f64;
-                Some(spans::Span {
-                    months: months.trunc() as i32,
-                    days: days.trunc() as i64,
-                    nanos: (nanos / 1e3).round() as i64 * 1000,
-                })
+                let (months, days) = (f64::from(span.months) * by, span.days as f64 * by);
+                Some(Span::of_parts(months, days, span.nanos as f64 * by))
             });
             Ok(clocks::of_spans(all.collect()))
         },
@@ -197,8 +195,158 @@ pub(crate) fn truth(text: &str) -> Option<bool> {
     }
 }
 
+/// `width_bucket(x, low, high, count)`: the part of a range in which a number lies, from 1; 0 and one more for those outside.
+fn bucket(called: &Called) -> Result<ArrayRef> {
+    let floats = called.arrays.iter();
+    let floats = floats.map(|array| cast(array, &DataType::Float64));
+    let floats: Vec<ArrayRef> = floats.collect::<Result<_, _>>()?;
+    let floats: Vec<_> = floats
+        .iter()
+        .map(|array| array.as_primitive::<Float64Type>())
+        .collect();
+    let row = |row: usize| {
+        let value = |at: usize| floats[at].is_valid(row).then(|| floats[at].value(row));
+        let (Some(x), Some(low), Some(high), Some(count)) =
+            (value(0), value(1), value(2), value(3))
+        else {
+            return Ok(None);
+        };
+        if count < 1.0 || low == high || ![x, low, high].into_iter().all(f64::is_finite) {
+            let problem = match count < 1.0 {
+                true => "count must be greater than zero",
+                false => "lower bound cannot equal upper bound, and both are finite",
+            };
+            return Err(crate::Error::from(Diagnostic::new("R0402", problem)).into());
+        }
+        let share = (x - low) / (high - low);
+        #[expect(clippy::cast_possible_truncation, reason = "a number of parts")]
+        Ok(Some(match share {
+            share if share < 0.0 => 0,
+            share if share >= 1.0 => count as i32 + 1,
+            share => (share * count) as i32 + 1,
+        }))
+    };
+    let all = (0..called.rows).map(row).collect::<Result<Int32Array>>()?;
+    Ok(Arc::new(all))
+}
+
+/// A text that fits a column; blanks behind it may go.
+pub(crate) fn fitting() -> Own {
+    Own::new(
+        "fitting",
+        (2, 2),
+        |kinds, _| Ok(kinds[0].clone()),
+        |called| {
+            let texts = cast(&called.arrays[0], &DataType::Utf8)?;
+            let lengths = cast(&called.arrays[1], &DataType::Int64)?;
+            let lengths: &Int64Array = lengths.as_primitive();
+            let rows = texts.as_string::<i32>().iter().zip(lengths);
+            let rows = rows.map(|(text, length)| {
+                let (Some(text), Some(length)) = (text, length) else {
+                    return Ok(None);
+                };
+                let most = usize::try_from(length).unwrap_or(0);
+                let Some((end, _)) = text.char_indices().nth(most) else {
+                    return Ok(Some(text));
+                };
+                match text[end..].chars().all(|letter| letter == ' ') {
+                    true => Ok(Some(&text[..end])),
+                    false => {
+                        let problem =
+                            format!("value too long for type character varying({length})");
+                        Err(crate::Error::from(Diagnostic::new("R0211", problem)).into())
+                    }
+                }
+            });
+            let fitting: StringArray = rows.collect::<Result<_>>()?;
+            Ok(cast(&fitting, &called.kind)?)
+        },
+    )
+}
+
+/// The value itself, which may be NULL.
+pub(crate) fn known() -> Own {
+    Own::new(
+        "known",
+        (1, 1),
+        |kinds, _| Ok(kinds[0].clone()),
+        |called| Ok(Arc::clone(&called.arrays[0])),
+    )
+}
+
+/// The whole number next to each.
+fn to_whole(
+    called: &Called,
+    float: fn(f64) -> f64,
+    decimal: fn(i128, i128) -> i128,
+) -> Result<ArrayRef> {
+    let array = &called.arrays[0];
+    if let (DataType::Decimal128(_, scale), DataType::Decimal128(..)) =
+        (array.data_type(), &called.kind)
+    {
+        let by = 10_i128.pow(u32::from(scale.unsigned_abs()));
+        let all = array.as_primitive::<Decimal128Type>();
+        let all = all.unary::<_, Decimal128Type>(|value| match *scale > 0 {
+            true => decimal(value, by),
+            false => value * by,
+        });
+        return Ok(Arc::new(all.with_data_type(called.kind.clone())));
+    }
+    let all = cast(array, &DataType::Float64)?;
+    let all = all.as_primitive::<Float64Type>();
+    Ok(Arc::new(all.unary::<_, Float64Type>(float)))
+}
+
+/// `trunc(x)`, `trunc(x, 2)`: without the digits behind.
+fn truncate(called: &Called) -> Result<ArrayRef> {
+    let places = places(called)?;
+    let power = |exponent: i64| 10_i128.checked_pow(u32::try_from(exponent).ok()?);
+    match (called.arrays[0].data_type(), &called.kind) {
+        (DataType::Decimal128(_, from), DataType::Decimal128(_, to)) => {
+            let (from, to) = (i64::from(*from), i64::from(*to));
+            let all = called.arrays[0].as_primitive::<Decimal128Type>().iter();
+            let cut = all.zip(places).map(|(value, places)| {
+                let (value, places) = (value?, places?);
+                let kept = match power((from - places).max(0)) {
+                    Some(by) => value / by * by,
+                    None => 0,
+                };
+                Some(kept / power(from - to)?)
+            });
+            let cut: arrow::array::Decimal128Array = cut.collect();
+            Ok(Arc::new(cut.with_data_type(called.kind.clone())))
+        }
+        _ => {
+            let all = cast(&called.arrays[0], &DataType::Float64)?;
+            let all = all.as_primitive::<Float64Type>().iter().zip(places);
+            let cut = all.map(|(value, places)| {
+                let by = 10_f64.powi(i32::try_from(places?).ok()?);
+                Some((value? * by).trunc() / by)
+            });
+            Ok(Arc::new(cut.collect::<arrow::array::Float64Array>()))
+        }
+    }
+}
+
+/// How many digits are wanted behind the point, row by row.
+fn places(called: &Called) -> Result<Vec<Option<i64>>> {
+    let Some(places) = called.arrays.get(1) else {
+        return Ok(vec![Some(0); called.rows]);
+    };
+    let places = cast(places, &DataType::Int64)?;
+    let places = places.as_primitive::<arrow::datatypes::Int64Type>();
+    Ok(places.iter().collect())
+}
+
 /// `round(x, 2)`: a decimal has as many digits after its point, if their number is written out.
 fn round_kind(kinds: &[DataType], constants: &[Option<&ScalarValue>]) -> Result<DataType> {
+    let text = matches!(kinds[0], DataType::Utf8 | DataType::Utf8View);
+    if text && constants.first().is_none_or(Option::is_none) {
+        return plan_err!("function does not exist: round(text)");
+    }
+    if let [DataType::Decimal128(..)] = kinds {
+        return Ok(DataType::Decimal128(38, 0));
+    }
     let places = constants.get(1).copied().flatten();
     let places = places.and_then(|one| one.cast_to(&DataType::Int8).ok());
     Ok(match (&kinds[0], places) {
@@ -207,14 +355,17 @@ fn round_kind(kinds: &[DataType], constants: &[Option<&ScalarValue>]) -> Result<
         {
             DataType::Decimal128(38, places)
         }
+        (DataType::Decimal128(..), Some(ScalarValue::Int8(Some(..0)))) => {
+            DataType::Decimal128(38, 0)
+        }
         (DataType::Decimal128(_, scale), _) => DataType::Decimal128(38, *scale),
         _ => DataType::Float64,
     })
 }
 
 fn round(called: &Called) -> Result<ArrayRef> {
-    let places = cast(&called.arrays[1], &DataType::Int64)?;
-    let places = places.as_primitive::<arrow::datatypes::Int64Type>();
+    let whole = called.arrays.len() == 1;
+    let places = places(called)?;
     let (from, to) = match (called.arrays[0].data_type(), &called.kind) {
         (DataType::Decimal128(_, from), DataType::Decimal128(_, to)) => {
             (i64::from(*from), i64::from(*to))
@@ -223,6 +374,9 @@ fn round(called: &Called) -> Result<ArrayRef> {
             let all = cast(&called.arrays[0], &DataType::Float64)?;
             let all = all.as_primitive::<Float64Type>().iter().zip(places);
             let rounded = all.map(|(value, places)| {
+                if whole {
+                    return Some(value?.round_ties_even());
+                }
                 let by = 10_f64.powi(i32::try_from(places?).ok()?);
                 Some((value? * by).round() / by)
             });
@@ -346,10 +500,9 @@ fn pattern(text: &str, escape: Option<char>) -> String {
 
 /// An interval that a text says, as a constant; `None` if it says none.
 pub(crate) fn interval(text: &str) -> Option<ScalarValue> {
-    let text: ArrayRef = Arc::new(StringArray::from(vec![text]));
-    let read = cast(&text, &DataType::Interval(IntervalUnit::MonthDayNano)).ok()?;
-    let read: &IntervalMonthDayNanoArray = read.as_primitive_opt()?;
-    let value = read.is_valid(0).then(|| read.value(0))?;
+    let span = spans::read(text)?;
+    let days = i32::try_from(span.days).ok()?;
+    let value = IntervalMonthDayNano::new(span.months, days, span.nanos);
     Some(ScalarValue::IntervalMonthDayNano(Some(value)))
 }
 

@@ -42,7 +42,11 @@ impl AggregateUDFImpl for Checked {
 
     fn accumulator(&self, arguments: AccumulatorArgs) -> Result<Box<dyn Accumulator>> {
         let seen = arguments.is_distinct.then(std::collections::HashSet::new);
-        Ok(Box::new(Sum { total: None, seen }))
+        Ok(Box::new(Sum {
+            total: None,
+            counted: 0,
+            seen,
+        }))
     }
 
     fn state_fields(&self, arguments: StateFieldsArgs) -> Result<Vec<FieldRef>> {
@@ -57,6 +61,8 @@ impl AggregateUDFImpl for Checked {
 #[derive(Debug)]
 struct Sum {
     total: Option<i128>,
+    /// How many values of this accumulator's own rows are in it: those that leave a window are taken out again.
+    counted: u64,
     /// What was counted, if each value counts once.
     seen: Option<std::collections::HashSet<i64>>,
 }
@@ -84,9 +90,11 @@ impl Accumulator for Sum {
             return Ok(());
         }
         let wide = cast(&values[0], &WIDE)?;
-        if let Some(more) = sum(wide.as_primitive::<Decimal128Type>()) {
+        let wide = wide.as_primitive::<Decimal128Type>();
+        if let Some(more) = sum(wide) {
             self.add(more);
         }
+        self.counted += (wide.len() - wide.null_count()) as u64;
         Ok(())
     }
 
@@ -103,10 +111,20 @@ impl Accumulator for Sum {
         Ok(())
     }
 
+    fn supports_retract_batch(&self) -> bool {
+        self.seen.is_none()
+    }
+
     fn retract_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
         let wide = cast(&values[0], &WIDE)?;
-        if let Some(less) = sum(wide.as_primitive::<Decimal128Type>()) {
+        let wide = wide.as_primitive::<Decimal128Type>();
+        if let Some(less) = sum(wide) {
             self.add(-less);
+        }
+        self.counted -= (wide.len() - wide.null_count()) as u64;
+        // The sum of nothing is no number.
+        if self.counted == 0 {
+            self.total = None;
         }
         Ok(())
     }

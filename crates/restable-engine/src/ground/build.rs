@@ -14,13 +14,13 @@ use restable_spec::Registry;
 
 use super::Ground;
 use crate::catalog::{OWN_CATALOG, OWN_SCHEMA};
-use crate::dialect::{Comparisons, InputsChecked, JsonPlanner};
+use crate::dialect::{Comparisons, InputsChecked, JsonPlanner, with_marks};
 use crate::door::{self, Memory};
 use crate::engine::Engine;
 use crate::json_columns::{self, JsonPathsScanned};
 use crate::narrowing::Narrowing;
 use crate::once::wants::SharedCalls;
-use crate::paced::PacedJoins;
+use crate::paced::{LargeConstants, PacedJoins};
 use crate::prompt::PromptFilters;
 use crate::settings::Settings;
 use crate::{Result, functions, pg_catalog, zone};
@@ -64,6 +64,7 @@ pub(crate) fn common(registry: &Arc<Registry>) -> Result<SessionState> {
     optimizer.rules.push(Arc::new(SharedCalls {
         registry: Arc::clone(registry),
     }));
+    optimizer.rules.push(Arc::new(LargeConstants));
     optimizer.rules.push(Arc::new(PacedJoins));
     let mut state = SessionStateBuilder::new()
         .with_config(config)
@@ -72,7 +73,7 @@ pub(crate) fn common(registry: &Arc<Registry>) -> Result<SessionState> {
         .with_expr_planners(planners)
         .with_analyzer_rules(analyzer.rules)
         .with_query_planner(Arc::new(InputsChecked))
-        .with_optimizer_rules(json_columns::logical_rules())
+        .with_optimizer_rules(with_marks(json_columns::logical_rules()))
         .with_physical_optimizer_rules(optimizer.rules)
         .build();
     for function in functions::all()
@@ -81,6 +82,7 @@ pub(crate) fn common(registry: &Arc<Registry>) -> Result<SessionState> {
     {
         state.register_udf(function)?;
     }
+    state.register_udaf(functions::averages::average())?;
     Ok(state)
 }
 

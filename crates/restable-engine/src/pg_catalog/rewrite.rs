@@ -5,10 +5,11 @@
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    Array, ArrayElemTypeDef, BinaryOperator, CaseWhen, DataType, Expr, Function, FunctionArg,
-    FunctionArgExpr, FunctionArguments, Ident, ObjectName, Query, Select, SelectItem, SetExpr,
-    Statement, TableAlias, TableFactor, TableWithJoins, UnaryOperator, Value, ValueWithSpan,
-    VisitMut, VisitorMut,
+    Array, ArrayElemTypeDef, BinaryOperator, CaseWhen, DataType, Distinct, DuplicateTreatment,
+    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause, FunctionArguments, Ident,
+    ObjectName, OrderByExpr, OrderByKind, Query, Select, SelectItem, SetExpr, Statement,
+    TableAlias, TableFactor, TableWithJoins, UnaryOperator, Value, ValueWithSpan, VisitMut,
+    VisitorMut,
 };
 use restable_sql::Diagnostic;
 
@@ -20,6 +21,7 @@ use super::syntax::{
     literal, oid, query_of, table_name, text, text_null, texts_type,
 };
 use super::{Choice, kinds, settings, tables};
+use crate::dialect::is_by_bytes;
 use crate::{Error, Result};
 
 /// Whether a statement asks for the catalog at all.
@@ -40,6 +42,7 @@ pub fn concerns(text: &str) -> bool {
         "user",
         "information_schema",
         "any",
+        "array",
         "escape",
         "has_",
         "description(",
@@ -55,7 +58,8 @@ pub fn concerns(text: &str) -> bool {
     ];
     let text = text.to_ascii_lowercase();
     // Its column is called like its alias, unless somebody calls it `value` as everywhere else.
-    let series = text.contains("generate_series") && !text.contains("value");
+    let called = || text.replace("values", "").contains("value");
+    let series = text.contains("generate_series") && !called();
     series || SIGNS.iter().any(|sign| text.contains(sign))
 }
 
@@ -338,7 +342,8 @@ fn compared(expr: &mut Expr) -> Option<Expr> {
 impl Pass<'_> {
     fn better(&mut self, expr: &mut Expr) -> Option<Expr> {
         match expr {
-            Expr::Collate { expr, .. } => Some((**expr).clone()),
+            // Another one is refused where all statements are.
+            Expr::Collate { expr, collation } if is_by_bytes(collation) => Some((**expr).clone()),
             Expr::BinaryOp { op, .. } => {
                 if let BinaryOperator::PGCustomBinaryOperator(parts) = op {
                     *op = match parts.last().map(String::as_str) {
@@ -387,7 +392,19 @@ impl Pass<'_> {
             }
             Expr::Subquery(query) => {
                 if self.empty.query(query) {
-                    return Some(only_item(query).unwrap_or_else(text_null));
+                    return match only_item(query) {
+                        None => Some(text_null()),
+                        Some(item) if is_null(&item) => Some(item),
+                        // Somebody wrote `WHERE false` himself: NULL of the type of what is not there, or the aggregate of nothing.
+                        Some(item) if aggregates(&item) => None,
+                        Some(item) => Some(conditions(
+                            None,
+                            vec![CaseWhen {
+                                condition: boolean(false),
+                                result: item,
+                            }],
+                        )),
+                    };
                 }
                 if is_of_collation(query) {
                     return Some(text_null());
@@ -530,7 +547,7 @@ impl Pass<'_> {
                 Some(found) => oid(found),
                 None => {
                     self.problem = Some(
-                        Diagnostic::new("R0211", format!("there is no type `{written}`")).into(),
+                        Diagnostic::new("R0212", format!("there is no type `{written}`")).into(),
                     );
                     return None;
                 }
@@ -711,17 +728,50 @@ fn one_row(query: &mut Query) {
     }
 }
 
-/// `ARRAY(SELECT x …)` as `(SELECT array_agg(x) …)`.
+/// `ARRAY(SELECT DISTINCT x … ORDER BY y)` as `(SELECT array_agg(DISTINCT x ORDER BY y) …)`.
 fn gathered(query: &mut Query) -> Option<()> {
+    if query.limit_clause.is_some() || query.fetch.is_some() {
+        return None;
+    }
     let SetExpr::Select(select) = query.body.as_mut() else {
         return None;
     };
-    query.order_by = None;
-    if let [SelectItem::UnnamedExpr(item) | SelectItem::ExprWithAlias { expr: item, .. }] =
+    let [SelectItem::UnnamedExpr(item) | SelectItem::ExprWithAlias { expr: item, .. }] =
         select.projection.as_mut_slice()
+    else {
+        return None;
+    };
+    let distinct = match select.distinct.take() {
+        None | Some(Distinct::All) => None,
+        Some(Distinct::Distinct) => Some(DuplicateTreatment::Distinct),
+        Some(on @ Distinct::On(_)) => {
+            select.distinct = Some(on);
+            return None;
+        }
+    };
+    let sorted = match query.order_by.take().map(|by| by.kind) {
+        Some(OrderByKind::Expressions(sorted)) => sorted,
+        _ => Vec::new(),
+    };
+    let sorted = sorted.into_iter().map(|mut by| {
+        // The only column, by its place.
+        if matches!(&by.expr, Expr::Value(value) if matches!(value.value, Value::Number(..))) {
+            by.expr = item.clone();
+        }
+        by
+    });
+    let sorted: Vec<OrderByExpr> = sorted.collect();
+    let mut made = call("array_agg", vec![item.clone()]);
+    if let Expr::Function(Function {
+        args: FunctionArguments::List(list),
+        ..
+    }) = &mut made
     {
-        *item = call("array_agg", vec![item.clone()]);
-        return Some(());
+        list.duplicate_treatment = distinct;
+        if !sorted.is_empty() {
+            list.clauses.push(FunctionArgumentClause::OrderBy(sorted));
+        }
     }
-    None
+    *item = made;
+    Some(())
 }

@@ -21,7 +21,7 @@ use super::running::shown;
 use super::status::{ours, told};
 
 /// The kinds of tables, as clients of JDBC and ODBC know them.
-const KINDS: &[&str] = &["LOCAL TABLE", "MATERIALIZED VIEW", "TABLE", "VIEW"];
+const KINDS: &[&str] = &["LOCAL TEMPORARY", "MATERIALIZED VIEW", "TABLE", "VIEW"];
 
 /// What a kind of `information_schema` is called here.
 fn kind(listed: &Listed) -> &str {

@@ -42,13 +42,15 @@ fn of_diagnostic(diagnostic: &Diagnostic) -> &'static str {
         "R0105" | "R0308" | "R0315" | "R0346" => "0A000",
         "R0202" => "42P01",
         // A text that is no value of a type, a value beyond its type, a value that would be too large.
-        "R0208" => "22P02",
+        "R0208" => of_syntax(&diagnostic.message),
         "R0209" => "22003",
         "R0210" => "54000",
+        // string_data_right_truncation
+        "R0211" => "22001",
         "R0203" => "42703",
         // undefined_function and undefined_object: an operator, a type.
         "R0204" => "42883",
-        "R0211" => "42704",
+        "R0212" => "42704",
         "R0306" => "42P10",
         "R0307" => "42P02",
         // A transaction or cursor where there is none.
@@ -57,6 +59,8 @@ fn of_diagnostic(diagnostic: &Diagnostic) -> &'static str {
         "R0360" => "42601",
         "R0361" => "42P05",
         "R0362" => "26000",
+        // cardinality_violation
+        "R0363" => "21000",
         "R0320" => "25006",
         "R0401" => "42704",
         "R0402" | "R0403" => "22023",
@@ -84,10 +88,25 @@ fn of_diagnostic(diagnostic: &Diagnostic) -> &'static str {
     }
 }
 
+/// A text that is no value of a type; of times there is a code of its own.
+fn of_syntax(message: &str) -> &'static str {
+    let times = ["date", "time", "interval"];
+    let kind = message.strip_prefix("invalid input syntax for type ");
+    match kind.is_some_and(|kind| times.iter().any(|time| kind.starts_with(time))) {
+        true => "22007",
+        false => "22P02",
+    }
+}
+
 /// What DataFusion refused is told by its text only.
 fn of_plan(message: &str) -> &'static str {
     match message {
         "division by zero" => "22012",
+        text if text.starts_with("invalid input syntax for type") => of_syntax(text),
+        text if text.contains("out of range") => "22003",
+        text if text.starts_with("operator does not exist") => "42883",
+        text if text.contains("square root") || text.contains("zero raised to") => "2201F",
+        text if text.contains("logarithm") => "2201E",
         text if text.starts_with("not supported") => "0A000",
         text if text.contains("Cannot cast")
             || text.contains("Cast error")

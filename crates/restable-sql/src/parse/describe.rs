@@ -1,4 +1,4 @@
-//! DESCRIBE, and the options of EXPLAIN.
+//! DESCRIBE.
 
 use sqlparser::ast::{Ident, ObjectName};
 use sqlparser::tokenizer::Token;
@@ -76,40 +76,7 @@ pub(super) fn method(cursor: &mut Cursor<'_>) -> Result<(ObjectName, Ident, Span
     }
 }
 
-/// `(ANALYZE, VERBOSE [bool], FORMAT word)`.
-pub(super) fn options(
-    cursor: &mut Cursor<'_>,
-    analyze: &mut bool,
-    verbose: &mut bool,
-    format: &mut Option<String>,
-) -> Result<(), Diagnostic> {
-    cursor.expect_token(&Token::LParen)?;
-    loop {
-        if cursor.eat_any(&["ANALYZE", "ANALYSE"]) {
-            *analyze = switch(cursor)?;
-        } else if cursor.eat("VERBOSE") {
-            *verbose = switch(cursor)?;
-        } else if cursor.eat("FORMAT") {
-            *format = Some(word(cursor, "a format such as `tree`")?);
-        } else {
-            return Err(cursor.unexpected("`ANALYZE`, `VERBOSE` or `FORMAT`"));
-        }
-        if !cursor.eat_token(&Token::Comma) {
-            return cursor.expect_token(&Token::RParen);
-        }
-    }
-}
-
-fn switch(cursor: &mut Cursor<'_>) -> Result<bool, Diagnostic> {
-    if matches!(cursor.peek(), Some(Token::Comma | Token::RParen)) {
-        return Ok(true);
-    }
-    match word(cursor, "`on` or `off`")?.to_ascii_lowercase().as_str() {
-        "true" | "on" | "1" => Ok(true),
-        _ => Ok(false),
-    }
-}
-
+/// A word, a number or a text.
 pub(super) fn word(cursor: &mut Cursor<'_>, expected: &str) -> Result<String, Diagnostic> {
     match cursor.peek() {
         Some(Token::Word(word)) => {

@@ -5,11 +5,13 @@ mod connection;
 mod copy;
 mod describe;
 mod exec;
+mod explain;
 mod hints;
 mod query;
 mod session;
 mod show;
 mod versions;
+mod with;
 mod write;
 
 use sqlparser::ast;
@@ -21,7 +23,7 @@ use crate::lexer::{self, Lexed};
 use crate::limits;
 use crate::span::Span;
 use crate::split::{Piece, split_tokens};
-use crate::statement::{Explain, Parsed, Statement};
+use crate::statement::{Parsed, Statement};
 use crate::suggest::closest;
 use crate::syntax::shown;
 
@@ -96,7 +98,7 @@ fn parse_tokens(script: &str, piece: &Piece, raw: Lexed) -> Result<Parsed, Diagn
     limits::guard(&raw)?;
     let mut calls = Vec::new();
     let lexed = exec::lift(script, lexer::recognise(raw)?, &mut calls)?;
-    let lexed = versions::told(lexed);
+    let lexed = versions::told(with::queried(with::plain(lexed)));
     let mut cursor = Cursor::new(script, &lexed);
     let statement = statement(&mut cursor)?;
     cursor.expect_end()?;
@@ -138,7 +140,7 @@ fn statement(cursor: &mut Cursor<'_>) -> Result<Statement, Diagnostic> {
         "PREVIEW" => preview(cursor),
         "SHOW" => show::show(cursor).map(Statement::Show),
         "DESCRIBE" | "DESC" => describe::describe(cursor).map(Statement::Describe),
-        "EXPLAIN" => explain(cursor),
+        "EXPLAIN" => explain::explain(cursor),
         "USE" => session::using(cursor).map(Statement::Use),
         "SET" => session::set(cursor),
         "RESET" => session::reset(cursor).map(Statement::Reset),
@@ -167,57 +169,6 @@ fn preview(cursor: &mut Cursor<'_>) -> Result<Statement, Diagnostic> {
         _ => Err(Diagnostic::new(code::MISPLACED, wanted)
             .at(place)
             .note("a preview is of calls that change something at a provider")),
-    }
-}
-
-/// EXPLAIN of a statement; EXPLAIN of a name is StackQL's and MySQL's DESCRIBE.
-fn explain(cursor: &mut Cursor<'_>) -> Result<Statement, Diagnostic> {
-    let start = *cursor;
-    cursor.skip();
-    let (mut analyze, mut verbose, mut format) = (false, false, None);
-    if cursor.peek() == Some(&Token::LParen) && !query::opens_query(cursor) {
-        describe::options(cursor, &mut analyze, &mut verbose, &mut format)?;
-    } else {
-        analyze = cursor.eat_any(&["ANALYZE", "ANALYSE"]);
-        verbose = cursor.eat("VERBOSE");
-        if cursor.eat("FORMAT") {
-            format = Some(describe::word(cursor, "a format such as `tree`")?);
-        }
-    }
-    let named = match (cursor.keyword(), cursor.peek_second()) {
-        (None, _) => matches!(cursor.peek(), Some(Token::Word(_))),
-        (Some(word), second) => {
-            let known = VERBS.contains(&word.as_str()) || query::refused(cursor, &word).is_some();
-            word == "EXTENDED" || !known && matches!(second, None | Some(Token::Period))
-        }
-    };
-    if named && !analyze && !verbose && format.is_none() {
-        *cursor = start;
-        return describe::describe(cursor).map(Statement::Describe);
-    }
-    let place = cursor.next_span();
-    if cursor.sees("EXPLAIN") {
-        return Err(Diagnostic::new(code::MISPLACED, "EXPLAIN stands once").at(place));
-    }
-    let inner = statement(cursor)?;
-    match inner {
-        Statement::Query(_)
-        | Statement::Insert(_)
-        | Statement::Replace(_)
-        | Statement::Update(_)
-        | Statement::Delete(_)
-        | Statement::Exec(_)
-        | Statement::Preview(_) => Ok(Statement::Explain(Explain {
-            analyze,
-            verbose,
-            format,
-            statement: Box::new(inner),
-        })),
-        _ => Err(Diagnostic::new(
-            code::MISPLACED,
-            "EXPLAIN takes a query or a statement that changes something",
-        )
-        .at(place)),
     }
 }
 

@@ -15,7 +15,11 @@ fn queries() {
         "SELECT ';' AS \";\" -- ;\n; VALUES (1)",
         "SELECT ';' AS \";\"; VALUES (1)",
     );
-    check("TABLE t", "TABLE t");
+    check("TABLE t", "SELECT * FROM t");
+    check(
+        "(TABLE t) UNION ALL TABLE a.b.c",
+        "(SELECT * FROM t) UNION ALL SELECT * FROM a.b.c",
+    );
     check("(SELECT 1) UNION (SELECT 2)", "(SELECT 1) UNION (SELECT 2)");
     check("FROM t", "FROM t");
     check("/*! DELETE FROM t */ SELECT 1", "SELECT 1");
@@ -187,6 +191,32 @@ fn json_operators_bind_as_in_postgresql() {
     check_tree("tags ?| x", "(tags ?| x)");
     check_tree("tags ?& x", "(tags ?& x)");
     check_tree("NOT p->>'k' = 'v'", "(NOT ((p ->> 'k') = 'v'))");
+}
+
+#[test]
+fn signs_and_other_operators_bind_as_in_postgresql() {
+    check_tree("-2 ^ 2", "((- 2) ^ 2)");
+    check_tree("2 ^ 3 ^ 2", "((2 ^ 3) ^ 2)");
+    check_tree("- 2::int", "(- 2::INT)");
+    check_tree("a - -b * c", "(a - ((- b) * c))");
+    check_tree("'a' || 1 + 2", "('a' || (1 + 2))");
+    check_tree("4 | 5 & 3", "((4 | 5) & 3)");
+    check_tree("a # b + 1", "(a # (b + 1))");
+    check_tree("~1 + 1", "(~ (1 + 1))");
+    check_tree("1 + 1 << 2 = 8", "(((1 + 1) << 2) = 8)");
+    check_tree("a ~ 'x' = b", "((a ~ 'x') = b)");
+    check_tree("a LIKE 'x' = b", "(a LIKE 'x' = b)");
+    check_tree("a = b LIKE c || d", "(a = b LIKE c || d)");
+    check_tree("a = b BETWEEN 1 AND 2", "(a = (b between 1 and 2))");
+}
+
+#[test]
+fn how_a_with_is_computed_is_not_read() {
+    check(
+        "WITH a AS MATERIALIZED (SELECT 1), b AS NOT MATERIALIZED (SELECT 2) SELECT 3",
+        "WITH a AS (SELECT 1), b AS (SELECT 2) SELECT 3",
+    );
+    check("SELECT materialized FROM t", "SELECT materialized FROM t");
 }
 
 #[test]
@@ -385,9 +415,31 @@ fn explain_and_preview() {
         "explain format=tree SELECT 1",
     );
     check(
-        "EXPLAIN (ANALYZE, VERBOSE off, FORMAT tree) SELECT 1",
-        "explain analyze format=tree SELECT 1",
+        "EXPLAIN (ANALYZE, VERBOSE off, FORMAT json, COSTS off, TIMING on) SELECT 1",
+        "explain analyze format=json SELECT 1",
     );
+    check(
+        "EXPLAIN (FORMAT TEXT, BUFFERS false, SUMMARY 0, ANALYZE 1) SELECT 1",
+        "explain analyze SELECT 1",
+    );
+    // Nothing is accepted and ignored.
+    check(
+        "EXPLAIN (FORMAT XML) SELECT 1",
+        "R0105: EXPLAIN has no format `XML`",
+    );
+    for (written, told) in [
+        ("BUFFERS", "EXPLAIN has no BUFFERS"),
+        ("COSTS on", "EXPLAIN has no COSTS"),
+        ("SUMMARY", "EXPLAIN has no SUMMARY"),
+        ("TIMING", "EXPLAIN option TIMING requires ANALYZE"),
+        ("ANALYZE, TIMING off", "TIMING cannot be `off`"),
+        ("ANALYZE, FORMAT tree", "has no FORMAT TREE"),
+        ("VERBOSE perhaps", "expected `on` or `off`, found `perhaps`"),
+        ("SPEED", "expected an option of EXPLAIN"),
+    ] {
+        let fault = restable_sql::parse(&format!("EXPLAIN ({written}) SELECT 1")).unwrap_err();
+        assert!(fault.message.contains(told), "{written}: {}", fault.message);
+    }
     check("EXPLAIN (SELECT 1)", "explain (SELECT 1)");
     check("EXPLAIN DELETE FROM t", "explain delete t");
     check("EXPLAIN PREVIEW EXEC t.m", "explain preview exec m of t");

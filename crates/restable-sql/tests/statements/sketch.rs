@@ -37,11 +37,11 @@ fn statement(statement: &Statement) -> String {
         Statement::Explain(explain) => {
             let analyze = if explain.analyze { " analyze" } else { "" };
             let verbose = if explain.verbose { " verbose" } else { "" };
-            let format = explain
-                .format
-                .as_ref()
-                .map(|format| format!(" format={format}"))
-                .unwrap_or_default();
+            let format = match explain.format {
+                restable_sql::ExplainFormat::Text => "",
+                restable_sql::ExplainFormat::Json => " format=json",
+                restable_sql::ExplainFormat::Tree => " format=tree",
+            };
             format!(
                 "explain{analyze}{verbose}{format} {}",
                 self::statement(&explain.statement)

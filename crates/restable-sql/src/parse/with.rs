@@ -1,0 +1,87 @@
+//! `WITH x AS [NOT] MATERIALIZED (…)`: how a query is computed, which does not change what it answers. Owns that `sqlparser`, which knows
+//! these words for PostgreSQL's own dialect only, does not see them; and that it sees `SELECT * FROM t` for `TABLE t`, of which it knows
+//! names of two parts only, and the planner none.
+
+use sqlparser::tokenizer::{Token, TokenWithSpan};
+
+use crate::cursor::is_keyword;
+use crate::lexer::Lexed;
+
+/// The tokens without those words.
+pub(super) fn plain(lexed: Lexed) -> Lexed {
+    let token = |at: usize| lexed.tokens.get(at).map(|it| &it.token);
+    let end = lexed.tokens.len();
+    let said = |at: usize| {
+        let mut word = Some(at);
+        if is_keyword(token(at), "NOT") {
+            word = lexed.solid(at + 1, end);
+        }
+        let word = word.filter(|word| is_keyword(token(*word), "MATERIALIZED"))?;
+        let opened = lexed.solid(word + 1, end)?;
+        let after = lexed.solid_before(at)?;
+        let is_with = is_keyword(token(after), "AS") && token(opened) == Some(&Token::LParen);
+        is_with.then_some(opened)
+    };
+    let first = (0..end).find(|at| is_keyword(token(*at), "MATERIALIZED"));
+    if first.is_none() || !(0..end).any(|at| said(at).is_some()) {
+        return lexed;
+    }
+    let mut plain = Lexed {
+        placeholders: lexed.placeholders.clone(),
+        ..Lexed::default()
+    };
+    let mut at = 0;
+    while at < end {
+        match said(at) {
+            Some(opened) => at = opened,
+            None => {
+                plain.push(lexed.tokens[at].clone(), lexed.spans[at]);
+                at += 1;
+            }
+        }
+    }
+    plain
+}
+
+/// The tokens with `SELECT * FROM` for the `TABLE` that begins a query.
+pub(super) fn queried(lexed: Lexed) -> Lexed {
+    let token = |at: usize| lexed.tokens.get(at).map(|it| &it.token);
+    let end = lexed.tokens.len();
+    let begins = |at: usize| {
+        let named = lexed.solid(at + 1, end);
+        let named = named.is_some_and(|next| matches!(token(next), Some(Token::Word(_))));
+        let opened = match lexed.solid_before(at) {
+            None => true,
+            Some(before) => {
+                token(before) == Some(&Token::LParen)
+                    || ["UNION", "EXCEPT", "INTERSECT", "ALL", "AS"]
+                        .iter()
+                        .any(|word| is_keyword(token(before), word))
+            }
+        };
+        is_keyword(token(at), "TABLE") && named && opened
+    };
+    let begun: Vec<usize> = (0..end).filter(|at| begins(*at)).collect();
+    if begun.is_empty() {
+        return lexed;
+    }
+    let mut queried = Lexed {
+        placeholders: lexed.placeholders.clone(),
+        ..Lexed::default()
+    };
+    for (at, (token, span)) in lexed.tokens.into_iter().zip(lexed.spans).enumerate() {
+        if !begun.contains(&at) {
+            queried.push(token, span);
+            continue;
+        }
+        let words = [
+            Token::make_keyword("SELECT"),
+            Token::Mul,
+            Token::make_keyword("FROM"),
+        ];
+        for word in words {
+            queried.push(TokenWithSpan::new(word, token.span), span);
+        }
+    }
+    queried
+}
