@@ -451,13 +451,32 @@ fn the_second_ctrl_c_ends_at_once() {
         assert_eq!(column(&listed, "status"), ["Unknown"]);
         scene.emulator.clear_faults();
         scene.emulator.advance(Duration::from_secs(60));
-        let resumed = scene.run(&["operations", "resume"]).await;
+        let log = scene.home.path().join("audit.jsonl");
+        let named = log.display().to_string();
+        let resume = ["operations", "resume", "--audit-log", &named];
+        let resumed = scene.run(&resume).await;
         assert_eq!(
             (resumed.code, column(&resumed, "status")),
             (0, vec!["Succeeded".to_owned()]),
             "{resumed:?}"
         );
         assert_eq!(scene.effects().len(), 1);
+        let text = std::fs::read_to_string(&log).unwrap();
+        let lines: Vec<serde_json::Value> = text
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect();
+        let [begin, end] = lines.as_slice() else {
+            panic!("{text}");
+        };
+        assert_eq!(begin["sql"], "operations resume");
+        assert_eq!(begin["action"], "RESUME backup_instances.adhoc_backup");
+        assert_eq!(begin["targets"].as_array().unwrap().len(), 1);
+        assert_eq!(begin["statement"], end["statement"]);
+        assert_eq!(end["outcome"], "succeeded");
+        // What has ended is not gone on with, and nothing is written of it.
+        assert_eq!(scene.run(&resume).await.code, 0);
+        assert_eq!(std::fs::read_to_string(&log).unwrap(), text);
     });
 }
 

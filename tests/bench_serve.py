@@ -1,6 +1,7 @@
 """Measures `restable serve`: rows through Flight SQL and Postgres wire against the engine's own speed, statements a second at
 64 connections, memory of 1,000 idle connections. Prints; asserts nothing about speed.
 
+    bash tests/bench --serve
     python tests/bench_serve.py PROGRAM [--rows 100000] [--repeat 3]
 
 Needs a release build of the program to say something. The reader of Flight SQL is ADBC's driver, if it is installed; the

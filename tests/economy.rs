@@ -3,6 +3,8 @@
 
 use std::collections::BTreeSet;
 
+use restable_engine::Origin;
+
 use crate::rig::{Answer, Rig, ask, demo, options, report, run};
 
 const INSTANCES: &str = "azure.data_protection.backup_instances";
@@ -165,6 +167,66 @@ fn a_subscription_narrows_the_walk() {
              FROM azure.resource.subscriptions WHERE displayName LIKE '%')"
         );
         assert_eq!(rig.rows(&sql).await.value(), "90");
+    });
+}
+
+#[test]
+fn subscriptions_that_are_set_are_not_listed() {
+    run(async {
+        let rig = Rig::start("3,9,90").await;
+        let all = rig
+            .rows("SELECT subscriptionId FROM azure.resource.subscriptions ORDER BY 1")
+            .await;
+        let two: Vec<&str> = all
+            .column("subscriptionId")
+            .into_iter()
+            .flatten()
+            .take(2)
+            .collect();
+        let session = rig.session();
+        session
+            .set("subscriptions", &two.join(","), Origin::Flag)
+            .unwrap();
+        let mut answers = Vec::new();
+        for (sql, calls) in [
+            (
+                format!("SELECT count(*) FROM {INSTANCES}"),
+                "6 BackupInstances_List, 2 BackupVaults_GetInSubscription",
+            ),
+            (
+                format!(
+                    "SELECT count(*) FROM {INSTANCES} WHERE subscriptionId = '{}'",
+                    two[0].to_uppercase()
+                ),
+                "3 BackupInstances_List, 1 BackupVaults_GetInSubscription",
+            ),
+            (
+                format!(
+                    "SELECT count(*) FROM {INSTANCES} i WHERE vaultName IN (SELECT name FROM azure.data_protection.backup_vaults)"
+                ),
+                "6 BackupInstances_List, 2 BackupVaults_GetInSubscription",
+            ),
+            // What a subscription is called says only its list.
+            (
+                format!(
+                    "SELECT count(s.displayName) FROM {INSTANCES} i JOIN azure.resource.subscriptions s USING (subscriptionId)"
+                ),
+                "6 BackupInstances_List, 2 BackupVaults_GetInSubscription, 1 Subscriptions_List",
+            ),
+            (
+                format!(
+                    "SELECT count(*) FROM {INSTANCES} WHERE subscriptionId = '{}'",
+                    demo::PRODUCTION
+                ),
+                "",
+            ),
+        ] {
+            rig.emulator.clear_journal();
+            let answer = ask(&session, &sql).await.unwrap();
+            assert_eq!(rig.calls().summary(), calls, "{sql}");
+            answers.push(answer.value().to_owned());
+        }
+        assert_eq!(answers, ["60", "30", "60", "60", "0"]);
     });
 }
 

@@ -273,6 +273,45 @@ fn both_bounds_are_the_fact_where_nothing_is_open() {
                 "{sql}"
             );
         }
+        // The walk knows that a side of a join has rows, so that the other is read.
+        let vaults = "azure.data_protection.backup_vaults";
+        let policies = "azure.data_protection.backup_policies";
+        let keys = "(subscriptionId, resourceGroupName, vaultName)";
+        for (from, calls) in [
+            (
+                format!("{vaults} v JOIN {policies} p USING {keys}"),
+                1 + 3 + 9,
+            ),
+            (
+                format!("{vaults} v LEFT JOIN {policies} p USING {keys}"),
+                1 + 3 + 9,
+            ),
+            (
+                format!("{vaults} v FULL JOIN {policies} p USING {keys}"),
+                1 + 3 + 9,
+            ),
+            (format!("{vaults} v CROSS JOIN {policies} p"), 1 + 3 + 9),
+            (
+                format!("{INSTANCES} i WHERE vaultName NOT IN (SELECT vaultName FROM {policies})"),
+                1 + 3 + 9 + 9,
+            ),
+            (
+                format!(
+                    "{INSTANCES} i WHERE NOT EXISTS (SELECT 1 FROM {policies} p WHERE p.vaultName = i.vaultName)"
+                ),
+                1 + 3 + 9 + 9,
+            ),
+            (
+                format!(
+                    "{vaults} v JOIN (SELECT DISTINCT vaultName AS n FROM {policies}) p ON v.vaultName = p.n"
+                ),
+                1 + 3 + 9,
+            ),
+        ] {
+            let sql = format!("SELECT count(*) FROM {from}");
+            let (most, least, fact) = predicted(&rig, &sql).await;
+            assert_eq!((most, least, fact), (Some(calls), calls, calls), "{sql}");
+        }
         let limited = format!("SELECT name FROM {INSTANCES} LIMIT 2");
         assert_eq!(predicted(&rig, &limited).await, (Some(13), 3, 3));
     });

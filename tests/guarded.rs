@@ -298,7 +298,9 @@ fn sessions_share_the_memory_of_the_server() {
         let refused = client.query(sql).await.unwrap_err();
         assert_eq!(refused.code(), Code::ResourceExhausted, "{refused}");
         // A client cannot give itself more than there is for all.
-        client.query("SET memory_limit = '8GB'").await.unwrap();
+        let more = client.query("SET memory_limit = '8GB'").await.unwrap_err();
+        assert!(more.message().contains("here from 65536"), "{more}");
+        client.query("SET memory_limit = '32kB'").await.unwrap();
         let refused = client.query(sql).await.unwrap_err();
         assert_eq!(refused.code(), Code::ResourceExhausted, "{refused}");
         client.query("SELECT 1").await.unwrap();

@@ -42,13 +42,13 @@ impl Clock for Hours {
     }
 }
 
-struct Kept {
-    rig: Rig,
+pub(crate) struct Kept {
+    pub(crate) rig: Rig,
     folder: tempfile::TempDir,
 }
 
 impl Kept {
-    async fn start(estate: &str) -> Kept {
+    pub(crate) async fn start(estate: &str) -> Kept {
         let folder = tempfile::tempdir().unwrap();
         let options = Options {
             clock: ClockKind::Fast,
@@ -63,7 +63,7 @@ impl Kept {
     }
 
     /// A session that asks nobody and waits as little as it may.
-    fn session(&self) -> Session {
+    pub(crate) fn session(&self) -> Session {
         let session = self.rig.session();
         session.set("confirm", "never", Origin::Flag).unwrap();
         session.set("poll_interval", "0", Origin::Flag).unwrap();
@@ -75,7 +75,7 @@ impl Kept {
     }
 
     /// The files of a snapshot.
-    fn files(&self, name: &str) -> Vec<PathBuf> {
+    pub(crate) fn files(&self, name: &str) -> Vec<PathBuf> {
         files(&self.folder.path().join("snapshots").join(name))
     }
 }
@@ -88,7 +88,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 }
 
 /// The message and the report of a statement that answers no rows.
-async fn done(session: &Session, sql: &str) -> Result<(String, Option<Report>), Error> {
+pub(crate) async fn done(session: &Session, sql: &str) -> Result<(String, Option<Report>), Error> {
     let mut last = None;
     for parsed in restable_sql::parse(sql)? {
         let prepared = session.prepare(&parsed).await?;
@@ -100,7 +100,7 @@ async fn done(session: &Session, sql: &str) -> Result<(String, Option<Report>), 
     Ok(last.unwrap())
 }
 
-async fn refused(session: &Session, sql: &str) -> String {
+pub(crate) async fn refused(session: &Session, sql: &str) -> String {
     let problem = done(session, sql).await.unwrap_err();
     let told = problem.diagnostic();
     let mut text = format!("{}: {}", told.code, told.message);
@@ -110,7 +110,7 @@ async fn refused(session: &Session, sql: &str) -> String {
     text
 }
 
-fn forbidden(path: &str) -> Value {
+pub(crate) fn forbidden(path: &str) -> Value {
     let body = json!({"error": {"code": "AuthorizationFailed", "message": "no"}});
     json!({
         "match": {"path": path, "times": null},
@@ -118,7 +118,7 @@ fn forbidden(path: &str) -> Value {
     })
 }
 
-fn inject(kept: &Kept, fault: Value) {
+pub(crate) fn inject(kept: &Kept, fault: Value) {
     kept.rig
         .emulator
         .inject(serde_json::from_value(fault).unwrap());

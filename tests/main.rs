@@ -30,6 +30,7 @@ mod house;
 mod json_columns;
 mod kept;
 mod kept_commands;
+mod kept_marks;
 mod kill;
 mod memory;
 mod narrowing;

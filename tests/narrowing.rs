@@ -1,7 +1,9 @@
 //! Conditions narrow the calls and never the answer. The oracle is the same condition where nothing can be pushed down: beside
 //! `random() > 2`, which is false and may not be asked before there are rows.
 
+mod estates;
 mod joined;
+mod mixed;
 mod oracle;
 
 use crate::rig::{Rig, demo, report, run};
@@ -45,6 +47,9 @@ fn conditions_on_the_names_of_scopes_are_asked_of_the_parents() {
             .await;
         let id = some.rows[0][0].clone().unwrap();
         let by_id = format!("id = '{}'", id.to_uppercase());
+        let vault = id.rsplitn(3, '/').last().unwrap().to_uppercase();
+        let by_its_start = format!("id LIKE '{vault}/%'");
+        let by_its_start_alone = format!("id LIKE '/subscriptions/{production}/%'");
         let by_id_and_more = format!("id = '{id}' AND name LIKE 'zzz%'");
         let of_its_part = format!("split_part(id, '/', 3) = '{production}'");
         let cases = [
@@ -71,7 +76,28 @@ fn conditions_on_the_names_of_scopes_are_asked_of_the_parents() {
             // An id is its row's own path.
             (by_id.as_str(), 1),
             (by_id_and_more.as_str(), 1),
-            ("id = '/subscriptions/x'", 1 + 4 + 7),
+            // No id is like this.
+            ("id = '/subscriptions/x'", 0),
+            ("id LIKE '%/backupVaults/bv-prod-%'", 1 + 4 + 2),
+            ("id LIKE '%/BACKUPVAULTS/bv-prod-neu/%'", 1 + 4 + 1),
+            ("id ILIKE '%/bv-prod-neu/%'", 1 + 4 + 1),
+            (by_its_start.as_str(), 1),
+            (by_its_start_alone.as_str(), 1 + 2),
+            ("starts_with(id, '/subscriptions/none/')", 0),
+            ("arm_id(id, 'vaultName') <> 'BV-Prod-NEU'", 1 + 4 + 6),
+            (
+                "split_part(id, '/', 9) NOT IN ('bv-prod-neu', 'bv-prod-weu')",
+                1 + 4 + 5,
+            ),
+            ("NOT (arm_id(id, 'vaultName') LIKE 'bv-prod%')", 1 + 4 + 5),
+            ("vaultName > 'BV-P' AND vaultName < 'bv-q'", 1 + 4 + 2),
+            ("lower(vaultName) = 'bv-prod-neu'", 1 + 4 + 1),
+            ("trim(upper(vaultName)) = 'BV-PROD-NEU'", 1 + 4 + 1),
+            ("starts_with(vaultName, 'BV-prod')", 1 + 4 + 2),
+            ("backupInstanceName = 'a' AND name = 'b'", 0),
+            ("backupInstanceName IN ('a', 'c') AND name LIKE 'b%'", 0),
+            // The name of a row is no scope's.
+            ("backupInstanceName = 'a' OR name = 'b'", 1 + 4 + 7),
             ("split_part(id, '/', 3) = 'x'", 0),
             ("backupInstanceName LIKE 'pg%'", 1 + 4 + 7),
             (

@@ -107,7 +107,7 @@ fn joins_read_what_the_other_side_names() {
             ),
             (
                 "SELECT i.id FROM {i} i JOIN (SELECT min(name) AS m FROM {v}) x ON i.vaultName = x.m",
-                5,
+                4,
                 [1, 4, 1, 0],
             ),
             // Subqueries.

@@ -214,6 +214,10 @@ pub struct WaitArguments {
 pub struct ResumeArguments {
     /// The statement's id, as `list` shows it [default: every statement that was broken off]
     pub statement: Option<String>,
+    /// Write a line of JSON for each statement before anything of it is sent, and one when its targets have ended. Nothing is sent
+    /// where that cannot be written.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub audit_log: Option<PathBuf>,
     #[command(flatten)]
     pub session: SessionArguments,
 }

@@ -22,6 +22,7 @@ use crate::auxiliary::{self, Auxiliary};
 use crate::azure_profile;
 use crate::configuration::Configuration;
 use crate::error::{Error, Result};
+use crate::passing::Passing;
 use crate::places;
 
 /// The provider that the emulator stands in for.
@@ -42,7 +43,7 @@ pub struct Connection {
     profile: Option<String>,
     /// What is kept of an emulator's estate, for as long as that lives.
     #[expect(dead_code, reason = "held for as long as its engine")]
-    passing: Option<tempfile::TempDir>,
+    passing: Option<Passing>,
     /// The emulator of this process; it ends with the value.
     #[expect(dead_code, reason = "held for as long as its calls")]
     emulator: Option<Emulator>,
@@ -184,17 +185,16 @@ fn data(
     arguments: &ConnectionArguments,
     configuration: &Configuration,
     environment: &Environment,
-) -> Result<(Option<PathBuf>, Option<tempfile::TempDir>)> {
+) -> Result<(Option<PathBuf>, Option<Passing>)> {
     if let Some(named) = &configuration.data_dir {
         return Ok((Some(named.clone()), None));
     }
     if arguments.emulator.is_none() {
         return Ok((places::data(environment), None));
     }
-    let passing = tempfile::tempdir().map_err(|source| Error::Write {
-        path: std::env::temp_dir(),
-        source,
-    })?;
+    let root = std::env::temp_dir();
+    let passing = Passing::below(&root);
+    let passing = passing.map_err(|source| Error::Write { path: root, source })?;
     Ok((Some(passing.path().to_owned()), Some(passing)))
 }
 

@@ -15,6 +15,7 @@ mod interrupt;
 mod log;
 mod observation;
 mod output;
+mod passing;
 mod places;
 mod question;
 mod runner;

@@ -1,6 +1,8 @@
 //! What a server tells of itself: counters for Prometheus, an audit log, spans for a collector. Owns where they go; what is counted and
 //! written is the engine's.
 
+use std::path::Path;
+
 use opentelemetry::trace::TracerProvider as _;
 use opentelemetry_otlp::{SpanExporter, WithExportConfig as _};
 use opentelemetry_sdk::Resource;
@@ -62,8 +64,8 @@ impl Spans {
 }
 
 /// The engine with the audit log that is asked for.
-pub fn audited(engine: Engine, arguments: &ObservationArguments) -> Result<Engine> {
-    let Some(path) = &arguments.audit_log else {
+pub fn audited(engine: Engine, path: Option<&Path>) -> Result<Engine> {
+    let Some(path) = path else {
         return Ok(engine);
     };
     let log = AuditLog::open(path).map_err(|problem| {

@@ -2,7 +2,7 @@
 //! about which targets; values stand in neither. Where the first line cannot be written, nothing is sent.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Seek as _, Write as _};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
@@ -14,7 +14,14 @@ use crate::{Error, Result};
 
 /// Where lines go.
 #[derive(Debug, Clone)]
-pub struct AuditLog(Arc<Mutex<File>>);
+pub struct AuditLog(Arc<Mutex<Log>>);
+
+#[derive(Debug)]
+struct Log {
+    file: File,
+    /// Whether the last line may be there in part: the disk was full, or a process ended while it wrote.
+    torn: bool,
+}
 
 /// What is written before anything is sent.
 #[derive(Debug, Serialize)]
@@ -77,7 +84,8 @@ impl AuditLog {
             options.mode(0o600);
         }
         let file = options.open(path)?;
-        Ok(AuditLog(Arc::new(Mutex::new(file))))
+        let torn = is_torn(path).unwrap_or(true);
+        Ok(AuditLog(Arc::new(Mutex::new(Log { file, torn }))))
     }
 
     pub(crate) fn begin(&self, beginning: &Beginning<'_>) -> Result<()> {
@@ -116,10 +124,29 @@ impl AuditLog {
         };
         let mut text = serde_json::to_vec(&line)?;
         text.push(b'\n');
-        let mut file = lock(&self.0);
-        file.write_all(&text)?;
-        file.sync_data()
+        let mut log = lock(&self.0);
+        if log.torn {
+            // What is left of a line stays a line of its own.
+            text.insert(0, b'\n');
+        }
+        log.torn = true;
+        log.file.write_all(&text)?;
+        log.torn = false;
+        log.file.sync_data()
     }
+}
+
+/// Whether a file ends within a line.
+fn is_torn(path: &Path) -> io::Result<bool> {
+    let mut file = File::open(path)?;
+    // A pipe or a device has no end to look at.
+    if !file.metadata()?.is_file() || file.metadata()?.len() == 0 {
+        return Ok(false);
+    }
+    file.seek(io::SeekFrom::End(-1))?;
+    let mut last = [0];
+    file.read_exact(&mut last)?;
+    Ok(last != *b"\n")
 }
 
 /// A time as RFC 3339 writes it.
@@ -155,6 +182,7 @@ pub(crate) fn without_values(sql: &str) -> String {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
 
@@ -169,6 +197,21 @@ mod tests {
             without_values("EXEC t.m @@json = '{\"a\": \"b\"}"),
             "EXEC t.m @@json = '…"
         );
+    }
+
+    #[test]
+    fn a_torn_line_spoils_no_other() {
+        let name = format!("restable-audit-{}.jsonl", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        std::fs::write(&path, "{\"event\":\"be").unwrap();
+        let log = AuditLog::open(&path).unwrap();
+        log.end("1", &ActionTotals::default());
+        log.end("2", &ActionTotals::default());
+        let text = std::fs::read_to_string(&path).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines.len(), 3, "{text}");
+        assert!(lines[1].starts_with("{\"time\"") && lines[2].ends_with('}'));
     }
 
     #[test]

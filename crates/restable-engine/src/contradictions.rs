@@ -98,7 +98,15 @@ pub(crate) fn is_blind_to_case(condition: &Expr) -> bool {
         Expr::ScalarFunction(ScalarFunction { func, args }) => {
             let folds = matches!(
                 func.name(),
-                "arm_equal" | "arm_in" | "arm_fold" | "lower" | "upper"
+                "arm_equal"
+                    | "arm_in"
+                    | "arm_fold"
+                    | "lower"
+                    | "upper"
+                    | "character_length"
+                    | "length"
+                    | "octet_length"
+                    | "bit_length"
             );
             args.iter()
                 .all(|arg| folds && is_plain(arg) || is_blind_to_case(arg))
@@ -114,7 +122,11 @@ pub(crate) fn is_blind_to_case(condition: &Expr) -> bool {
         | Expr::IsNotFalse(inner)
         | Expr::IsNotUnknown(inner) => is_blind_to_case(inner),
         Expr::Cast(cast) => is_blind_to_case(&cast.expr),
-        Expr::Like(like) => is_blind_to_case(&like.expr) && is_blind_to_case(&like.pattern),
+        Expr::Like(like) => {
+            let blind =
+                |side: &Expr| is_blind_to_case(side) || like.case_insensitive && is_plain(side);
+            blind(&like.expr) && blind(&like.pattern)
+        }
         Expr::InList(list) => {
             is_blind_to_case(&list.expr) && list.list.iter().all(is_blind_to_case)
         }
@@ -125,12 +137,52 @@ pub(crate) fn is_blind_to_case(condition: &Expr) -> bool {
     }
 }
 
-/// Whether it is a column, perhaps in another layout of text.
+/// Whether a condition that is true where a part of it is NULL would be true whatever that part were.
+pub(crate) fn is_strict(condition: &Expr) -> bool {
+    match condition {
+        Expr::Column(_) | Expr::Literal(..) => true,
+        Expr::ScalarFunction(ScalarFunction { func, args }) => {
+            matches!(
+                func.name(),
+                "arm_equal"
+                    | "arm_in"
+                    | "arm_fold"
+                    | "arm_text"
+                    | "lower"
+                    | "upper"
+                    | "starts_with"
+                    | "ends_with"
+                    | "contains"
+                    | "strpos"
+                    | "character_length"
+            ) && args.iter().all(is_strict)
+        }
+        Expr::BinaryExpr(BinaryExpr { left, op, right }) => {
+            !matches!(op, Operator::IsDistinctFrom | Operator::IsNotDistinctFrom)
+                && is_strict(left)
+                && is_strict(right)
+        }
+        Expr::Not(inner) => is_strict(inner),
+        Expr::Cast(cast) => is_strict(&cast.expr),
+        Expr::Alias(alias) => is_strict(&alias.expr),
+        Expr::Like(like) => is_strict(&like.expr) && is_strict(&like.pattern),
+        Expr::InList(list) => is_strict(&list.expr) && list.list.iter().all(is_strict),
+        Expr::Between(between) => [&between.expr, &between.low, &between.high]
+            .into_iter()
+            .all(|side| is_strict(side)),
+        _ => false,
+    }
+}
+
+/// Whether it is a column, perhaps in another layout of text, or marked as an id.
 fn is_plain(expr: &Expr) -> bool {
     match expr {
         Expr::Column(_) => true,
         Expr::Cast(cast) => is_plain(&cast.expr),
         Expr::Alias(alias) => is_plain(&alias.expr),
+        Expr::ScalarFunction(ScalarFunction { func, args }) => {
+            func.name() == "arm_text" && args.iter().all(is_plain)
+        }
         _ => false,
     }
 }

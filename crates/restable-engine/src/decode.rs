@@ -23,6 +23,7 @@ use restable_spec::{Items, Kind, Response};
 
 pub(crate) use self::demands::Demands;
 pub(crate) use self::rows::text_of;
+pub(crate) use self::scan::is_usual as is_usual_json;
 
 use self::quick::Wanted;
 use self::rows::Rows;

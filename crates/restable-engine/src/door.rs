@@ -31,6 +31,18 @@ pub struct Door {
     pub options: Arc<[(String, String)]>,
     /// Whether it speaks as a client of PostgreSQL does: its own settings, and `SHOW` of them.
     pub postgres: Option<Postgres>,
+    /// Whose actions it is shown.
+    pub sees: Sees,
+}
+
+/// Whose actions of the journal a session is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Sees {
+    /// All that were started from here.
+    #[default]
+    All,
+    /// Those that its own user started since the process began: others who come in have names and secrets of their own.
+    Own,
 }
 
 /// What of this machine a session may touch.
@@ -72,18 +84,27 @@ impl Reach {
         Err(problem.help(help).into())
     }
 
-    /// Whether a session that began with `initial` may have `changed`.
-    pub(crate) fn check_settings(self, initial: &Settings, changed: &Settings) -> Result<()> {
+    /// Whether a session that began with `initial` may have `changed`. `all` is the memory of all sessions together.
+    pub(crate) fn check_settings(
+        self,
+        initial: &Settings,
+        changed: &Settings,
+        all: Option<usize>,
+    ) -> Result<()> {
         if self == Reach::Machine {
             return Ok(());
         }
-        let more_memory = match (initial.memory_limit, changed.memory_limit) {
-            (None, _) => false,
-            (Some(most), Some(wanted)) => wanted > most,
-            (Some(_), None) => true,
-        };
+        let most = [initial.memory_limit, all].into_iter().flatten().min();
+        let is_new = changed.memory_limit != initial.memory_limit;
+        let more_memory = is_new
+            && match (most, changed.memory_limit) {
+                (None, _) => false,
+                (Some(most), Some(wanted)) => wanted > most,
+                // Without a limit of its own it has that of all.
+                (Some(_), None) => initial.memory_limit.is_some(),
+            };
         if more_memory {
-            let most = initial.memory_limit.unwrap_or_default();
+            let most = most.unwrap_or_default();
             return Err(Diagnostic::new(
                 "R0403",
                 format!("`memory_limit` can be lowered by a client, here from {most}"),

@@ -1,6 +1,7 @@
 //! EXPLAIN's own rows: for each scan the method, what binds and prunes it, how many calls it makes as a formula and its value with both
 //! bounds, and how much of the service's limits they take. EXPLAIN ANALYZE prints the fact beside. Nothing is sent for it.
 
+mod certain;
 pub(crate) mod document;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -23,13 +24,15 @@ use restable_spec::SINGLE_GETS;
 use restable_spec::names::fold;
 use restable_sql::{Explain, ExplainFormat};
 
+use self::certain::{Certain, LIMIT, NARROWED};
 use crate::Result;
 use crate::forecast::{Count, Forecaster, Reading, noun, symbol};
 use crate::memory;
 use crate::narrowing;
+use crate::once::wants::Want;
 use crate::outcome::{counted, grouped};
 use crate::planning::on_deep_stack;
-use crate::prompt::{is_limited, may_stop_early};
+use crate::prompt::may_stop_early;
 use crate::scan::{Scan, ScanExec};
 use crate::session::Session;
 use crate::statement::{Running, Statement};
@@ -89,20 +92,6 @@ pub struct Share {
     pub per_second: f64,
 }
 
-/// Why a scan may be read in part: somebody has enough.
-const LIMIT: &str = "LIMIT";
-/// Other parts of the plan say which rows are wanted of it.
-const NARROWED: &str = "what narrows it while it runs";
-
-struct Found {
-    scan: Scan,
-    part: String,
-    /// Why it may be read in part only.
-    partly: Option<&'static str>,
-    /// Whether other parts of the plan narrow it while it runs.
-    waits: bool,
-}
-
 /// What a part of a plan will call: a call that several scans need is made once.
 #[derive(Default)]
 struct PartForecast {
@@ -117,8 +106,8 @@ impl PartForecast {
             true => count,
             false => Count::between(0, count.most),
         };
-        for (name, (further, allotment)) in &reading.known {
-            let calls = bounded(Count::exact(1).and(*further));
+        for (name, (calls, allotment)) in &reading.known {
+            let calls = bounded(*calls);
             let known = self.known.entry(name.clone());
             let known = known.or_insert_with(|| (calls, allotment.clone()));
             known.0.least = known.0.least.max(calls.least);
@@ -151,19 +140,26 @@ pub(crate) fn forecast(statement: &Statement, plan: &Arc<dyn ExecutionPlan>) -> 
     let mut found = Vec::new();
     // What was read before may be used again, or not any more.
     let cached = statement.cache_ttl().map(|_| "the cache");
-    find(plan, cached, &mut found);
     let mut forecaster = Forecaster {
         registry: &statement.registry,
         memory: statement.memory(),
         clients: &statement.clients,
         subscriptions: &statement.subscriptions,
+        spellings: &statement.spellings,
+        is_alone: scans_of(plan) == 1,
+        lists: lists_of(plan),
         listings: HashMap::new(),
         known: HashMap::new(),
+        spelled: HashMap::new(),
     };
+    Certain::new(&mut forecaster, plan).find(plan, cached, &mut found)?;
     let mut forecast = Forecast::default();
     let alone = found.len() == 1;
     let mut parts: BTreeMap<String, PartForecast> = BTreeMap::new();
     let mut open = false;
+    // What a scan that is narrowed may ask in another way than those that share its parts.
+    let mut otherwise: Vec<(String, u64)> = Vec::new();
+    let mut readers: BTreeMap<String, usize> = BTreeMap::new();
     for found in found {
         let Scan {
             resource,
@@ -171,6 +167,9 @@ pub(crate) fn forecast(statement: &Statement, plan: &Arc<dyn ExecutionPlan>) -> 
             prunes,
             ..
         } = &found.scan;
+        // What waits may be given names that are asked for without what depends on their spelling.
+        let blind = found.waits.then(|| prunes.blind());
+        let prunes = blind.as_ref().unwrap_or(prunes);
         let reading = match forecaster.scan(found.part.clone(), resource, bindings, prunes) {
             // Without what it is given it could not be read at all.
             Err(_) if found.waits => {
@@ -184,6 +183,13 @@ pub(crate) fn forecast(statement: &Statement, plan: &Arc<dyn ExecutionPlan>) -> 
         for reading in &chain {
             let part = parts.entry(reading.part.clone()).or_default();
             part.add(reading, found.partly.is_none());
+            *readers.entry(reading.part.clone()).or_default() += 1;
+            if found.waits
+                && reading.has_narrower_lists()
+                && let Some(most) = reading.lists.most
+            {
+                otherwise.push((reading.part.clone(), most));
+            }
         }
         if found.waits && resource.one_row_reader().is_some() {
             // A few rows are asked for one by one, where the list would have been one call.
@@ -202,6 +208,13 @@ pub(crate) fn forecast(statement: &Statement, plan: &Arc<dyn ExecutionPlan>) -> 
                 .and(Count::between(0, Some(SINGLE_GETS as u64 - 1)));
         }
         forecast.scans.push(scan);
+    }
+    for (name, most) in otherwise {
+        if readers.get(&name).is_some_and(|readers| *readers > 1)
+            && let Some(part) = parts.get_mut(&name)
+        {
+            part.more(most);
+        }
     }
     let mut total = Count::NONE;
     let mut shares: BTreeMap<String, Share> = BTreeMap::new();
@@ -379,40 +392,28 @@ pub(crate) async fn run(
     Ok((running, Box::pin(rows)))
 }
 
-/// The scans of a plan, and why each may be read in part only.
-fn find(plan: &Arc<dyn ExecutionPlan>, partly: Option<&'static str>, found: &mut Vec<Found>) {
-    if let Some(node) = plan.downcast_ref::<ScanExec>() {
-        let scan = node.scan().clone();
-        found.push(Found {
-            part: node.part(),
-            scan,
-            partly: match node.waits() {
-                true => Some(NARROWED),
-                false => partly.or(node.fetch().map(|_| LIMIT)),
-            },
-            waits: node.waits(),
-        });
-        return;
-    }
-    let joins = plan.name().contains("Join");
-    for (at, child) in plan.children().into_iter().enumerate() {
-        // What is joined to nothing is not read.
-        let other = (joins && at > 0).then_some("the other side of a join");
-        let partly = match partly {
-            Some(LIMIT) if !is_limited(plan, at, true) => None,
-            None if is_limited(plan, at, false) => Some(LIMIT),
-            partly => partly,
-        };
-        find(child, partly.or(other), found);
-    }
-}
-
 /// The fewest calls of a walk that may stop early: one of each kind, as long as there surely is one.
 fn fewest(chain: &[Arc<Reading>]) -> u64 {
     chain
         .iter()
         .take_while(|reading| reading.lists.least > 0)
         .count() as u64
+}
+
+/// The lists that a plan surely reads, from which others take what they want.
+fn lists_of(plan: &Arc<dyn ExecutionPlan>) -> Vec<Want> {
+    if let Some(scan) = plan.downcast_ref::<ScanExec>() {
+        return scan.lists().to_vec();
+    }
+    let mut inputs = plan.children().into_iter().map(lists_of);
+    inputs.find(|lists| !lists.is_empty()).unwrap_or_default()
+}
+
+fn scans_of(plan: &Arc<dyn ExecutionPlan>) -> usize {
+    match plan.is::<ScanExec>() {
+        true => 1,
+        false => plan.children().into_iter().map(scans_of).sum(),
+    }
 }
 
 /// A scan that only what it is given makes readable: how much that is, nobody knows before.
@@ -699,6 +700,15 @@ impl Forecast {
         }
         if let Some(calls) = self.calls {
             let mut text = bounds(calls);
+            let reasons = self.scans.iter().flat_map(|scan| &scan.reasons);
+            let mut reasons: BTreeSet<&str> = reasons.map(String::as_str).collect();
+            if reasons.is_empty() {
+                reasons.insert("what parts of the plan have in common");
+            }
+            if !calls.is_exact() && self.scans.len() > 1 {
+                let reasons: Vec<&str> = reasons.into_iter().collect();
+                let _ = write!(text, "; they differ by {}", reasons.join(", "));
+            }
             if let Some(ran) = ran {
                 let _ = write!(text, "\n  fact: {}", told(calls, ran.meter.totals().calls));
             }

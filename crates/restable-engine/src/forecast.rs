@@ -9,14 +9,19 @@ use restable_http::{Allotment, Client};
 use restable_spec::names::fold;
 use restable_spec::{Items, Location, Method, Parent, Registry, Resource};
 
-use crate::combinations::{self, Allowed, agrees, bound};
-use crate::memory::{Lists, Memory, Seen, list_name};
-use crate::prune::Prunes;
+use crate::combinations::{self, Allowed, agrees};
+use crate::identity::Spellings;
+use crate::memory::{Lists, Memory, Seen, Spelled, list_name};
+use crate::once::wants::{self, Want};
+use crate::prune::{Prunes, Verdict};
+use crate::scan::Scan;
 use crate::walk::{self, Bindings, Scope};
 use crate::{Error, Result};
 
 /// So many scopes are gone through one by one; of more only the number is known.
 const SCOPES: usize = 200_000;
+/// Why bounds differ where a condition sees a difference in case.
+const SPELLING: &str = "the spelling of names";
 
 /// How many: at least, and at most as far as that is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,8 +96,8 @@ pub(crate) struct Reading {
     /// Their pages beyond the first of each.
     pub further: Count,
     /// The calls that are known by their scopes.
-    scopes: Vec<Scope>,
-    /// What each of them is known by, how many pages it has beyond the first, and what it is counted under by the service.
+    scopes: Vec<Known>,
+    /// What each of them is known by, how many calls it is with its further pages, and what it is counted under by the service.
     pub known: BTreeMap<String, (Count, Option<Allotment>)>,
     /// When the oldest of what is known was read.
     pub oldest: Option<u64>,
@@ -109,16 +114,14 @@ impl Reading {
     /// Those of its calls whose scopes are not known.
     pub(crate) fn others(&self) -> Count {
         let known = self.known.values();
-        let known = known.fold(Count::NONE, |sum, (further, _)| {
-            sum.and(Count::exact(1)).and(*further)
-        });
+        let known = known.fold(Count::NONE, |sum, (calls, _)| sum.and(*calls));
         let all = self.calls();
         Count {
             least: all.least.saturating_sub(known.least),
             most: match (all.most, known.most) {
                 (Some(all), Some(known)) => Some(all.saturating_sub(known)),
                 // What is not known of the known ones is not known of all; the rest may be none.
-                (None, None) if self.lists == Count::exact(self.known.len() as u64) => Some(0),
+                (None, None) if self.lists.most == Some(self.known.len() as u64) => Some(0),
                 _ => None,
             },
         }
@@ -134,6 +137,15 @@ impl Reading {
         chain
     }
 
+    /// Whether there are other lists of the same, for who knows more.
+    pub(crate) fn has_narrower_lists(&self) -> bool {
+        let readers = self.resource.readers();
+        let lists = readers
+            .iter()
+            .filter(|method| method.response.items != Items::One);
+        lists.count() > 1
+    }
+
     /// Whether its lists have pages at all.
     pub(crate) fn is_paged(&self) -> bool {
         is_paged(&self.method)
@@ -144,6 +156,14 @@ fn is_paged(method: &Method) -> bool {
     method.response.items != Items::One && method.response.next_link.is_some()
 }
 
+/// A scope that is known by name.
+#[derive(Debug, Clone)]
+struct Known {
+    scope: Scope,
+    /// Whether it is surely asked; else that depends on how its names are spelled.
+    sure: bool,
+}
+
 /// Goes the ways of walks without sending anything.
 pub(crate) struct Forecaster<'a> {
     pub registry: &'a Registry,
@@ -151,13 +171,21 @@ pub(crate) struct Forecaster<'a> {
     pub clients: &'a HashMap<String, Client>,
     /// Subscriptions that a walk is confined to.
     pub subscriptions: &'a [String],
+    /// The spellings that the session shows, by which a run decides.
+    pub spellings: &'a Spellings,
+    /// The lists that the plan reads whole.
+    pub lists: Vec<Want>,
+    /// Whether nothing but one scan and the listings for it may tell the session of other spellings.
+    pub is_alone: bool,
     pub listings: HashMap<String, Arc<Reading>>,
     pub known: HashMap<String, Arc<Lists>>,
+    /// How names were spelled when they were last read, by provider.
+    pub spelled: HashMap<String, Arc<Spelled>>,
 }
 
 /// The scopes that a listing gives: those that are known by name, and how many others there are.
 struct Rows {
-    named: Vec<Scope>,
+    named: Vec<Known>,
     others: Count,
 }
 
@@ -170,8 +198,8 @@ impl Forecaster<'_> {
         bindings: &Bindings,
         prunes: &Prunes,
     ) -> Result<Reading> {
-        let bound = bound(resource, bindings, prunes);
-        let method = Arc::clone(resource.route(&bound).map_err(Error::route)?);
+        let method =
+            wants::method(&self.lists, resource, bindings, prunes).map_err(Error::route)?;
         let mut reading = Reading {
             part,
             resource: Arc::clone(resource),
@@ -206,8 +234,10 @@ impl Forecaster<'_> {
             if total > SCOPES as u64 {
                 reading.lists = Count::exact(total);
             } else {
-                reading.scopes =
-                    combinations::combinations(&confined, prunes, Scope::new()).collect();
+                let blind = prunes.blind();
+                let scopes = combinations::combinations(&confined, prunes, Scope::new());
+                let scopes = scopes.filter(|scope| blind.allow(scope));
+                reading.scopes = scopes.map(|scope| Known { scope, sure: true }).collect();
             }
         } else {
             let Some(parent) = &resource.parent else {
@@ -230,9 +260,28 @@ impl Forecaster<'_> {
             let each = count_of(&rest);
             let own = Allowed::new(bindings);
             let mut seen: HashSet<Vec<String>> = HashSet::new();
-            for scope in rows.named {
-                if !agrees(&scope, &own) || !prunes.allow(&scope) {
+            let blind = prunes.blind();
+            let spelled = match prunes.see_case() {
+                true => self.spelled(&resource.provider),
+                false => Arc::default(),
+            };
+            let is_sure = |name: &str, value: &str| {
+                let has_case = value.bytes().any(|byte| byte.is_ascii_alphabetic());
+                !has_case
+                    || self.spellings.known(name, value).is_some()
+                    || self.is_alone && spelled.has_one(name, value)
+            };
+            for Known { scope, sure } in rows.named {
+                if !agrees(&scope, &own) {
                     continue;
+                }
+                let sure = match prunes.verdict(&scope, is_sure) {
+                    Verdict::Refused => continue,
+                    Verdict::Allowed => sure,
+                    Verdict::DependsOnSpelling => false,
+                };
+                if !sure {
+                    reading.reasons.insert(SPELLING.to_owned());
                 }
                 let rest: Bindings = constants
                     .iter()
@@ -243,10 +292,11 @@ impl Forecaster<'_> {
                     reading.lists = reading.lists.and(Count::between(0, Some(count_of(&rest))));
                     continue;
                 }
-                reading.scopes.extend(
-                    combinations::combinations(&rest, prunes, scope)
-                        .filter(|scope| seen.insert(walk::call_name(scope, &taken))),
-                );
+                let scopes = combinations::combinations(&rest, prunes, scope);
+                let scopes = scopes.filter(|scope| blind.allow(scope));
+                let scopes = scopes.filter(|scope| seen.insert(walk::call_name(scope, &taken)));
+                let scopes = scopes.map(|scope| Known { scope, sure });
+                reading.scopes.extend(scopes);
             }
             if rows.others != Count::NONE {
                 // Names that are not known may be left out by a condition, or lead to one call together.
@@ -276,7 +326,9 @@ impl Forecaster<'_> {
     /// How many pages the calls of a reading have.
     fn pages(&mut self, reading: &mut Reading, taken: &HashSet<String>) -> Result<()> {
         let others = reading.lists;
-        reading.lists = others.and(Count::exact(reading.scopes.len() as u64));
+        let all = reading.scopes.len() as u64;
+        let sure = reading.scopes.iter().filter(|known| known.sure).count() as u64;
+        reading.lists = others.and(Count::between(sure, Some(all)));
         let paged = is_paged(&reading.method);
         if paged && others != Count::NONE {
             reading.further = Count::between(0, None);
@@ -291,14 +343,16 @@ impl Forecaster<'_> {
             .provider(&resource.provider)
             .and_then(|provider| provider.service(&resource.service).ok().flatten());
         let client = self.clients.get(&resource.provider);
-        for scope in &reading.scopes {
+        for Known { scope, sure } in &reading.scopes {
             let inputs = walk::inputs_of(scope, taken);
             let mut further = Count::NONE;
             if paged {
                 if let Some(seen) = lists.exact(&list, &inputs) {
                     further = Count::exact(seen.pages.saturating_sub(1));
                     reading.oldest = oldest(reading.oldest, Some(seen.at));
-                } else if let Some(seen) = lists.wider(&resource.service, &resource.name, &inputs) {
+                } else if let Some(seen) =
+                    lists.wider(&resource.service, &resource.name, &inputs, |_| true)
+                {
                     further = Count::between(0, Some(seen.pages.saturating_sub(1)));
                     reading.oldest = oldest(reading.oldest, Some(seen.at));
                 } else {
@@ -308,7 +362,11 @@ impl Forecaster<'_> {
                     reading.reasons.insert("extra pages".to_owned());
                 }
             }
+            if !sure {
+                further = further.or_less();
+            }
             reading.further = reading.further.and(further);
+            let calls = Count::between(u64::from(*sure), Some(1)).and(further);
             let call = service
                 .as_ref()
                 .and_then(|service| walk::bind(&resource, &method, service, scope).ok());
@@ -316,7 +374,7 @@ impl Forecaster<'_> {
                 .zip(client)
                 .and_then(|(call, client)| client.allotment(call).ok());
             let name = format!("{list} {:?}", walk::call_name(&inputs, taken));
-            reading.known.insert(name, (further, allotment));
+            reading.known.insert(name, (calls, allotment));
         }
         Ok(())
     }
@@ -363,10 +421,16 @@ impl Forecaster<'_> {
             named: Vec::new(),
             others: unnamed,
         };
-        for scope in &reading.scopes {
+        for Known { scope, sure } in &reading.scopes {
             let inputs = walk::inputs_of(scope, &taken);
             let exact = lists.exact(&list, &inputs);
-            let seen = exact.or_else(|| lists.wider(&resource.service, &resource.name, &inputs));
+            let (service, name) = (&resource.service, &resource.name);
+            // A list that was read for its rows tells only how many there are; a wider one may tell their names.
+            let has_names = |seen: &&Seen| seen.names.is_some() || seen.rows == 0;
+            let seen = exact.filter(has_names);
+            let seen = seen.or_else(|| lists.wider(service, name, &inputs, has_names));
+            let seen = seen.or(exact);
+            let seen = seen.or_else(|| lists.wider(service, name, &inputs, |_| true));
             let Some(seen) = seen else {
                 let others = match reading.method.response.items {
                     Items::One => Count::between(0, Some(1)),
@@ -380,11 +444,13 @@ impl Forecaster<'_> {
                     let found = names
                         .iter()
                         .filter_map(|names| self.child(parent, &resource, seen, names, &inputs));
-                    rows.named.extend(found);
+                    rows.named
+                        .extend(found.map(|scope| Known { scope, sure: *sure }));
                 }
                 None => {
                     let all = Count::exact(seen.rows);
-                    let surely = exact.is_some()
+                    let surely = *sure
+                        && exact.is_some()
                         && resource.childless.is_none()
                         && self.subscriptions.is_empty();
                     rows.others = rows.others.and(if surely { all } else { all.or_less() });
@@ -431,7 +497,10 @@ impl Forecaster<'_> {
             let known = value(own).map(str::to_owned);
             let known = known.or_else(|| inputs.get(&fold(own)).map(|value| value.to_string()));
             if let Some(known) = known {
-                scope.insert(fold(child), Arc::from(known));
+                // As a run does: the spelling that the session shows.
+                let child = fold(child);
+                let shown = self.spellings.known(&child, &known);
+                scope.insert(child, shown.unwrap_or_else(|| Arc::from(known)));
             }
         }
         let confined = self.subscriptions.is_empty()
@@ -441,6 +510,59 @@ impl Forecaster<'_> {
                     .any(|one| one.eq_ignore_ascii_case(own))
             });
         confined.then_some(scope)
+    }
+
+    /// Whether a scan surely has a row, if the estate is as it was.
+    pub(crate) fn has_rows(&mut self, scan: &Scan) -> Result<bool> {
+        let Scan {
+            resource,
+            bindings,
+            prunes,
+            ..
+        } = scan;
+        let reading = self.scan(String::new(), resource, bindings, prunes)?;
+        if reading.method.response.items == Items::One {
+            return Ok(false);
+        }
+        let lists = self.lists(&resource.provider);
+        let list = list_name(&resource.service, &resource.name, &reading.method.key);
+        let taken: HashSet<String> = walk::inputs(resource, &reading.method).collect();
+        let allowed = Allowed::new(bindings);
+        let is_wanted = |scope: &Scope| {
+            let is_said = |name: &String| {
+                scope.contains_key(name)
+                    || resource
+                        .parameter(name)
+                        .is_none_or(|it| it.location != Location::Path)
+            };
+            bindings.keys().all(is_said)
+                && prunes.decide(scope)
+                && agrees(scope, &allowed)
+                && prunes.verdict(scope, |_, _| false) == Verdict::Allowed
+        };
+        let has_rows = |known: &Known| {
+            let seen = lists.exact(&list, &walk::inputs_of(&known.scope, &taken));
+            let Some(seen) = seen.filter(|seen| known.sure && seen.rows > 0) else {
+                return false;
+            };
+            let named = |names: &Vec<Option<String>>| {
+                let mut scope = known.scope.clone();
+                for (column, name) in seen.columns.iter().zip(names) {
+                    if let Some(name) = name {
+                        scope.insert(column.clone(), Arc::from(name.as_str()));
+                    }
+                }
+                is_wanted(&scope)
+            };
+            is_wanted(&known.scope) || seen.names.iter().flatten().any(named)
+        };
+        Ok(reading.scopes.iter().any(has_rows))
+    }
+
+    fn spelled(&mut self, provider: &str) -> Arc<Spelled> {
+        let lists = self.lists(provider);
+        let spelled = self.spelled.entry(provider.to_owned());
+        Arc::clone(spelled.or_insert_with(|| Arc::new(lists.spelled())))
     }
 
     fn lists(&mut self, provider: &str) -> Arc<Lists> {

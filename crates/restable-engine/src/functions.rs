@@ -435,9 +435,7 @@ impl Restable {
                     .collect::<arrow::array::Float64Array>(),
             )),
             Function::JsonValid => {
-                let valid = first.iter().map(|text| {
-                    text.map(|text| serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok())
-                });
+                let valid = first.iter().map(|text| text.map(json::is_json));
                 Ok(Arc::new(valid.collect::<BooleanArray>()))
             }
             _ => self.json(first, &arguments[1..], rows, field),

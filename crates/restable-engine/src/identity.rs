@@ -98,6 +98,16 @@ impl Identity {
         segments.next().is_none().then_some(parts)
     }
 
+    /// Whether ids end with the name of the row itself.
+    pub fn ends_in_name(&self) -> bool {
+        matches!(self.segments.last(), Some(Segment::Parameter(_)))
+    }
+
+    /// Whether a part is the name of the row itself.
+    pub fn is_name(&self, position: usize) -> bool {
+        self.ends_in_name() && position + 1 == self.parameters.len()
+    }
+
     /// The session's spelling of a part. The last parameter names the row itself, of which there may be millions: it is
     /// looked up among the scopes that were walked, and not remembered.
     pub fn spelling(&self, position: usize, value: &str) -> Arc<str> {

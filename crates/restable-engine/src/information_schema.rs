@@ -6,7 +6,7 @@ mod standard;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch, StringArray};
-use arrow::datatypes::{Field, Schema};
+use arrow::datatypes::{DataType, Field, Schema};
 use datafusion::catalog::{CatalogProviderList as _, SchemaProvider as _, TableProvider};
 use restable_spec::{Resource, Service};
 
@@ -33,6 +33,8 @@ const OWN: &[&str] = &[
     "restable_methods",
     "table_privileges",
     "role_table_grants",
+    "table_constraints",
+    "key_column_usage",
     "restable_snapshots",
     "restable_refreshes",
 ];
@@ -58,6 +60,8 @@ pub async fn table(shared: &Arc<Shared>, name: &str) -> Result<Option<Arc<dyn Ta
         "restable_methods" => methods(shared)?,
         name if snapshots::TABLES.contains(&name) => snapshots::information(shared, name)?,
         "table_privileges" | "role_table_grants" => privileges(shared)?,
+        "table_constraints" => constraints(shared)?,
+        "key_column_usage" => key_columns(shared)?,
         _ => match standard::table(shared, name)? {
             Some(batch) => batch,
             None => return Ok(None),
@@ -69,6 +73,86 @@ pub async fn table(shared: &Arc<Shared>, name: &str) -> Result<Option<Arc<dyn Ta
 /// Whether a resource is a table or view that a SELECT may name.
 pub fn is_readable(resource: &Resource) -> bool {
     resource.view.is_some() || !resource.readers().is_empty()
+}
+
+/// The column by which a row of a resource is told from all others, if its document gives it an id.
+pub fn key(resource: &Resource) -> Option<String> {
+    if resource.view.is_some() || resource.key.is_empty() {
+        return None;
+    }
+    let mut fields = resource.fields.iter();
+    let id = fields.find(|field| restable_spec::names::same(&field.name, "id"));
+    id.map(|field| field.name.clone())
+}
+
+/// Full names of the tables that have a key, and the column that is it.
+fn keys(shared: &Shared) -> Result<Vec<([String; 3], String)>> {
+    let resources = resources(shared)?;
+    let keyed = resources.iter().filter_map(|resource| {
+        let catalog = shared.shown_catalog(&resource.provider);
+        let full = [catalog, resource.service.clone(), resource.name.clone()];
+        Some((full, key(resource)?))
+    });
+    Ok(keyed.collect())
+}
+
+/// Which table has which key. It is told by the document: nothing is refused for it, since nothing is stored.
+fn constraints(shared: &Shared) -> Result<RecordBatch> {
+    let rows = keys(shared)?
+        .into_iter()
+        .map(|([catalog, schema, table], _)| {
+            let key = format!("{table}_pkey");
+            let words = [&catalog, &schema, &key, &catalog, &schema, &table];
+            let words = words.into_iter().map(String::as_str);
+            let rest = ["PRIMARY KEY", "NO", "NO", "YES"];
+            let row = words.chain(rest).map(|word| Some(word.to_owned()));
+            row.chain([None]).collect()
+        });
+    let names = [
+        "constraint_catalog",
+        "constraint_schema",
+        "constraint_name",
+        "table_catalog",
+        "table_schema",
+        "table_name",
+        "constraint_type",
+        "is_deferrable",
+        "initially_deferred",
+        "enforced",
+        "nulls_distinct",
+    ];
+    texts(&names, rows.collect())
+}
+
+/// The columns of the keys.
+fn key_columns(shared: &Shared) -> Result<RecordBatch> {
+    let keys = keys(shared)?;
+    let rows = keys.iter().map(|([catalog, schema, table], column)| {
+        let key = format!("{table}_pkey");
+        let words = [catalog, schema, &key, catalog, schema, table, column];
+        words.map(|word| Some(word.clone())).into()
+    });
+    let names = [
+        "constraint_catalog",
+        "constraint_schema",
+        "constraint_name",
+        "table_catalog",
+        "table_schema",
+        "table_name",
+        "column_name",
+    ];
+    let texts = texts(&names, rows.collect())?;
+    let place = standard::numbers(keys.iter().map(|_| Some(1)));
+    let unique = standard::numbers(keys.iter().map(|_| None));
+    let (schema, mut columns, _) = texts.into_parts();
+    columns.extend([place, unique]);
+    let number = |name: &str| Arc::new(Field::new(name, DataType::Int32, true));
+    let fields = schema.fields().iter().cloned().chain([
+        number("ordinal_position"),
+        number("position_in_unique_constraint"),
+    ]);
+    let schema = Schema::new(fields.collect::<Vec<_>>());
+    Ok(RecordBatch::try_new(Arc::new(schema), columns)?)
 }
 
 fn services(shared: &Shared) -> Result<Vec<Arc<Service>>> {
@@ -108,7 +192,8 @@ fn row(values: [&str; 4]) -> Vec<Option<String>> {
 
 pub(crate) fn schemata(shared: &Shared) -> Result<RecordBatch> {
     let row = |catalog: &str, schema: &str| {
-        let mut row: Vec<Option<String>> = [catalog, schema, "restable"]
+        let catalog = shared.shown_catalog(catalog);
+        let mut row: Vec<Option<String>> = [&catalog, schema, "restable"]
             .map(|value| Some(value.to_owned()))
             .into();
         row.resize(7, None);
@@ -147,7 +232,12 @@ pub(crate) fn all_tables(shared: &Shared) -> Result<Vec<[String; 4]>> {
             None => "LOCAL TEMPORARY",
         };
         let (catalog, schema) = (OWN_CATALOG.to_owned(), OWN_SCHEMA.to_owned());
-        [catalog, schema, name, kind.to_owned()]
+        [
+            shared.shown_catalog(&catalog),
+            schema,
+            name,
+            kind.to_owned(),
+        ]
     };
     let of_providers = resources.iter().map(|resource| {
         let kind = if resource.view.is_some() {
@@ -156,7 +246,7 @@ pub(crate) fn all_tables(shared: &Shared) -> Result<Vec<[String; 4]>> {
             "BASE TABLE"
         };
         [
-            resource.provider.clone(),
+            shared.shown_catalog(&resource.provider),
             resource.service.clone(),
             resource.name.clone(),
             kind.to_owned(),
@@ -224,7 +314,7 @@ fn views(shared: &Shared) -> Result<RecordBatch> {
     for resource in resources(shared)? {
         if let Some(view) = &resource.view {
             let mut cells = row([
-                &resource.provider,
+                &shared.shown_catalog(&resource.provider),
                 &resource.service,
                 &resource.name,
                 &view.ddl,
@@ -331,17 +421,31 @@ async fn all_columns(shared: &Arc<Shared>) -> Result<RecordBatch> {
         let both = rows.iter().zip(&described);
         standard::numbers(both.map(|(row, kind)| of(row, kind)))
     };
+    let keys = keys(shared)?;
+    let is_key = |row: &Listed| {
+        keys.iter().any(|(full, column)| {
+            full[1..] == row.0[1..]
+                && *column == row.2
+                && full[0] == shared.shown_catalog(&row.0[0])
+        })
+    };
     let said = |word: &'static str| text(&move |_, _| Some(word.to_owned()));
     let none = || text(&|_, _| None);
     let no_number = || number(&|_, _| None);
     let all: Vec<(&str, ArrayRef)> = vec![
-        ("table_catalog", text(&|row, _| Some(row.0[0].clone()))),
+        (
+            "table_catalog",
+            text(&|row, _| Some(shared.shown_catalog(&row.0[0]))),
+        ),
         ("table_schema", text(&|row, _| Some(row.0[1].clone()))),
         ("table_name", text(&|row, _| Some(row.0[2].clone()))),
         ("column_name", text(&|row, _| Some(row.2.clone()))),
         ("ordinal_position", number(&|row, _| Some(row.1))),
         ("column_default", none()),
-        ("is_nullable", said("YES")),
+        (
+            "is_nullable",
+            text(&|row, _| Some(if is_key(row) { "NO" } else { "YES" }.to_owned())),
+        ),
         ("data_type", text(&|_, kind| Some(kind.data_type.clone()))),
         ("character_maximum_length", no_number()),
         ("character_octet_length", no_number()),
@@ -360,7 +464,10 @@ async fn all_columns(shared: &Arc<Shared>) -> Result<RecordBatch> {
         ("domain_catalog", none()),
         ("domain_schema", none()),
         ("domain_name", none()),
-        ("udt_catalog", text(&|row, _| Some(row.0[0].clone()))),
+        (
+            "udt_catalog",
+            text(&|row, _| Some(shared.shown_catalog(&row.0[0]))),
+        ),
         ("udt_schema", said("pg_catalog")),
         ("udt_name", text(&|_, kind| Some(kind.udt_name.clone()))),
         ("scope_catalog", none()),
@@ -401,7 +508,7 @@ fn parameters(shared: &Shared) -> Result<RecordBatch> {
                 "input"
             };
             let mut cells = row([
-                &resource.provider,
+                &shared.shown_catalog(&resource.provider),
                 &resource.service,
                 &resource.name,
                 &column.name,
@@ -429,7 +536,7 @@ fn methods(shared: &Shared) -> Result<RecordBatch> {
         for resource in service.resources.values() {
             for method in resource.methods.values() {
                 let mut cells = row([
-                    &service.provider,
+                    &shared.shown_catalog(&service.provider),
                     &service.name,
                     &resource.name,
                     &method.key,

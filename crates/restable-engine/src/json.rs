@@ -66,6 +66,11 @@ impl fmt::Display for Step {
     }
 }
 
+/// Whether a text is one JSON value.
+pub fn is_json(text: &str) -> bool {
+    crate::decode::is_usual_json(text) || serde_json::from_str::<IgnoredAny>(text).is_ok()
+}
+
 /// The JSON text at the end of `path`, or `None` where there is nothing.
 pub fn find<'j>(json: &'j str, path: &[Step]) -> Option<Cow<'j, str>> {
     let mut text = json.trim_ascii();

@@ -24,6 +24,7 @@ pub mod explain;
 pub mod forecast;
 pub mod functions;
 mod ground;
+mod id_patterns;
 pub mod identity;
 mod information_schema;
 pub mod json;
@@ -65,7 +66,7 @@ mod zone;
 
 pub use arrow;
 pub use audit::AuditLog;
-pub use door::{Door, Memory, Reach};
+pub use door::{Door, Memory, Reach, Sees};
 pub use engine::Engine;
 pub use error::{Error, Fault, Result};
 pub use listed::Listed;

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use arrow::array::{Array as _, AsArray as _, RecordBatch};
 use arrow::datatypes::{Schema, SchemaRef};
-use restable_spec::names::same;
 
 use crate::information_schema;
 use crate::session::Session;
@@ -71,12 +70,8 @@ impl Session {
         let resource = service
             .as_ref()
             .and_then(|service| service.resource(&table.name));
-        let Some(resource) = resource.filter(|one| one.view.is_none() && !one.key.is_empty())
-        else {
-            return Ok(Vec::new());
-        };
-        let id = resource.fields.iter().find(|field| same(&field.name, "id"));
-        Ok(id.map(|field| field.name.clone()).into_iter().collect())
+        let key = resource.and_then(|resource| information_schema::key(resource));
+        Ok(key.into_iter().collect())
     }
 }
 

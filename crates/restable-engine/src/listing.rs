@@ -203,7 +203,7 @@ fn read_scopes(
     let calls = calls::counted(&whole, calls, is_new).map(read).boxed();
     let rows = match sampling {
         true => ramp::doubling(calls, concurrency),
-        false => calls.flatten_unordered(concurrency).boxed(),
+        false => ramp::hungry(calls, concurrency),
     };
     rows.map(|row| Ok(vec![row?])).boxed()
 }

@@ -159,6 +159,18 @@ impl Seen {
     }
 }
 
+/// The spelling of each name by its folded column and itself in lower case; none where there were several.
+#[derive(Debug, Default)]
+pub(crate) struct Spelled(HashMap<(String, String), Option<String>>);
+
+impl Spelled {
+    /// Whether a name was spelled in one way wherever it was read.
+    pub(crate) fn has_one(&self, column: &str, name: &str) -> bool {
+        let key = (column.to_owned(), name.to_ascii_lowercase());
+        self.0.get(&key).is_some_and(Option::is_some)
+    }
+}
+
 /// The names of the rows of a list.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Named {
@@ -175,8 +187,14 @@ impl Lists {
         self.lists.get(list)?.get(&scope_name(scope))
     }
 
-    /// A list of the same resource that holds all rows of this scope and perhaps more.
-    pub(crate) fn wider(&self, service: &str, resource: &str, scope: &Scope) -> Option<&Seen> {
+    /// A list of the same resource that holds all rows of this scope and perhaps more, and `fits`.
+    pub(crate) fn wider(
+        &self,
+        service: &str,
+        resource: &str,
+        scope: &Scope,
+        fits: impl Fn(&&Seen) -> bool,
+    ) -> Option<&Seen> {
         let prefix = list_name(service, resource, "");
         let of_resource = self.lists.range(prefix.clone()..);
         let of_resource = of_resource.take_while(|(name, _)| name.starts_with(&prefix));
@@ -192,12 +210,32 @@ impl Lists {
                     .map(|name| Some((*name, &**scope.get(*name)?)))
                     .collect();
                 let found = part.and_then(|part| lists.get(&scope_name(part.into_iter())));
+                let found = found.filter(&fits);
                 if found.is_some() {
                     return found;
                 }
             }
         }
         None
+    }
+
+    /// How the names of rows were spelled.
+    pub(crate) fn spelled(&self) -> Spelled {
+        let mut spelled = Spelled::default();
+        for seen in self.lists.values().flat_map(BTreeMap::values) {
+            for row in seen.names.iter().flatten() {
+                for (column, name) in seen.columns.iter().zip(row) {
+                    let Some(name) = name else { continue };
+                    let key = (column.clone(), name.to_ascii_lowercase());
+                    let known = spelled.0.entry(key);
+                    let known = known.or_insert_with(|| Some(name.clone()));
+                    if known.as_ref().is_some_and(|known| known != name) {
+                        *known = None;
+                    }
+                }
+            }
+        }
+        spelled
     }
 
     fn put(&mut self, list: String, seen: Seen) -> bool {

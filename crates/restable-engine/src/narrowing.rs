@@ -7,7 +7,7 @@
 
 pub(crate) mod descend;
 pub(crate) mod keys;
-mod target;
+pub(crate) mod target;
 pub(crate) mod waits;
 mod weigh;
 

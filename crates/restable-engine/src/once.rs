@@ -71,6 +71,8 @@ impl Once {
             return;
         }
         state.resources.extend(sharing.resources.iter().cloned());
+        // Those of a plan before this one may have been read.
+        state.lists.iter_mut().for_each(Want::doubt);
         state.lists.extend(sharing.lists.iter().cloned());
         let scans = sharing.scans.iter();
         let scans = scans.map(|(number, reader)| (*number, reader.wants.clone()));
@@ -89,7 +91,7 @@ impl Once {
         drop(gone);
     }
 
-    /// The method by which a resource is read: what is known only now to be wanted of it is taken from lists that are read anyway.
+    /// The method by which a resource is read: what is in lists that are read anyway is taken from them.
     pub(crate) fn method(
         &self,
         resource: &Resource,

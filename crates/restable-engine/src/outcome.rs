@@ -124,22 +124,26 @@ impl Rows {
 
     /// The next batch, or `None` at the end of a complete answer.
     pub async fn next(&mut self) -> Option<Result<RecordBatch>> {
+        if self.is_late() {
+            return Some(Err(self.late()));
+        }
+        let deadline = self.deadline();
         let next = self.stream.next();
-        let deadline = self.statement.0.deadline.filter(|_| self.stopper.is_none());
         let batch = match deadline {
             Some(deadline) => match tokio::time::timeout_at(deadline.into(), next).await {
                 Ok(batch) => batch,
-                Err(_) => {
-                    self.statement.0.ended(Ended::Failed);
-                    return Some(Err(Error::Timeout(
-                        self.statement.0.timeout.unwrap_or_default(),
-                    )));
-                }
+                Err(_) => return Some(Err(self.late())),
             },
             None => next.await,
         };
         let Some(batch) = batch else {
-            self.statement.0.ended(Ended::Done);
+            let actions = lock(&self.statement.0.actions);
+            let failed = actions.as_ref().is_some_and(|all| all.failed() > 0);
+            drop(actions);
+            self.statement.0.ended(match failed {
+                true => Ended::Failed,
+                false => Ended::Done,
+            });
             self.statement
                 .0
                 .span()
@@ -164,6 +168,23 @@ impl Rows {
                 &options,
             )?)
         }))
+    }
+
+    /// When the last row must have been handed on. What acts keeps its time itself.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.statement.0.deadline.filter(|_| self.stopper.is_none())
+    }
+
+    /// Whether the time is over, however many rows are at hand.
+    pub fn is_late(&self) -> bool {
+        let deadline = self.deadline();
+        deadline.is_some_and(|deadline| Instant::now() >= deadline)
+    }
+
+    /// The error of a statement whose time is over.
+    pub fn late(&self) -> Error {
+        self.statement.0.ended(Ended::Failed);
+        Error::Timeout(self.statement.0.timeout.unwrap_or_default())
     }
 
     /// Whether nobody was called until now.
@@ -335,12 +356,26 @@ pub(crate) fn headed(schema: &SchemaRef, names: &Names) -> SchemaRef {
 }
 
 fn document_name(field: &arrow::datatypes::Field, names: &Names) -> String {
+    let own = told_apart(field.name());
+    let spelled = |name: &str| names.spelled.get(name).cloned();
     match field.metadata().get(NAME_METADATA) {
-        Some(name) if restable_spec::names::fold(name) == *field.name() => name.clone(),
-        _ => names
-            .spelled
-            .get(field.name())
-            .cloned()
-            .unwrap_or_else(|| field.name().clone()),
+        Some(name) if restable_spec::names::fold(name) == own => name.clone(),
+        _ => spelled(field.name())
+            .or_else(|| spelled(own))
+            .unwrap_or_else(|| own.to_owned()),
+    }
+}
+
+/// A name without what tells it apart from the same name before it (`id:2`), which is the planner's business.
+fn told_apart(name: &str) -> &str {
+    match name.rsplit_once(':') {
+        Some((own, number))
+            if !own.is_empty()
+                && !number.is_empty()
+                && number.bytes().all(|byte| byte.is_ascii_digit()) =>
+        {
+            own
+        }
+        _ => name,
     }
 }

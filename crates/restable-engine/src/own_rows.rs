@@ -28,7 +28,7 @@ use crate::outcome::{Outcome, Report, Rows};
 use crate::parameters::Given;
 use crate::session::{Prepared, Session};
 use crate::snapshots::name_of;
-use crate::statement::{Ended, Running, Statement};
+use crate::statement::{Ended, Missing, Running, Statement};
 use crate::{Error, Result};
 
 /// Metadata key of columns of text: so many letters they have room for.
@@ -51,6 +51,8 @@ pub(crate) struct OwnTable {
     batches: Vec<RecordBatch>,
     /// What the rows take, for as long as somebody may read them.
     memory: Vec<Arc<MemoryReservation>>,
+    /// What could not be read when the rows were gathered.
+    missing: Vec<Missing>,
 }
 
 impl OwnTable {
@@ -58,11 +60,13 @@ impl OwnTable {
         schema: SchemaRef,
         batches: Vec<RecordBatch>,
         memory: Vec<Arc<MemoryReservation>>,
+        missing: Vec<Missing>,
     ) -> Result<OwnTable> {
         Ok(OwnTable {
             table: MemTable::try_new(schema, vec![batches.clone()])?,
             batches,
             memory,
+            missing,
         })
     }
 }
@@ -84,6 +88,11 @@ impl TableProvider for OwnTable {
         filters: &[Expr],
         limit: Option<usize>,
     ) -> PlanResult<Arc<dyn ExecutionPlan>> {
+        if let Some(statement) = state.config().get_extension::<Statement>() {
+            for missing in &self.missing {
+                statement.note_missing(None, &missing.scope, missing.clone());
+            }
+        }
         self.table.scan(state, projection, filters, limit).await
     }
 }
@@ -176,13 +185,18 @@ impl Session {
         statement.partial = false;
         let prepared = Prepared::of_plan(appending.plan);
         let schema = SchemaRef::clone(&appending.schema);
-        let (batches, memory, _) = self.gather(prepared, statement, schema).await?;
+        let (batches, memory, report) = self.gather(prepared, statement, schema).await?;
         self.shared().own.append(&appending.name, |table| {
-            longer(table, &appending.schema, &batches, memory)
+            let missing = &report.missing;
+            longer(table, &appending.schema, &batches, memory, missing)
         })?;
         let stream = futures::stream::iter(batches.into_iter().map(Ok));
         let stream = RecordBatchStreamAdapter::new(appending.schema, stream);
         let running = Running(Arc::new(self.begin_statement()));
+        for missing in report.missing {
+            let scope = missing.scope.clone();
+            running.0.note_missing(None, &scope, missing);
+        }
         Ok(Outcome::Rows(Rows::new(
             Box::pin(stream),
             &Names::default(),
@@ -224,7 +238,7 @@ impl Session {
         let (batches, memory, report) = self
             .gather(rows, statement, SchemaRef::clone(&schema))
             .await?;
-        let made = OwnTable::new(schema, batches, vec![memory])?;
+        let made = OwnTable::new(schema, batches, vec![memory], report.missing.clone())?;
         own.put(name, Some(Arc::new(made)))?;
         let mut report = report;
         if !table.temporary {
@@ -233,7 +247,8 @@ impl Session {
                 "the table `{name}` is this session's own and ends with it, as one of CREATE TEMP TABLE; `CREATE TABLE … AS SELECT …` keeps its rows where there is a data directory"
             ));
         }
-        let report = (report.calls > 0 || !report.notices.is_empty()).then_some(report);
+        let told = report.calls > 0 || !report.is_complete() || !report.notices.is_empty();
+        let report = told.then_some(report);
         Ok(Outcome::Done { message, report })
     }
 
@@ -319,6 +334,7 @@ fn longer(
     schema: &SchemaRef,
     batches: &[RecordBatch],
     memory: Arc<MemoryReservation>,
+    missing: &[Missing],
 ) -> Result<Arc<dyn TableProvider>> {
     let Some(before) = (table as &dyn Any).downcast_ref::<OwnTable>() else {
         return Err(Error::internal(
@@ -330,7 +346,14 @@ fn longer(
     // What the rows before took stays taken for as long as either of the two stands.
     let mut taken = before.memory.clone();
     taken.push(memory);
-    let longer = OwnTable::new(SchemaRef::clone(schema), all, taken)?;
+    let mut lacking = before.missing.clone();
+    lacking.extend(
+        missing
+            .iter()
+            .filter(|one| !before.missing.contains(one))
+            .cloned(),
+    );
+    let longer = OwnTable::new(SchemaRef::clone(schema), all, taken, lacking)?;
     Ok(Arc::new(longer))
 }
 

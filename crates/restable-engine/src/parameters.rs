@@ -4,12 +4,14 @@
 use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::time::Instant;
 
 use arrow::datatypes::{DataType, Field, IntervalUnit, SchemaRef, TimeUnit};
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::sql::sqlparser::ast::{
     Array, ArrayElemTypeDef, CastKind, DataType as SqlType, ExactNumberInfo, Expr, Ident,
-    LimitClause, Query, SelectItem, SetExpr, Statement, TimezoneInfo, Value, Visit, Visitor,
+    LimitClause, Query, SelectItem, SetExpr, Statement, TableFactor, TableVersion, TimezoneInfo,
+    Value, Visit, Visitor,
 };
 use restable_sql::Parsed;
 
@@ -73,8 +75,10 @@ impl Given {
 impl Session {
     /// As [`Session::prepare`], with values for `$1` and on.
     pub async fn prepare_with(&self, parsed: &Parsed, values: Vec<Parameter>) -> Result<Prepared> {
+        let started = Instant::now();
         let positional = values.into_iter().map(Some).collect();
-        self.prepare_given(parsed, positional).await
+        let prepared = self.prepare_given(parsed, positional).await;
+        self.counted(parsed.tag(), started, prepared)
     }
 
     /// What a statement takes and answers. `declared` are the types that are known of `$1` and on.
@@ -83,6 +87,12 @@ impl Session {
         parsed: &Parsed,
         declared: &[Option<DataType>],
     ) -> Result<Described> {
+        let started = Instant::now();
+        let described = self.find_out(parsed, declared).await;
+        self.counted(parsed.tag(), started, described)
+    }
+
+    async fn find_out(&self, parsed: &Parsed, declared: &[Option<DataType>]) -> Result<Described> {
         let numbers = parsed
             .placeholders
             .iter()
@@ -93,8 +103,13 @@ impl Session {
             value: Bound::Null,
         };
         let written = written_types(parsed);
+        let times = times(parsed);
         let open: Vec<Option<Parameter>> = (0..count)
             .map(|at| {
+                // Without a value it names no refresh: left open, it stands for any.
+                if times.contains(&at) {
+                    return None;
+                }
                 declared
                     .get(at)
                     .and_then(Option::as_ref)
@@ -102,10 +117,16 @@ impl Session {
                     .map(null)
             })
             .collect();
-        let mut kinds: Vec<DataType> = open
-            .iter()
-            .map(|one| one.as_ref().map_or(DataType::Utf8, |one| one.kind.clone()))
-            .collect();
+        let kind = |(at, one): (usize, &Option<Parameter>)| match one {
+            Some(one) => one.kind.clone(),
+            None if times.contains(&at) => {
+                let known = declared.get(at).and_then(Option::as_ref);
+                let zoned = DataType::Timestamp(TimeUnit::Nanosecond, Some("+00:00".into()));
+                known.or(written.get(&at)).cloned().unwrap_or(zoned)
+            }
+            None => DataType::Utf8,
+        };
+        let mut kinds: Vec<DataType> = open.iter().enumerate().map(kind).collect();
         let is_open = open.iter().any(Option::is_none);
         let prepared = match self.prepare_given(parsed, open.clone()).await {
             Ok(prepared) => {
@@ -129,6 +150,47 @@ impl Session {
             parameters: kinds,
             columns: prepared.columns(),
         })
+    }
+}
+
+/// The parameters that say as of which time a snapshot is read, by position from 0.
+fn times(parsed: &Parsed) -> HashSet<usize> {
+    let mut found = Times::default();
+    if let restable_sql::Statement::Query(statement) = &parsed.statement {
+        let _ = Visit::visit(statement.as_ref(), &mut found);
+    }
+    found.0
+}
+
+#[derive(Default)]
+struct Times(HashSet<usize>);
+
+impl Visitor for Times {
+    type Break = ();
+
+    fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<()> {
+        if let TableFactor::Table {
+            version: Some(TableVersion::ForSystemTimeAsOf(time)),
+            ..
+        } = factor
+        {
+            let mut within = Placeholders::default();
+            let _ = Visit::visit(time, &mut within);
+            self.0.extend(within.0);
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+#[derive(Default)]
+struct Placeholders(HashSet<usize>);
+
+impl Visitor for Placeholders {
+    type Break = ();
+
+    fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
+        self.0.extend(place(expr));
+        ControlFlow::Continue(())
     }
 }
 
@@ -263,8 +325,8 @@ pub(crate) fn open_types(plan: &LogicalPlan) -> Result<Vec<(usize, DataType)>> {
         .collect())
 }
 
-/// Literals that stand twice in a SELECT list get names of their own, which the planner wants and nobody sees: the
-/// headings are known before.
+/// What stands twice in a SELECT list gets names of its own, which the planner wants and nobody sees: the headings are known
+/// before.
 pub(crate) fn tell_apart(statement: &mut Statement) {
     let Statement::Query(query) = statement else {
         return;
@@ -275,26 +337,17 @@ pub(crate) fn tell_apart(statement: &mut Statement) {
     let mut seen = HashSet::new();
     for (at, item) in select.projection.iter_mut().enumerate() {
         if let SelectItem::UnnamedExpr(expr) = item
-            && is_literal(expr)
             && !seen.insert(shown(expr))
         {
             *item = SelectItem::ExprWithAlias {
                 expr: expr.clone(),
-                alias: Ident::with_quote('"', format!("literal:{at}")),
+                alias: Ident::with_quote('"', format!("again:{at}")),
             };
         }
     }
 }
 
-fn is_literal(expr: &Expr) -> bool {
-    match expr {
-        Expr::Value(_) => true,
-        Expr::Cast { expr, .. } | Expr::Nested(expr) => is_literal(expr),
-        _ => false,
-    }
-}
-
-/// What the planner calls a literal: casts do not count.
+/// What the planner calls an expression: casts do not count.
 fn shown(expr: &Expr) -> String {
     match expr {
         Expr::Cast { expr, .. } | Expr::Nested(expr) => shown(expr),
@@ -306,10 +359,18 @@ impl Parameter {
     /// The value as an expression of SQL.
     pub(crate) fn expr(&self) -> Expr {
         match &self.value {
-            Bound::Null => match sql_type(&self.kind) {
-                Some(kind) => cast(Value::Null, kind),
-                None => Expr::Value(Value::Null.into()),
-            },
+            Bound::Null => {
+                let kind = match &self.kind {
+                    DataType::List(item) => sql_type(item.data_type()).map(|item| {
+                        SqlType::Array(ArrayElemTypeDef::SquareBracket(Box::new(item), None))
+                    }),
+                    kind => sql_type(kind),
+                };
+                match kind {
+                    Some(kind) => cast(Value::Null, kind),
+                    None => Expr::Value(Value::Null.into()),
+                }
+            }
             Bound::One(text) => literal(&self.kind, text),
             Bound::List(items) => {
                 let item = match &self.kind {

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
+use std::time::SystemTime;
 
 use arrow::datatypes::DataType;
 use datafusion::sql::sqlparser::ast::{self, Expr, UnaryOperator, Value};
@@ -15,7 +16,10 @@ use crate::{Error, Result};
 pub(crate) struct Query {
     /// What it says.
     pub parsed: Parsed,
-    types: Vec<Option<DataType>>,
+    /// When it was.
+    pub prepared: SystemTime,
+    /// The types that it gives its values.
+    pub types: Vec<Option<DataType>>,
 }
 
 /// The queries of a session, by name: in lower case unless it was quoted.
@@ -73,6 +77,7 @@ impl Queries {
                 statement: Statement::Query(statement.clone()),
                 ..parsed.clone()
             },
+            prepared: SystemTime::now(),
             types: data_types.iter().map(arrow_type).collect(),
         };
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -93,6 +98,17 @@ impl Queries {
             let help = format!("`PREPARE {name} AS SELECT …` makes it");
             Diagnostic::new("R0362", problem).help(help).into()
         })
+    }
+
+    /// All of them, by their names.
+    pub(crate) fn all(&self) -> Vec<(String, Query)> {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = known.iter();
+        let mut all: Vec<_> = known
+            .map(|(name, query)| (name.clone(), query.clone()))
+            .collect();
+        all.sort_by(|(one, _), (other, _)| one.cmp(other));
+        all
     }
 
     /// Forgets one, or all; whether there was one.

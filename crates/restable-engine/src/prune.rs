@@ -12,6 +12,7 @@ use datafusion::physical_expr::PhysicalExpr;
 use restable_spec::names::fold;
 use restable_spec::{Parent, Resource};
 
+use crate::id_patterns::IdPatterns;
 use crate::relation::Relation;
 use crate::walk::Scope;
 
@@ -30,6 +31,27 @@ struct Prune {
     schema: SchemaRef,
     /// The parameter of the table that each column is, by folded name.
     columns: Vec<String>,
+    sight: Sight,
+}
+
+/// Whether a condition may come out otherwise for another spelling of the same name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sight {
+    /// Names in any case are the same to it.
+    Blind,
+    /// It sees a difference in case.
+    SeesCase,
+}
+
+/// What conditions say of a scope.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// There may be rows below it.
+    Allowed,
+    /// That depends on how a name is spelled, which is not known yet.
+    DependsOnSpelling,
+    /// No row below it can be wanted.
+    Refused,
 }
 
 #[derive(Clone)]
@@ -38,6 +60,8 @@ enum Condition {
     True(Arc<dyn PhysicalExpr>),
     /// Its text is one of these, which are in lower case.
     Among(Arc<dyn PhysicalExpr>, Arc<HashSet<String>>),
+    /// The id of a row fits one of these patterns. Its columns are called otherwise where they are a parent's, and may be none of it.
+    Ids(Arc<IdPatterns>),
 }
 
 impl fmt::Debug for Condition {
@@ -49,6 +73,7 @@ impl fmt::Debug for Condition {
                 let (number, place) = (set.len(), Arc::as_ptr(set));
                 write!(formatter, "{value:?} in {number} values at {place:?}")
             }
+            Condition::Ids(patterns) => patterns.fmt(formatter),
         }
     }
 }
@@ -69,8 +94,19 @@ impl fmt::Debug for Prunes {
 
 impl Prunes {
     /// Adds a condition over text columns of these folded names, in this order.
-    pub(crate) fn add(&mut self, condition: Arc<dyn PhysicalExpr>, columns: Vec<String>) {
-        self.add_condition(Condition::True(condition), columns);
+    pub(crate) fn add(
+        &mut self,
+        condition: Arc<dyn PhysicalExpr>,
+        columns: Vec<String>,
+        sight: Sight,
+    ) {
+        self.add_condition(Condition::True(condition), columns, sight);
+    }
+
+    /// Adds the condition that the ids of rows fit patterns.
+    pub(crate) fn add_ids(&mut self, patterns: IdPatterns) {
+        let columns = patterns.names().cloned().collect();
+        self.add_condition(Condition::Ids(Arc::new(patterns)), columns, Sight::Blind);
     }
 
     /// Adds the condition that a text over such columns is one of `values`, without regard to ASCII case.
@@ -81,14 +117,16 @@ impl Prunes {
         columns: Vec<String>,
     ) {
         let values = values.map(str::to_ascii_lowercase).collect();
-        self.add_condition(Condition::Among(text, Arc::new(values)), columns);
+        let condition = Condition::Among(text, Arc::new(values));
+        self.add_condition(condition, columns, Sight::Blind);
     }
 
-    fn add_condition(&mut self, condition: Condition, columns: Vec<String>) {
+    fn add_condition(&mut self, condition: Condition, columns: Vec<String>, sight: Sight) {
         self.conditions.push(Arc::new(Prune {
             schema: schema(&columns),
             condition,
             columns,
+            sight,
         }));
     }
 
@@ -131,6 +169,15 @@ impl Prunes {
         relations.any(|relation| !relation.is_written())
     }
 
+    /// Without those that see a difference in case: what is left may be asked of names in any spelling.
+    pub(crate) fn blind(&self) -> Prunes {
+        let mut prunes = self.clone();
+        prunes
+            .conditions
+            .retain(|prune| prune.sight == Sight::Blind);
+        prunes
+    }
+
     /// Only the values that belong together.
     pub(crate) fn without_conditions(&self) -> Prunes {
         Prunes {
@@ -162,6 +209,7 @@ impl Prunes {
             let mut text = match &prune.condition {
                 Condition::True(condition) => condition.to_string(),
                 Condition::Among(value, set) => format!("{value} in {} values", set.len()),
+                Condition::Ids(patterns) => return patterns.shown().to_owned(),
             };
             for (at, column) in prune.columns.iter().enumerate().rev() {
                 text = text.replace(&format!("scope{at}@{at}"), &name(column));
@@ -177,6 +225,42 @@ impl Prunes {
             && self.conditions.iter().all(|prune| prune.allows(scope))
     }
 
+    /// The same, where only of some names it is sure how they are spelled.
+    pub(crate) fn verdict(&self, scope: &Scope, is_sure: impl Fn(&str, &str) -> bool) -> Verdict {
+        let mut verdict = Verdict::Allowed;
+        let depends = |prune: &Prune| {
+            let mut said = prune
+                .columns
+                .iter()
+                .filter_map(|it| Some((it, scope.get(it)?)));
+            prune.sight == Sight::SeesCase && said.any(|(name, value)| !is_sure(name, value))
+        };
+        for prune in &self.conditions {
+            match prune.says_all(scope) && depends(prune) {
+                true => verdict = Verdict::DependsOnSpelling,
+                false if !prune.allows(scope) => return Verdict::Refused,
+                false => {}
+            }
+        }
+        match self.relations.iter().all(|relation| relation.allows(scope)) {
+            true => verdict,
+            false => Verdict::Refused,
+        }
+    }
+
+    /// Whether one of the conditions sees a difference in case.
+    pub(crate) fn see_case(&self) -> bool {
+        let mut conditions = self.conditions.iter();
+        conditions.any(|prune| prune.sight == Sight::SeesCase)
+    }
+
+    /// Whether a scope says all that is asked of it, so that no row below it is left out by what is asked.
+    pub(crate) fn decide(&self, scope: &Scope) -> bool {
+        let mut relations = self.relations.iter();
+        self.conditions.iter().all(|prune| prune.says_all(scope))
+            && relations.all(|it| it.names().iter().all(|name| scope.contains_key(name)))
+    }
+
     /// The conditions as the parent of a table may ask them of its own scopes.
     pub(crate) fn of_parent(&self, parent: &Parent, resource: &Resource) -> Prunes {
         let own = |column: &str| {
@@ -189,10 +273,16 @@ impl Prunes {
         };
         let conditions = self.conditions.iter().filter_map(|prune| {
             let columns = prune.columns.iter().map(|column| own(column));
+            let columns: Option<Vec<String>> = match prune.condition {
+                // What a scope does not say may be any name; no parameter has this one.
+                Condition::Ids(_) => Some(columns.map(Option::unwrap_or_default).collect()),
+                Condition::True(_) | Condition::Among(..) => columns.collect(),
+            };
             Some(Arc::new(Prune {
                 condition: prune.condition.clone(),
                 schema: Arc::clone(&prune.schema),
-                columns: columns.collect::<Option<Vec<_>>>()?,
+                columns: columns.filter(|it| it.iter().any(|name| !name.is_empty()))?,
+                sight: prune.sight,
             }))
         });
         let relations = self.relations.iter();
@@ -213,7 +303,17 @@ pub(crate) fn schema(columns: &[String]) -> SchemaRef {
 }
 
 impl Prune {
+    fn says_all(&self, scope: &Scope) -> bool {
+        self.columns.iter().all(|column| scope.contains_key(column))
+    }
+
     fn allows(&self, scope: &Scope) -> bool {
+        if let Condition::Ids(patterns) = &self.condition {
+            return patterns.allow(|name| {
+                let at = patterns.names().position(|known| known == name)?;
+                scope.get(self.columns.get(at)?).map(|value| &**value)
+            });
+        }
         let mut values: Vec<ArrayRef> = Vec::with_capacity(self.columns.len());
         for column in &self.columns {
             let Some(value) = scope.get(column) else {
@@ -238,6 +338,7 @@ impl Prune {
                 let text = text.as_string_opt::<i32>()?;
                 Some(text.is_valid(0) && set.contains(&text.value(0).to_ascii_lowercase()))
             }),
+            Condition::Ids(_) => None,
         };
         allowed.unwrap_or(true)
     }

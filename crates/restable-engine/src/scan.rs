@@ -33,7 +33,7 @@ use crate::narrowing::descend::Sought;
 use crate::narrowing::keys::Keys;
 use crate::narrowing::waits::Waits;
 use crate::once::Place;
-use crate::once::wants::Sharing;
+use crate::once::wants::{Sharing, Want};
 use crate::prune::Prunes;
 use crate::statement::Statement;
 use crate::walk::{self, Asked, Bindings};
@@ -145,6 +145,11 @@ impl ScanExec {
             sharing: Some(Arc::clone(sharing)),
             ..self.clone()
         }
+    }
+
+    /// The lists that its plan reads whole, as far as that is known before it runs.
+    pub(crate) fn lists(&self) -> &[Want] {
+        self.sharing.as_ref().map_or(&[], |sharing| &sharing.lists)
     }
 
     /// The name of the part of the statement that its calls are counted by: with those that share them it is one part.

@@ -1,6 +1,8 @@
 //! A session: `prepare` turns a statement into a plan and sends nothing; `run` makes the calls. It lives as long as its user (settings,
 //! `USE`, views, spellings).
 
+mod changing;
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, RwLock, Weak};
 use std::time::Instant;
@@ -19,7 +21,7 @@ use restable_sql::{Diagnostic, Parsed};
 
 use crate::acting::{self, Access, Acting, Attendant};
 use crate::catalog::{Current, OWN_SCHEMA, OwnCatalog, ProviderCatalog};
-use crate::door::{Door, Memory, Reach};
+use crate::door::{Door, Memory, Reach, Sees};
 use crate::engine::Engine;
 use crate::explain::{Explaining, Forecast};
 use crate::ground::{Catalogs, Ground, apply_memory};
@@ -30,12 +32,12 @@ use crate::narrowing;
 use crate::outcome::{Outcome, Report, Rows, headed};
 use crate::own_rows::{self, Appending};
 use crate::parameters::{self, Given, Parameter};
-use crate::pg_catalog::{Client, Postgres, Variable};
+use crate::pg_catalog::{Choice, Client, Postgres, Variable};
 use crate::planning::{describe_ddl, on_deep_stack, plan_given, spaced};
-use crate::prepared::{self, Queries};
+use crate::prepared;
 use crate::prompt::may_stop_early;
 use crate::settings::{Origin, Settings};
-use crate::shared::{Shared, keep_names};
+use crate::shared::{Shared, keep_names, unique_columns};
 use crate::snapshots::{Keeping, OwnSchema};
 use crate::statement::{Ended, Kept, Running, Statement, lock};
 use crate::{Error, Result, explain, placeholders, show};
@@ -46,10 +48,11 @@ pub struct Session {
     engine: Engine,
     pub(crate) user: Option<String>,
     pub(crate) reach: Reach,
+    pub(crate) sees: Sees,
     pub(crate) memory: Option<Memory>,
-    pub(crate) postgres: Option<RwLock<Arc<Postgres>>>,
+    pub(crate) postgres: Option<Arc<RwLock<Arc<Postgres>>>>,
     shared: Arc<Shared>,
-    settings: RwLock<Arc<Settings>>,
+    settings: Arc<RwLock<Arc<Settings>>>,
     initial: Arc<Settings>,
     spellings: Arc<Spellings>,
     variables: RwLock<HashMap<String, String>>,
@@ -58,8 +61,6 @@ pub struct Session {
     /// What the statements of an hour may call.
     hourly: Arc<Hourly>,
     pub(crate) last: Mutex<Option<Arc<Statement>>>,
-    /// What PREPARE gave a name.
-    queries: Queries,
 }
 
 /// A statement that is ready to run. Nothing was sent for it.
@@ -68,6 +69,8 @@ pub struct Prepared {
     action: Action,
     names: Names,
     source: Option<Arc<Parsed>>,
+    /// The settings that it gives values.
+    choices: Vec<Choice>,
 }
 
 #[derive(Debug)]
@@ -117,6 +120,7 @@ impl Prepared {
             action: Action::Plan(Box::new(plan)),
             names: Names::default(),
             source: None,
+            choices: Vec::new(),
         }
     }
 
@@ -130,6 +134,16 @@ impl Prepared {
     /// Whether running this sends what changes something.
     pub fn acts(&self) -> bool {
         matches!(&self.action, Action::Act(acting) if !acting.only_asks() && !acting.previews())
+    }
+
+    /// The settings that running this gives values, and whether for its transaction only: `set_config` does.
+    pub fn chosen(&self) -> impl Iterator<Item = (&str, bool)> {
+        self.choices.iter().map(|choice| (choice.key, choice.local))
+    }
+
+    /// Leaves out what is for a transaction only: there is none.
+    pub fn forget_local(&mut self) {
+        self.choices.retain(|choice| !choice.local);
     }
 
     /// Whether running this changes what is kept in the data directory.
@@ -150,6 +164,17 @@ impl Session {
     pub(crate) fn new(engine: Engine, settings: Arc<Settings>, door: Door) -> Result<Session> {
         let own = Arc::new(OwnSchema::new(engine.snapshots.clone()));
         let common = engine.common()?;
+        let initial = Arc::clone(&settings);
+        let settings = Arc::new(RwLock::new(settings));
+        let client = door.postgres.as_ref().map(|postgres| Client {
+            user: postgres.user.clone(),
+            database: postgres.database.clone(),
+            process: postgres.process,
+            encryption: postgres.encryption.clone(),
+        });
+        let postgres = door
+            .postgres
+            .map(|own| Arc::new(RwLock::new(Arc::new(own))));
         let shared = Arc::new_cyclic(|this: &Weak<Shared>| {
             let providers = engine.registry.providers().map(|provider| {
                 let catalog = ProviderCatalog::new(Arc::clone(provider), Weak::clone(this));
@@ -166,11 +191,11 @@ impl Session {
                 own,
                 search: RwLock::default(),
                 relations: Arc::clone(&engine.relations),
-                client: door.postgres.as_ref().map(|postgres| Client {
-                    user: postgres.user.clone(),
-                    database: postgres.database.clone(),
-                    encryption: postgres.encryption.clone(),
-                }),
+                client,
+                postgres: postgres.clone(),
+                settings: Arc::clone(&settings),
+                queries: prepared::Queries::default(),
+                held: Mutex::default(),
                 ground: Ground::new(common, catalogs),
                 this: Weak::clone(this),
             }
@@ -181,24 +206,24 @@ impl Session {
             }
             Ok::<(), Error>(())
         })?;
-        apply_memory(&engine, &shared.ground, &settings, door.memory.as_ref())?;
-        let hourly = Arc::new(Hourly::new(settings.max_calls_per_hour.unwrap_or(u64::MAX)));
+        apply_memory(&engine, &shared.ground, &initial, door.memory.as_ref())?;
+        let hourly = Hourly::new(initial.max_calls_per_hour.unwrap_or(u64::MAX));
         Ok(Session {
             engine,
             user: door.user,
             reach: door.reach,
+            sees: door.sees,
             memory: door.memory,
-            postgres: door.postgres.map(Arc::new).map(RwLock::new),
+            postgres,
             shared,
-            initial: Arc::clone(&settings),
-            settings: RwLock::new(settings),
+            initial,
+            settings,
             spellings: Arc::default(),
             variables: RwLock::default(),
             access: RwLock::new(door.access),
             attendant: RwLock::default(),
-            hourly,
+            hourly: Arc::new(hourly),
             last: Mutex::default(),
-            queries: Queries::default(),
         })
     }
 
@@ -216,6 +241,11 @@ impl Session {
             Access::Write if self.says_it_only_reads() => Access::ReadOnly,
             access => access,
         }
+    }
+
+    /// Whether the session's door lets it change anything, whatever its client said since.
+    pub fn door_writes(&self) -> bool {
+        self.door_access() == Access::Write
     }
 
     /// What the session's door lets it do.
@@ -263,63 +293,9 @@ impl Session {
         )
     }
 
-    /// Changes a setting, as `SET` does.
-    pub fn set(&self, name: &str, value: &str, origin: Origin) -> Result<()> {
-        let mut settings = self
-            .settings
-            .write()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        let mut changed = (**settings).clone();
-        changed.set(name, value, origin)?;
-        self.within_start(&changed)?;
-        let an_hour = changed.max_calls_per_hour.unwrap_or(u64::MAX);
-        self.hourly.allow(an_hour);
-        *settings = Arc::new(changed);
-        Ok(())
-    }
-
-    /// Takes all settings from a time at which they were allowed.
-    pub(crate) fn replace_settings(&self, settings: Arc<Settings>) -> Result<()> {
-        let an_hour = settings.max_calls_per_hour.unwrap_or(u64::MAX);
-        self.hourly.allow(an_hour);
-        *self
-            .settings
-            .write()
-            .unwrap_or_else(std::sync::PoisonError::into_inner) = settings;
-        self.apply_memory_limit()
-    }
-
     /// Forgets a prepared query, or all; whether there was one.
     pub fn deallocate(&self, name: Option<&str>) -> bool {
-        self.queries.forget(name)
-    }
-
-    /// The clients were made for so many calls at once as the session began with: a statement may ask for fewer. And whoever gave a session
-    /// an allowance an hour meant it.
-    fn within_start(&self, settings: &Settings) -> Result<()> {
-        self.reach.check_settings(&self.initial, settings)?;
-        let an_hour = |settings: &Settings| settings.max_calls_per_hour.unwrap_or(u64::MAX);
-        if an_hour(settings) > an_hour(&self.initial) {
-            let most = an_hour(&self.initial);
-            let problem = Diagnostic::new(
-                "R0403",
-                format!("`max_calls_per_hour` can be lowered in a session, here from {most}"),
-            );
-            return Err(problem.help("it is set where the session begins").into());
-        }
-        if settings.max_concurrency <= self.initial.max_concurrency {
-            return Ok(());
-        }
-        let most = self.initial.max_concurrency;
-        let problem = Diagnostic::new(
-            "R0403",
-            format!("`max_concurrency` can be lowered in a session, here from {most}"),
-        );
-        let help = format!(
-            "`--set max_concurrency={}` gives it from the start",
-            settings.max_concurrency
-        );
-        Err(problem.help(help).into())
+        self.shared.queries.forget(name)
     }
 
     /// What `USE` named.
@@ -335,7 +311,31 @@ impl Session {
     /// Turns a statement into something that can run. Sends nothing. Planning needs a deep stack for deep statements, so
     /// it happens on a thread of its own.
     pub async fn prepare(&self, parsed: &Parsed) -> Result<Prepared> {
-        self.prepare_given(parsed, Vec::new()).await
+        let started = Instant::now();
+        let prepared = self.prepare_given(parsed, Vec::new()).await;
+        self.counted(parsed.tag(), started, prepared)
+    }
+
+    /// Counts a statement that failed before it ran.
+    pub(crate) fn counted<T>(
+        &self,
+        tag: &'static str,
+        started: Instant,
+        planned: Result<T>,
+    ) -> Result<T> {
+        planned.inspect_err(|_| {
+            let counters = self.engine.counters();
+            counters.begin_statement();
+            counters.end_statement(tag, "failed", started.elapsed());
+        })
+    }
+
+    /// A text of a client that is no statement counts as one that failed.
+    pub fn parse(&self, text: &str) -> Result<Vec<Parsed>, Diagnostic> {
+        let started = Instant::now();
+        restable_sql::parse(text).inspect_err(|fault| {
+            let _ = self.counted::<()>("", started, Err(fault.clone().into()));
+        })
     }
 
     pub(crate) async fn prepare_given(
@@ -362,6 +362,7 @@ impl Session {
                 action,
                 names: Names::default(),
                 source: None,
+                choices: Vec::new(),
             })
         };
         if let Some(variables) = self.postgres_set(&parsed.statement)? {
@@ -375,6 +376,7 @@ impl Session {
                 action: Action::Rows(batch),
                 names: Names::default(),
                 source: None,
+                choices: Vec::new(),
             })
         };
         // They have their tables for as long as the statement may be planned.
@@ -403,14 +405,22 @@ impl Session {
                 } => {
                     let name = name.0.last().and_then(|part| part.as_ident());
                     let name = name.map(prepared::name).unwrap_or_default();
-                    let query = self.queries.find(&name)?;
+                    let query = self.shared.queries.find(&name)?;
                     let given = Given {
                         positional: query.values(parameters)?,
                         ..given.clone()
                     };
                     Box::pin(self.prepare_here(&query.parsed, &given)).await
                 }
-                _ => self.plan((**statement).clone(), given).await,
+                statement => {
+                    let prepared = self.plan(statement.clone(), given).await?;
+                    if let (ast::Statement::CreateTable(_) | ast::Statement::CreateView(_), Action::Plan(plan)) =
+                        (statement, &prepared.action)
+                    {
+                        unique_columns(plan)?;
+                    }
+                    Ok(prepared)
+                }
             },
             Sql::Explain(explain) => match &*explain.statement {
                 Sql::Query(statement) => {
@@ -432,7 +442,8 @@ impl Session {
                 .help("`EXPLAIN` without ANALYZE shows its calls, `PREVIEW` what would be sent")
                 .into()),
                 acts => {
-                    let acting = acting::plan(self, acts, tables, given).await?;
+                    let look = acting::Purpose::Look;
+                    let acting = acting::plan(self, acts, tables, given, look).await?;
                     rows(acting::explain(self, &acting, explain).await?)
                 }
             },
@@ -467,6 +478,7 @@ impl Session {
                     action: Action::Use(current),
                     names: Names::default(),
                     source: None,
+                    choices: Vec::new(),
                 })
             }
             Sql::Set(set) => {
@@ -488,12 +500,14 @@ impl Session {
                     action: Action::Set(set.key.clone(), value),
                     names: Names::default(),
                     source: None,
+                    choices: Vec::new(),
                 })
             }
             Sql::Reset(reset) => Ok(Prepared {
                 action: Action::Reset(reset.key.clone()),
                 names: Names::default(),
                 source: None,
+                choices: Vec::new(),
             }),
             Sql::Insert(insert) if let Some(appending) = self.appending(insert, given).await? => {
                 quiet(Action::Append(Box::new(appending)))
@@ -504,11 +518,13 @@ impl Session {
             | Sql::Delete(_)
             | Sql::Exec(_)
             | Sql::Preview(_) => {
-                let acting = acting::plan(self, statement, tables, given).await?;
+                let run = acting::Purpose::Run;
+                let acting = acting::plan(self, statement, tables, given, run).await?;
                 Ok(Prepared {
                     action: Action::Act(Box::new(acting)),
                     names: Names::default(),
                     source: None,
+                    choices: Vec::new(),
                 })
             }
             Sql::Refresh(_) => Err(Error::internal("a refresh was not understood")),
@@ -539,35 +555,6 @@ impl Session {
             self.shared.own.deregister_table(&name)?;
         }
         Ok(())
-    }
-
-    /// Sets one setting, or all, back to what the session began with.
-    pub(crate) fn reset(&self, key: Option<&str>) -> Result<()> {
-        {
-            let mut settings = self
-                .settings
-                .write()
-                .unwrap_or_else(std::sync::PoisonError::into_inner);
-            match key {
-                None => {
-                    *settings = Arc::clone(&self.initial);
-                    self.reset_postgres();
-                }
-                Some(key) => {
-                    let (value, origin) = (self.initial.value(key)?, self.initial.origin(key));
-                    Arc::make_mut(&mut settings).set(key, &value, origin)?;
-                }
-            }
-            let an_hour = settings.max_calls_per_hour.unwrap_or(u64::MAX);
-            self.hourly.allow(an_hour);
-        }
-        self.apply_memory_limit()
-    }
-
-    /// Gives the session the memory that its settings allow.
-    fn apply_memory_limit(&self) -> Result<()> {
-        let (settings, memory) = (self.settings(), self.memory.as_ref());
-        apply_memory(&self.engine, &self.shared.ground, &settings, memory)
     }
 
     pub(crate) fn variable(&self, name: &str) -> Result<String> {
@@ -622,7 +609,7 @@ impl Session {
             table.on_commit = None;
         }
         placeholders::bind(&mut statement, given)?;
-        self.rewrite_postgres(&mut statement).await?;
+        let choices = self.rewrite_postgres(&mut statement).await?;
         let (plan, names) = plan_given(&self.shared, given, statement).await?;
         if let LogicalPlan::Ddl(
             ddl @ (DdlStatement::CreateCatalogSchema(_)
@@ -647,6 +634,7 @@ impl Session {
             action: Action::Plan(Box::new(plan)),
             names,
             source: None,
+            choices,
         })
     }
 
@@ -663,6 +651,9 @@ impl Session {
         prepared: Prepared,
         mut statement: Statement,
     ) -> Result<Outcome> {
+        let choices = prepared.choices.iter();
+        let choices: Vec<Variable> = choices.map(|one| one.variable.clone()).collect();
+        self.apply_postgres(choices)?;
         if let Action::Append(appending) = prepared.action {
             return self.append(*appending, statement, prepared.source).await;
         }
@@ -691,6 +682,7 @@ impl Session {
             action,
             names,
             source,
+            ..
         } = prepared;
         let plan = match action {
             Action::Plan(plan) => *plan,
@@ -767,7 +759,8 @@ impl Session {
             }
             Action::Keep(keeping) => {
                 let told = source.clone();
-                let outcome = self.run_keeping(*keeping, started).await;
+                let sql = source.as_ref().map_or("", |parsed| parsed.text.as_str());
+                let outcome = self.run_keeping(*keeping, sql, started).await;
                 if outcome.is_ok() {
                     statement.ended(Ended::Done);
                 }
@@ -778,7 +771,7 @@ impl Session {
             }
             Action::Append(_) => return Err(Error::internal("rows were appended before")),
             Action::Prepare(name, parsed) => {
-                self.queries.keep(&name, &parsed)?;
+                self.shared.queries.keep(&name, &parsed)?;
                 statement.ended(Ended::Done);
                 return Ok(Outcome::Done {
                     message: format!("query `{name}` prepared"),
@@ -863,10 +856,11 @@ impl Session {
             LogicalPlan::Ddl(_) | LogicalPlan::Statement(_) => return Ok(None),
             query => query,
         };
-        let planning = self.shared.ground.planning();
+        let statement = Arc::new(self.begin_statement());
+        let planning = self.shared.ground.planning_of(&statement);
         let physical = on_deep_stack(planning.physical(plan)).await??;
         narrowing::check(&physical)?;
-        explain::forecast(&self.begin_statement(), &physical).map(Some)
+        explain::forecast(&statement, &physical).map(Some)
     }
 
     pub(crate) fn begin_counted(&self, tag: &'static str) -> Statement {

@@ -11,6 +11,7 @@ use datafusion::sql::sqlparser::ast::TableVersion;
 use futures::FutureExt as _;
 use restable_spec::Registry;
 use restable_spec::names::fold;
+use restable_sql::Diagnostic;
 
 use crate::catalog::{self, Current, Directory, OWN_CATALOG, OWN_SCHEMA};
 use crate::functions::{NAME_METADATA, SCAN_METADATA};
@@ -32,6 +33,14 @@ pub struct Shared {
     pub(crate) relations: Arc<crate::pg_catalog::Relations>,
     /// Who asks, if it is a client of PostgreSQL.
     pub(crate) client: Option<crate::pg_catalog::Client>,
+    /// What it set.
+    pub(crate) postgres: Option<Arc<RwLock<Arc<crate::pg_catalog::Postgres>>>>,
+    /// The settings of the session.
+    pub(crate) settings: Arc<RwLock<Arc<crate::Settings>>>,
+    /// What PREPARE gave a name.
+    pub(crate) queries: crate::prepared::Queries,
+    /// What its connection holds.
+    pub(crate) held: Mutex<crate::pg_catalog::Held>,
     pub(crate) ground: Ground,
     pub(crate) this: Weak<Shared>,
 }
@@ -79,6 +88,7 @@ impl Resolver for Shared {
 
     fn resolve(&self, parts: &[String]) -> Result<Option<KnownTable>> {
         use datafusion::catalog::SchemaProvider as _;
+        let parts = &*self.in_database(parts);
         let folded: Vec<String> = parts
             .iter()
             .map(|part| restable_spec::names::fold(part))
@@ -139,7 +149,14 @@ impl Resolver for Shared {
             let found = [name.clone(), name.to_ascii_lowercase()]
                 .into_iter()
                 .find(|name| self.own.table_exist(name));
-            if let Some(found) = found {
+            // What a session made for itself it means. What anybody kept must not stand before the tables that USE and the search path name.
+            let hides = |found: &String| {
+                let is_kept = parts.len() == 1 && !self.own.is_of_session(found);
+                Ok::<_, Error>(is_kept && self.of_provider(found)?.is_some())
+            };
+            if let Some(found) = found
+                && !hides(&found)?
+            {
                 return Ok(Some(self.own_table(own(&found))?));
             }
             if parts.len() > 1 {
@@ -191,8 +208,41 @@ impl Resolver for Shared {
 }
 
 impl Shared {
+    /// The catalog in which somebody sees what stands in this one. PostgreSQL's clients look for everything in the database that
+    /// they are connected to: there are the services of its provider, and what a session creates.
+    pub(crate) fn shown_catalog(&self, catalog: &str) -> String {
+        let Some(client) = &self.client else {
+            return catalog.to_owned();
+        };
+        let current = self.directory().current.provider;
+        match catalog == OWN_CATALOG || current.as_deref() == Some(catalog) {
+            true => client.database.clone(),
+            false => catalog.to_owned(),
+        }
+    }
+
+    /// A name whose catalog is the database of a client, as what it stands for.
+    fn in_database(&self, parts: &[String]) -> Vec<String> {
+        let is_database = |catalog: &str| {
+            let client = self.client.as_ref();
+            client.is_some_and(|client| restable_spec::names::same(&client.database, catalog))
+        };
+        match parts {
+            [catalog, schema, name] if is_database(catalog) => {
+                let provider = self.directory().current.provider;
+                let catalog = match fold(schema) == OWN_SCHEMA {
+                    true => OWN_CATALOG.to_owned(),
+                    false => provider.unwrap_or_else(|| catalog.clone()),
+                };
+                vec![catalog, schema.clone(), name.clone()]
+            }
+            _ => parts.to_vec(),
+        }
+    }
+
     /// The whole name of a table that is named alone and stands in the search path; any other name as it is.
     pub(crate) fn searched(&self, parts: &[String]) -> Result<Vec<String>> {
+        let parts = &*self.in_database(parts);
         let directory = self.directory();
         if let [name] = parts
             && directory.current.service.is_none()
@@ -207,6 +257,22 @@ impl Shared {
             }
         }
         Ok(parts.to_vec())
+    }
+
+    /// The whole name of the provider's table or view that a name alone means where the session stands, if it means one.
+    pub(crate) fn of_provider(&self, name: &str) -> Result<Option<String>> {
+        let parts = [name.to_owned()];
+        let found = self.searched(&parts)?;
+        if found.len() > parts.len() {
+            return Ok(Some(found.join(".")));
+        }
+        let directory = self.directory();
+        if directory.current.service.is_none() {
+            return Ok(None);
+        }
+        let service = directory.service(&[])?;
+        let resource = service.resource(name);
+        Ok(resource.map(|resource| resource.full_name()))
     }
 
     /// What a user made, with the columns that it has.
@@ -254,6 +320,27 @@ pub(crate) fn keep_names(plan: LogicalPlan, names: &Names) -> Result<LogicalPlan
         }
         other => other,
     })
+}
+
+/// An error if two columns of what a user creates have one name: the second could not be asked for.
+pub(crate) fn unique_columns(plan: &LogicalPlan) -> Result<()> {
+    let columns = match plan {
+        LogicalPlan::Ddl(DdlStatement::CreateMemoryTable(table)) => table.input.schema(),
+        LogicalPlan::Ddl(DdlStatement::CreateView(view)) => view.input.schema(),
+        LogicalPlan::Ddl(_) | LogicalPlan::Statement(_) => return Ok(()),
+        query => query.schema(),
+    };
+    let mut seen = HashSet::new();
+    for field in columns.fields() {
+        let name = field.metadata().get(NAME_METADATA);
+        let name = name.unwrap_or(field.name());
+        if !seen.insert(name.to_ascii_lowercase()) {
+            let told = format!("there are two columns `{name}`");
+            let help = "`AS` gives one of them a name of its own";
+            return Err(Diagnostic::new("R0351", told).help(help).into());
+        }
+    }
+    Ok(())
 }
 
 /// What was read once is not decoded by a scan any more: its columns lose the mark.

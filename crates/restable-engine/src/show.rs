@@ -177,13 +177,17 @@ pub async fn show(session: &Session, request: &Show) -> Result<RecordBatch> {
             )
         }
         ShowObject::Tables(_) => {
+            let catalog = |name: &str| some(session.shared().shown_catalog(name));
             let mut rows: Vec<Vec<Option<String>>> = session
                 .shared()
                 .own
                 .table_names()
                 .into_iter()
                 .filter(|name| like(name))
-                .map(|name| vec![some("restable"), some("public"), some(name)])
+                .map(|name| {
+                    let own = crate::catalog::OWN_CATALOG;
+                    vec![catalog(own), some("public"), some(name)]
+                })
                 .collect();
             if let Ok(service) = directory.service(&[]) {
                 let readable = service.resources.values().filter(|resource| {
@@ -191,7 +195,7 @@ pub async fn show(session: &Session, request: &Show) -> Result<RecordBatch> {
                 });
                 rows.extend(readable.map(|resource| {
                     vec![
-                        some(&resource.provider),
+                        catalog(&resource.provider),
                         some(&resource.service),
                         some(&resource.name),
                     ]
@@ -299,7 +303,13 @@ pub async fn show(session: &Session, request: &Show) -> Result<RecordBatch> {
             });
             texts(&["scope", "code", "message"], rows.collect())
         }
-        ShowObject::Settings => {
+        ShowObject::All if session.postgres().is_some() => {
+            let settings = crate::pg_catalog::all_settings(session.shared())?;
+            let rows = settings.into_iter().filter(|one| like(one.name));
+            let rows = rows.map(|one| vec![some(one.name), some(one.value), one.meaning]);
+            texts(&["name", "setting", "description"], rows.collect())
+        }
+        ShowObject::Settings | ShowObject::All => {
             let settings = session.settings();
             let rows = ALL
                 .iter()
@@ -331,7 +341,11 @@ pub async fn show(session: &Session, request: &Show) -> Result<RecordBatch> {
                         .ok_or(problem)?
                 }
             };
-            texts(&["name", "value"], vec![vec![some(name), some(value)]])
+            match session.postgres() {
+                // PostgreSQL answers one column, which has the name of the setting.
+                Some(_) => texts(&[name], vec![vec![some(value)]]),
+                None => texts(&["name", "value"], vec![vec![some(name), some(value)]]),
+            }
         }
     }
 }

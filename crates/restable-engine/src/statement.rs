@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 
 use restable_http::{Allowance, CallContext, Client, Counters, Hourly, Lane, Meter};
 use restable_spec::{BoundCall, Registry};
+use restable_sql::Diagnostic;
 
+use crate::Error;
 use crate::acting::ActionTotals;
 use crate::cache::Cache;
 use crate::identity::Spellings;
@@ -27,6 +29,49 @@ pub struct Missing {
     pub code: String,
     /// What the service said.
     pub message: String,
+}
+
+/// Missing scopes that an error names.
+const NAMED: usize = 10;
+
+impl Missing {
+    /// What a call could not read. An answer without a body still has its status.
+    pub(crate) fn of_call(path: &str, problem: &restable_http::Error) -> Missing {
+        let status = problem.status.filter(|_| problem.code.is_none());
+        let code = match (&problem.code, status) {
+            (Some(code), _) => code.clone(),
+            (None, Some(status)) => format!("HTTP {status}"),
+            (None, None) => format!("{:?}", problem.kind),
+        };
+        let message = match problem.message.trim() {
+            "" => "the service gave no reason".to_owned(),
+            told => told.to_owned(),
+        };
+        Missing {
+            scope: path.to_owned(),
+            code,
+            message,
+        }
+    }
+
+    /// The error of a statement that takes whole rows only: how many scopes could not be read, why that matters, and which they are.
+    pub(crate) fn refused(missing: &[Missing], problem: &str, advice: &str) -> Error {
+        let count = match missing.len() {
+            1 => "1 scope".to_owned(),
+            many => format!("{many} scopes"),
+        };
+        let problem = format!("{count} could not be read, {problem}");
+        let mut all: Vec<&Missing> = missing.iter().collect();
+        all.sort_by(|one, other| one.scope.cmp(&other.scope));
+        let mut told = Diagnostic::new("R0604", problem.clone()).help(advice);
+        for one in all.iter().take(NAMED) {
+            told = told.note(format!("`{}`: {}: {}", one.scope, one.code, one.message));
+        }
+        if all.len() > NAMED {
+            told = told.note(format!("and {} more", all.len() - NAMED));
+        }
+        Error::Answer(problem).told_as(told)
+    }
 }
 
 /// What outlives a statement.

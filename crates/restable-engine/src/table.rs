@@ -22,14 +22,16 @@ use restable_spec::names::{fold, same};
 use restable_spec::{Kind, Location, Resource, Segment};
 
 use crate::Error;
-use crate::contradictions;
+use crate::contradictions::{self, is_blind_to_case, is_strict};
 use crate::functions::{
     FOLD_METADATA, FOLD_ONE_SPELLING, INPUT_METADATA, NAME_METADATA, SCAN_METADATA, json_metadata,
 };
-use crate::prune::{self, Prunes};
+use crate::id_patterns::IdPatterns;
+use crate::prune::{self, Prunes, Sight};
 use crate::ranges;
 use crate::relation::Relation;
 use crate::scan::{Scan, ScanExec, next_number};
+use crate::statement::Statement;
 use crate::walk::{Asked, Bindings};
 
 /// What a column of a table is.
@@ -250,10 +252,62 @@ impl ResourceTable {
             && !has_subquery(expr)
     }
 
+    /// The condition over names of scopes alone that a condition comes to: what it takes out of the row's own id is one of them.
+    fn over_names(&self, filter: &Expr) -> Option<Expr> {
+        if self.prunes(filter) {
+            return Some(filter.clone());
+        }
+        let part = |part: &Expr| self.part_of_id(part).map(|it| fold(&it.name));
+        self.renamed(filter, part)
+    }
+
+    /// The same, where the name of a row is what its key ends with, as that of a resource of Azure Resource Manager is.
+    fn over_key(&self, filter: &Expr) -> Option<Expr> {
+        let key = self.resource.key.last()?;
+        let reader = self.resource.one_row_reader()?;
+        let ends_id = reader.path.segments().last()?.parameter()?;
+        let is_name = |it: &TableColumn| it.role == Role::Field && same(&it.name, "name");
+        let is_sure = is_arm(&self.resource) && same(ends_id, key);
+        let part = |part: &Expr| match self.column(part).filter(|it| is_sure && is_name(it)) {
+            Some(_) => Some(fold(key)),
+            None => self.part_of_id(part).map(|it| fold(&it.name)),
+        };
+        self.renamed(filter, part)
+    }
+
+    /// A condition with names of scopes for parts of it, which have other spellings, or are NULL where an id is of no form.
+    fn renamed(&self, filter: &Expr, part: impl Fn(&Expr) -> Option<String>) -> Option<Expr> {
+        let renamed = filter.clone().transform_down(|it| {
+            Ok(match part(&it) {
+                Some(name) => Transformed::yes(Expr::Column(Column::from_name(name))),
+                None => Transformed::no(it),
+            })
+        });
+        let renamed = renamed.ok().filter(|it| it.transformed)?.data;
+        (self.prunes(&renamed) && is_strict(&renamed) && is_blind_to_case(&renamed))
+            .then_some(renamed)
+    }
+
+    /// The patterns that the ids of the rows have to fit.
+    fn id_patterns(&self, filter: &Expr) -> Option<IdPatterns> {
+        let is_id = |expr: &Expr| self.column(expr).is_some_and(|it| same(&it.name, "id"));
+        let columns = filter.column_refs();
+        let of_id_alone = columns.len() == 1 && is_arm(&self.resource) && !filter.is_volatile();
+        let by_key = || self.bound_by_id(filter).is_some() || self.listed_ids(filter).is_some();
+        (of_id_alone && !by_key())
+            .then(|| IdPatterns::of(&self.resource, filter, &is_id))
+            .flatten()
+    }
+
     /// The conditions that the scopes have to fulfil.
     fn pruning(&self, state: &dyn Session, filters: &[Expr]) -> PlanResult<Prunes> {
         let mut prunes = Prunes::default();
-        for filter in filters.iter().filter(|filter| self.prunes(filter)) {
+        let over_names = filters.iter().filter_map(|filter| self.over_names(filter));
+        for filter in over_names {
+            let sight = match is_blind_to_case(&filter) {
+                true => Sight::Blind,
+                false => Sight::SeesCase,
+            };
             let mut names: Vec<String> = filter
                 .column_refs()
                 .iter()
@@ -276,7 +330,10 @@ impl ResourceTable {
             })?;
             let schema = DFSchema::try_from(schema)?;
             let condition = state.create_physical_expr(renamed.data, &schema)?;
-            prunes.add(condition, names);
+            prunes.add(condition, names, sight);
+        }
+        for patterns in filters.iter().filter_map(|filter| self.id_patterns(filter)) {
+            prunes.add_ids(patterns);
         }
         for (names, rows) in filters.iter().filter_map(|filter| self.listed_ids(filter)) {
             if let Some(relation) = Relation::new(names, rows) {
@@ -293,13 +350,23 @@ impl ResourceTable {
         filters: &[Expr],
         bindings: &mut Bindings,
     ) -> PlanResult<()> {
-        let about: Vec<&Expr> = filters.iter().filter(|it| self.prunes(it)).collect();
+        let about = filters
+            .iter()
+            .filter_map(|it| self.over_names(it).or_else(|| self.over_key(it)));
+        let about: Vec<Expr> = about.collect();
         let never_null = |name: &str| self.resource.key.iter().any(|key| fold(key) == name);
-        let never = |filter: &&&Expr| !contradictions::outcomes(filter, &never_null).yes;
+        let never = |filter: &&Expr| !contradictions::outcomes(filter, &never_null).yes;
         if let Some(filter) = about.iter().find(never)
             && let Some(column) = filter.column_refs().iter().next()
         {
             bindings.insert(column.name.clone(), Vec::new());
+            return Ok(());
+        }
+        let mut patterns = filters.iter().filter_map(|filter| self.id_patterns(filter));
+        if patterns.any(|patterns| !patterns.allow(|_| None))
+            && let Some(key) = self.resource.key.last()
+        {
+            bindings.insert(fold(key), Vec::new());
             return Ok(());
         }
         let mut possible = bindings.clone();
@@ -321,10 +388,7 @@ impl ResourceTable {
             }
         }
         let blind = about.into_iter();
-        let blind: Vec<Expr> = blind
-            .filter(|filter| contradictions::is_blind_to_case(filter))
-            .cloned()
-            .collect();
+        let blind: Vec<Expr> = blind.filter(is_blind_to_case).collect();
         if !possible.is_empty() && !blind.is_empty() {
             contradictions::narrow(&mut possible, &self.pruning(state, &blind)?);
         }
@@ -339,6 +403,24 @@ impl ResourceTable {
             }
         }
         Ok(())
+    }
+
+    /// Binds the subscriptions that the session is confined to, as if the statement named them: who says which need not list them.
+    fn confine(&self, state: &dyn Session, bindings: &mut Bindings) {
+        const SUBSCRIPTION: &str = "subscriptionid";
+        let Some(statement) = state.config().get_extension::<Statement>() else {
+            return;
+        };
+        let walks = self.resource.parent.is_some() && self.resource.enumerates(SUBSCRIPTION);
+        if walks && !statement.subscriptions.is_empty() && !bindings.contains_key(SUBSCRIPTION) {
+            let mut confined: Vec<Arc<str>> = Vec::new();
+            for one in &statement.subscriptions {
+                if !confined.iter().any(|known| known.eq_ignore_ascii_case(one)) {
+                    confined.push(Arc::from(one.as_str()));
+                }
+            }
+            bindings.insert(SUBSCRIPTION.to_owned(), confined);
+        }
     }
 
     fn bindings(&self, filters: &[Expr]) -> Bindings {
@@ -359,6 +441,16 @@ impl ResourceTable {
             }
             for (name, value) in self.bound_by_id(filter).into_iter().flatten() {
                 bind(fold(&name), vec![Arc::from(value)]);
+            }
+            let said = self.id_patterns(filter).map(|it| it.said());
+            for (name, value) in said.into_iter().flatten() {
+                // What can be no name is no row's.
+                let parameter = self.resource.parameter(&name);
+                let possible = parameter.is_none_or(|parameter| parameter.check(&value).is_ok());
+                bind(
+                    name,
+                    possible.then(|| Arc::from(value)).into_iter().collect(),
+                );
             }
             if let Some((names, rows)) = self.listed_ids(filter) {
                 for (at, name) in names.into_iter().enumerate() {
@@ -455,7 +547,7 @@ pub(crate) fn has_subquery(expr: &Expr) -> bool {
     .unwrap_or(true)
 }
 
-fn text(value: &ScalarValue) -> Option<Option<Arc<str>>> {
+pub(crate) fn text(value: &ScalarValue) -> Option<Option<Arc<str>>> {
     match value {
         ScalarValue::Null => Some(None),
         ScalarValue::Utf8(text) | ScalarValue::LargeUtf8(text) | ScalarValue::Utf8View(text) => {
@@ -506,7 +598,7 @@ fn arrow_field(resource: &Resource, column: &TableColumn) -> Field {
 }
 
 /// True if the resource is one of Azure Resource Manager: its paths go through subscriptions or providers.
-fn is_arm(resource: &Resource) -> bool {
+pub(crate) fn is_arm(resource: &Resource) -> bool {
     let is_scope = |literal: &str| {
         literal.eq_ignore_ascii_case("subscriptions") || literal.eq_ignore_ascii_case("providers")
     };
@@ -541,6 +633,12 @@ impl TableProvider for ResourceTable {
         filters: &[&Expr],
     ) -> PlanResult<Vec<TableProviderFilterPushDown>> {
         let mut support = Vec::with_capacity(filters.len());
+        // Conditions on the name of a row are of use beside those on its key.
+        let key = self.resource.key.last();
+        let key_is_bound = filters.iter().any(|filter| {
+            let column = self.binding(filter).map(|(column, _)| &column.name);
+            key.zip(column).is_some_and(|(key, name)| same(key, name))
+        });
         for filter in filters {
             let binding = self.binding(filter);
             if let Some((column, values)) = &binding
@@ -560,9 +658,11 @@ impl TableProvider for ResourceTable {
             }
             support.push(match binding {
                 Some(_) => TableProviderFilterPushDown::Inexact,
-                None if self.prunes(filter)
+                None if self.over_names(filter).is_some()
+                    || key_is_bound && self.over_key(filter).is_some()
                     || self.bound_by_id(filter).is_some()
                     || self.listed_ids(filter).is_some()
+                    || self.id_patterns(filter).is_some()
                     || ranges::confines(&self.resource, filter) =>
                 {
                     TableProviderFilterPushDown::Inexact
@@ -601,6 +701,7 @@ impl TableProvider for ResourceTable {
                     .map_err(Error::from)?;
             }
         }
+        self.confine(state, &mut bindings);
         self.without_contradictions(state, filters, &mut bindings)?;
         ranges::bind(&self.resource, &mut bindings, filters);
         let scan = Scan {

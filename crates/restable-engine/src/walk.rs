@@ -82,9 +82,12 @@ pub fn calls(
         .collect();
     let scopes: BoxStream<'static, Result<(Scope, bool)>> = if open.is_empty() {
         let confined = confine(&statement.subscriptions, &constants);
-        // Names that the statement writes are not in the spelling that rows have, so that no condition can be asked of them.
+        // Names that are given are not in the spelling that rows have: only what sees no difference can be asked of them.
         let named = !prunes.are_found();
+        let blind = prunes.blind();
         let scopes = combinations(&confined, &prunes, Scope::new());
+        let asked = blind.clone();
+        let scopes = scopes.filter(move |scope| asked.allow(scope));
         let seen = match prunes.doubts_subscription() {
             true => seen_subscriptions(&statement, &resource)?,
             false => None,
@@ -96,7 +99,7 @@ pub fn calls(
                     Err(problem) => stream::once(futures::future::ready(Err(problem))).boxed(),
                     Ok(seen) => {
                         let scopes: Vec<Scope> = combinations(&confined, &prunes, Scope::new())
-                            .filter(|scope| agrees(scope, &seen))
+                            .filter(|scope| agrees(scope, &seen) && blind.allow(scope))
                             .collect();
                         stream::iter(scopes.into_iter().map(|scope| Ok((scope, false)))).boxed()
                     }
@@ -113,6 +116,7 @@ pub fn calls(
         let own = Allowed::new(&bindings);
         let mut seen: HashSet<Vec<String>> = HashSet::new();
         let above = prunes.clone();
+        let blind = prunes.blind();
         parents(&statement, &parent, &bindings, &above, &open)?
             .flat_map(move |scope| {
                 let found: Vec<Result<(Scope, bool)>> = match scope {
@@ -125,6 +129,7 @@ pub fn calls(
                             .map(|(name, values)| (name.clone(), values.clone()))
                             .collect();
                         combinations(&rest, &prunes, scope)
+                            .filter(|scope| blind.allow(scope))
                             .filter(|scope| {
                                 // Several parents may lead to the same call; it is made once.
                                 seen.insert(call_name(scope, &taken))
@@ -461,7 +466,7 @@ pub(crate) fn read(
     if sampling {
         ramp::doubling(lists, concurrency)
     } else {
-        lists.flatten_unordered(concurrency).boxed()
+        ramp::hungry(lists, concurrency)
     }
 }
 
@@ -697,15 +702,7 @@ fn pages(
                 listed.broken();
                 if !failed {
                     failed = true;
-                    let code = problem
-                        .code
-                        .clone()
-                        .unwrap_or_else(|| format!("{:?}", problem.kind));
-                    let missing = Missing {
-                        scope: path.clone(),
-                        code,
-                        message: problem.message.clone(),
-                    };
+                    let missing = Missing::of_call(&path, &problem);
                     let read = parent
                         .as_ref()
                         .map(|parent| read_scope(parent, &call.scope));

@@ -18,6 +18,7 @@ use url::Url;
 
 use crate::clock::Clock;
 use bucket::{Bucket, Taken, Verbs, remaining};
+use limit::Form;
 use queue::{Look, Place, Queue};
 
 /// Whether calls are held back before the service refuses them.
@@ -103,6 +104,7 @@ impl Scheduler {
             scheduler: self.clone(),
             lane: lane.clone(),
             place: Arc::new(place(method, url)),
+            form: form(url),
             number: None,
             held_since: None,
             nap: None,
@@ -163,11 +165,18 @@ fn place(method: &Method, url: &Url) -> Place {
     }
 }
 
+/// See [`Form`].
+fn form(url: &Url) -> Form {
+    let segments = url.path_segments().map_or(0, Iterator::count);
+    Form::try_from(segments).unwrap_or(Form::MAX)
+}
+
 /// A call that waits for its slot.
 pub(crate) struct Wait {
     scheduler: Scheduler,
     lane: Lane,
     place: Arc<Place>,
+    form: Form,
     number: Option<u64>,
     /// Since when the bucket, and not the number of calls under way, holds it back.
     held_since: Option<Instant>,
@@ -184,7 +193,7 @@ impl Future for Wait {
             let look = this.scheduler.queue(|queue| {
                 let number = *this
                     .number
-                    .get_or_insert_with(|| queue.enter(&this.lane, &this.place, now));
+                    .get_or_insert_with(|| queue.enter(&this.lane, &this.place, this.form, now));
                 queue.look(number, context.waker(), now)
             });
             let wait = match look {
@@ -202,6 +211,7 @@ impl Future for Wait {
                         scheduler: this.scheduler.clone(),
                         lane: this.lane.id(),
                         place: Arc::clone(&this.place),
+                        form: this.form,
                         taken,
                         sent: now,
                         answered: AtomicBool::new(false),
@@ -234,6 +244,7 @@ pub(crate) struct Slot {
     scheduler: Scheduler,
     lane: u64,
     place: Arc<Place>,
+    form: Form,
     taken: Taken,
     sent: Instant,
     answered: AtomicBool,
@@ -253,7 +264,11 @@ impl Slot {
                 queue.limit(&self.place, |limit, _| limit.overloaded(self.sent, now));
             }
             _ => {
-                queue.limit(&self.place, |limit, ceiling| limit.answered(ceiling));
+                let took = now.saturating_duration_since(self.sent);
+                queue.limit(&self.place, |limit, ceiling| {
+                    limit.took(self.form, took);
+                    limit.answered(ceiling);
+                });
                 let left = remaining(headers);
                 queue.learn(&self.place, now, |bucket| {
                     bucket.hear(self.taken, left, now);

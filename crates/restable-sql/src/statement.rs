@@ -325,6 +325,8 @@ pub enum ShowObject {
     Warnings,
     /// SETTINGS or ALL.
     Settings,
+    /// `ALL`: every setting, as PostgreSQL shows them to its clients.
+    All,
     /// One setting, dotted parts joined; `TRANSACTION ISOLATION LEVEL` is `transaction_isolation`, `TIME ZONE` `timezone`.
     Setting(String),
 }

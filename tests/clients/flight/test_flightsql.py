@@ -7,6 +7,7 @@ import threading
 import adbc_driver_flightsql.dbapi as flightsql
 import adbc_driver_manager
 import pyarrow
+import pyarrow.flight
 import pytest
 import serving
 from adbc_driver_flightsql import DatabaseOptions
@@ -32,6 +33,10 @@ def test_queries(connection):
         assert kind.type == pyarrow.json_(pyarrow.utf8()) or kind.metadata[b"ARROW:extension:name"] == b"arrow.json"
         cursor.execute("SELECT 1 AS a, 'x' AS b, NULL AS c, 2.5::double AS d, '2024-02-03T04:05:06Z'::timestamptz AS e")
         assert cursor.fetch_arrow_table().column_names == ["a", "b", "c", "d", "e"]
+        cursor.execute(f"SELECT name, name::text, upper(name), upper(name), name FROM {TABLE} LIMIT 1")
+        twice = cursor.fetch_arrow_table()
+        assert [name.lower() for name in twice.column_names[:2]] == ["name", "name::text"]
+        assert twice.column(0) == twice.column(1) == twice.column(4)
 
 
 def test_a_plan_costs_nothing(free):
@@ -197,3 +202,18 @@ def test_the_statements_of_the_recipe(connection):
         for statement in statements:
             cursor.execute(statement)
             assert cursor.fetchall()
+
+
+def test_a_ticket_lets_nobody_in(served):
+    """A ticket may be handed on to whoever is to read the rows: it holds nothing that lets its bearer ask for others."""
+    client = pyarrow.flight.connect(served.flight)
+    name, value = client.authenticate_basic_token("somebody", "any")
+    options = pyarrow.flight.FlightCallOptions(headers=[(name, value)])
+    token = value.split()[-1]
+    # CommandStatementQuery in an Any, by hand.
+    field = lambda number, text: bytes([number << 3 | 2, len(text)]) + text
+    command = field(1, b"type.googleapis.com/arrow.flight.protocol.sql.CommandStatementQuery") + field(2, field(1, b"SELECT 1 AS x"))
+    info = client.get_flight_info(pyarrow.flight.FlightDescriptor.for_command(command), options)
+    ticket = info.endpoints[0].ticket
+    assert token and token not in ticket.ticket
+    assert client.do_get(ticket, options).read_all().to_pylist() == [{"x": 1}]

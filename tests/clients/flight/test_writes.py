@@ -60,6 +60,19 @@ def target(connection, like):
     return " AND ".join(f"{name} = '{value}'" for name, value in names), id
 
 
+def test_what_was_not_changed_does_not_count(connection):
+    rows(connection, "SET confirm = never")
+    condition, _ = target(connection, "pg%")
+    gone = condition.rsplit("'", 2)[0] + "'nothing'"
+    assert update(connection, f"DELETE FROM {INSTANCES} WHERE {gone}") == 0
+    with pytest.raises(adbc_driver_manager.Error, match="did not come to what was asked for"):
+        rows(
+            connection,
+            f"DELETE FROM {INSTANCES} WHERE subscriptionId = '00000000-0000-4000-8000-000000000000' AND resourceGroupName = 'nowhere'"
+            " AND vaultName = 'no-vault' AND backupInstanceName = 'nothing' RETURNING backupInstanceName",
+        )
+
+
 def test_a_statement_that_acts_is_told_by_its_count(writable, connection):
     rows(connection, "SET confirm = never")
     where, _ = target(connection, "disk%")

@@ -1,4 +1,7 @@
+import java.io.*;
 import java.sql.*;
+import org.postgresql.PGConnection;
+import org.postgresql.copy.*;
 
 /** What tools ask through pgjdbc: every kind of metadata, portals with a fetch size, prepared statements. */
 public class Metadata {
@@ -14,7 +17,11 @@ public class Metadata {
 
     public static void main(String[] arguments) throws Exception {
         try (Connection connection = DriverManager.getConnection(arguments[0])) {
-            if (arguments[1].equals("metadata")) metadata(connection); else rows(connection);
+            switch (arguments[1]) {
+                case "metadata" -> metadata(connection);
+                case "rows" -> rows(connection);
+                default -> copy(connection);
+            }
         }
     }
 
@@ -35,6 +42,23 @@ public class Metadata {
         about.getTypeInfo().close();
         about.getFunctions(null, null, "%").close();
         about.getTablePrivileges(null, schema, table).close();
+    }
+
+    static void copy(Connection connection) throws Exception {
+        CopyManager copying = connection.unwrap(PGConnection.class).getCopyAPI();
+        StringWriter text = new StringWriter();
+        String query = "SELECT g, 'a' || g AS b FROM generate_series(1, 3) g";
+        long rows = copying.copyOut("COPY (" + query + ") TO STDOUT WITH (FORMAT csv, HEADER)", text);
+        System.out.println("copied " + rows + " " + text.toString().strip().replace('\n', ' '));
+        CopyOut pieces = copying.copyOut("COPY data_protection.backup_vaults (name) TO STDOUT");
+        int count = 0;
+        while (pieces.readFromCopy() != null) count++;
+        System.out.println("pieces " + count + " " + pieces.getHandledRowCount());
+        try {
+            copying.copyIn("COPY data_protection.backup_vaults FROM STDIN", new StringReader("x"));
+        } catch (SQLException refused) {
+            System.out.println("refused " + refused.getSQLState());
+        }
     }
 
     static void rows(Connection connection) throws SQLException {

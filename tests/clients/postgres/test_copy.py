@@ -156,24 +156,47 @@ def fault(served, rule):
     urllib.request.urlopen(urllib.request.Request(f"{served.emulator}/_emulator/faults", body, headers, method=method)).close()
 
 
-def test_an_answer_that_is_not_whole_is_not_completed(served, connection):
+@pytest.fixture
+def broken_scope(served):
+    """A vault whose instances cannot be read."""
     fault(served, {
         "match": {"path": "/bv-dev-weu/backupInstances", "times": None},
         "action": {"kind": "status", "status": 403, "body": {"error": {"code": "AuthorizationFailed", "message": "no"}}},
     })
-    try:
-        with pytest.raises(psycopg.OperationalError) as told:
-            with connection.cursor() as cursor, cursor.copy(f"COPY {TABLE} TO STDOUT") as copy:
-                for _ in copy:
-                    pass
-        assert told.value.sqlstate == "58000" and cursor.rowcount == -1
-        assert connection.execute("SELECT 1").fetchone() == (1,)
-        # Who asks for what there is gets it, and is told what is missing.
+    yield
+    fault(served, None)
+
+
+def test_an_answer_that_is_not_whole_is_not_completed(broken_scope, connection):
+    with pytest.raises(psycopg.OperationalError) as told:
+        with connection.cursor() as cursor, cursor.copy(f"COPY {TABLE} TO STDOUT") as copy:
+            for _ in copy:
+                pass
+    assert told.value.sqlstate == "58000" and cursor.rowcount == -1
+    assert connection.execute("SELECT 1").fetchone() == (1,)
+    # Who asks for what there is gets it, and is told what is missing.
+    notices = []
+    connection.add_notice_handler(lambda notice: notices.append(notice.message_primary))
+    connection.execute("SET partial_results = on")
+    text, _ = copied(connection, f"COPY {TABLE} TO STDOUT")
+    assert 0 < len(text.splitlines()) < INSTANCES
+    assert "the answer is incomplete" in notices[0]
+
+
+@pytest.mark.parametrize(
+    "statements",
+    [
+        ["BEGIN", "DECLARE c CURSOR FOR {}", "FETCH ALL FROM c", "CLOSE c", "COMMIT"],
+        ["BEGIN", "DECLARE c CURSOR FOR {}", "FETCH 1 FROM c", "CLOSE c", "COMMIT"],
+        ["BEGIN", "DECLARE c CURSOR FOR {}", "FETCH 1 FROM c", "COMMIT"],
+        ["DECLARE c CURSOR WITH HOLD FOR {}", "MOVE ALL FROM c", "CLOSE ALL"],
+    ],
+)
+def test_a_cursor_says_what_its_rows_lack(served, broken_scope, statements):
+    with psycopg.connect(served.dsn, autocommit=True) as connection:
         notices = []
         connection.add_notice_handler(lambda notice: notices.append(notice.message_primary))
         connection.execute("SET partial_results = on")
-        text, _ = copied(connection, f"COPY {TABLE} TO STDOUT")
-        assert 0 < len(text.splitlines()) < INSTANCES
-        assert "the answer is incomplete" in notices[0]
-    finally:
-        fault(served, None)
+        for statement in statements:
+            connection.execute(statement.format(f"SELECT name FROM {TABLE} ORDER BY name"))
+        assert len(notices) == 1 and "the answer is incomplete" in notices[0]

@@ -31,3 +31,7 @@ def test_metadata(free):
 
 def test_rows(served):
     assert run(served, "rows") == ["rows 15 json", "prepared 7"]
+
+
+def test_copy(served):
+    assert run(served, "copy") == ["copied 3 g,b 1,a1 2,a2 3,a3", "pieces 7 7", "refused 25006"]

@@ -40,9 +40,14 @@ def test_counters(writable):
         assert rows
         with pytest.raises(psycopg.Error):
             connection.execute("SELECT 1/0 FROM data_protection.backup_instances")
+        # What never ran has failed as well: it names nothing that there is, or says nothing.
+        for sql, values in [("SELECT no_column", None), ("SELECT no_column, %s", (1,)), ("SELEKT 1", None)]:
+            with pytest.raises(psycopg.Error):
+                connection.execute(sql, values)
     after = metrics(writable)
     assert change(before, after, "restable_statements_total", kind="SELECT", outcome="done") == 1
-    assert change(before, after, "restable_statements_total", kind="SELECT", outcome="failed") == 1
+    assert change(before, after, "restable_statements_total", kind="SELECT", outcome="failed") == 3
+    assert change(before, after, "restable_statements_total", kind="OTHER", outcome="failed") == 1
     assert change(before, after, "restable_connections_total", door="postgres") == 1
     assert change(before, after, "restable_calls_total", method="GET", status="200") >= 1
     made = sum(value for (name, _), value in after.items() if name == "restable_calls_total") - sum(
@@ -72,7 +77,7 @@ def lines(writable):
 
 
 def test_every_statement_that_changes_something_is_in_the_audit_log(writable):
-    before = len(lines(writable))
+    before, counted = len(lines(writable)), metrics(writable)
     with psycopg.connect(writable.dsn, autocommit=True) as connection:
         connection.execute("SET confirm = never")
         connection.execute(f"SELECT count(*) FROM {INSTANCES}").fetchall()
@@ -83,6 +88,7 @@ def test_every_statement_that_changes_something_is_in_the_audit_log(writable):
                 f"DELETE FROM {INSTANCES} WHERE subscriptionId = '{SUBSCRIPTION}' AND resourceGroupName = 'nowhere'"
                 " AND vaultName = 'no-vault' AND backupInstanceName = 'se cret'"
             )
+    assert change(counted, metrics(writable), "restable_statements_total", kind="DELETE", outcome="failed") == 1
     begin, end = lines(writable)[before:]
     assert (begin["event"], begin["user"], end["event"], end["outcome"]) == ("begin", "tester", "end", "failed")
     assert begin["statement"] == end["statement"]
@@ -94,6 +100,29 @@ def test_every_statement_that_changes_something_is_in_the_audit_log(writable):
     ] or len(begin["targets"]) == 1
     assert end["targets"] == {"Failed": 1} and end["errors"][0]["count"] == 1
     assert (writable.folder / "audit.jsonl").stat().st_mode & 0o777 == 0o600
+
+
+def test_what_is_kept_is_in_the_audit_log(writable):
+    before = len(lines(writable))
+    with psycopg.connect(writable.dsn, autocommit=True) as connection:
+        connection.execute("CREATE MATERIALIZED VIEW audited AS SELECT 'se cret' AS x")
+        connection.execute("REFRESH MATERIALIZED VIEW audited")
+        connection.execute("CREATE TABLE other AS SELECT 1 AS x")
+        connection.execute("DROP TABLE other")
+        with pytest.raises(psycopg.Error):
+            connection.execute("CREATE MATERIALIZED VIEW audited AS SELECT 1 AS x")
+        connection.execute("DROP MATERIALIZED VIEW audited")
+    told = lines(writable)[before:]
+    begun = [(one["action"], one["user"], one["destructive"]) for one in told if one["event"] == "begin"]
+    assert begun == [
+        ("CREATE MATERIALIZED VIEW audited", "tester", False), ("REFRESH MATERIALIZED VIEW audited", "tester", False),
+        ("CREATE TABLE other", "tester", False), ("DROP TABLE other", "tester", True),
+        ("CREATE MATERIALIZED VIEW audited", "tester", False), ("DROP MATERIALIZED VIEW audited", "tester", True),
+    ]
+    ended = [one for one in told if one["event"] == "end"]
+    assert [one["outcome"] for one in ended] == ["succeeded"] * 4 + ["failed", "succeeded"]
+    assert [one["statement"] for one in ended] == [one["statement"] for one in told if one["event"] == "begin"]
+    assert "se cret" not in str(told)
 
 
 def test_without_an_audit_log_nothing_is_sent(writable, tmp_path):

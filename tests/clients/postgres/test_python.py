@@ -123,7 +123,7 @@ def test_transactions_and_their_failures(connection):
         ("SET nothing = 1", "42704"),
         ("SET client_encoding = 'LATIN1'", "22023"),
         ("SET server_version = '1'", "55P02"),
-        ("BEGIN READ WRITE", "25006"),
+        ("SET SESSION CHARACTERISTICS AS TRANSACTION READ WRITE", "25006"),
         ("DECLARE c CURSOR FOR SELECT 1", "25P01"),
         ("FETCH 1 FROM nothing", "34000"),
         ("DEALLOCATE nothing", "26000"),

@@ -8,6 +8,8 @@ import psycopg
 import psycopg2
 import pytest
 
+from conftest import started, stop
+
 INSTANCES = "azure.data_protection.backup_instances"
 
 
@@ -86,6 +88,33 @@ def test_rows_come_from_exec_preview_and_returning(writable, yes):
         f" AND vaultName = '{parts[8]}' AND backupInstanceName = '{parts[10]}' RETURNING status, backupInstanceName"
     )
     assert cursor.fetchall() == [("Succeeded", parts[10])]
+
+
+def test_what_is_not_there_was_not_deleted(writable, yes):
+    parts = one(yes, like="pg%").split("/")
+    sql = (
+        f"DELETE FROM {INSTANCES} WHERE subscriptionId = '{parts[2]}' AND resourceGroupName = '{parts[4]}'"
+        f" AND vaultName = '{parts[8]}' AND backupInstanceName = 'nothing'"
+    )
+    cursor = yes.execute(sql)
+    assert (cursor.statusmessage, cursor.rowcount) == ("DELETE 0", 0)
+    cursor = yes.execute(f"{sql} RETURNING status")
+    assert (cursor.fetchall(), cursor.statusmessage) == ([("Absent",)], "DELETE 0")
+
+
+def test_rows_of_what_failed_are_no_success(writable, yes):
+    """A row that does not say how its target ended would be taken for one that was made."""
+    sql = (
+        f"DELETE FROM {INSTANCES} WHERE subscriptionId = '00000000-0000-4000-8000-000000000000'"
+        " AND resourceGroupName = 'nowhere' AND vaultName = 'no-vault' AND backupInstanceName = 'nothing' RETURNING"
+    )
+    with pytest.raises(psycopg.Error) as told:
+        yes.execute(f"{sql} backupInstanceName")
+    assert told.value.sqlstate == "58000" and "SubscriptionNotFound" in told.value.diag.message_detail
+    warned = []
+    yes.add_notice_handler(lambda diagnostic: warned.append(diagnostic.sqlstate))
+    cursor = yes.execute(f"{sql} backupInstanceName, status")
+    assert (cursor.fetchall(), cursor.statusmessage, warned) == ([("nothing", "Failed")], "DELETE 0", ["01000"])
 
 
 def test_a_question_that_cannot_be_asked_is_refused(quiet, connection):
@@ -201,6 +230,11 @@ def test_snapshots(writable, yes):
     assert source == (f"azure at {writable.emulator}",)
     yes.execute("CREATE TABLE fixed AS SELECT name FROM estate")
     assert yes.execute("SELECT relkind FROM pg_class WHERE relname IN ('estate', 'fixed') ORDER BY relname").fetchall() == [("m",), ("r",)]
+    for kind in ("MATERIALIZED VIEW", "TABLE"):
+        with pytest.raises(psycopg.errors.DuplicateColumn):
+            yes.execute(f"CREATE {kind} other AS SELECT 1 AS x, 2 AS x")
+    found = yes.execute("SELECT table_name FROM information_schema.tables WHERE table_catalog = current_database() AND table_schema = 'public'")
+    assert sorted(found.fetchall()) == [("estate",), ("fixed",)]
     for sql in (
         "CREATE MATERIALIZED VIEW other AS SELECT 1 AS x",
         "REFRESH MATERIALIZED VIEW estate",
@@ -222,3 +256,28 @@ def test_snapshots(writable, yes):
     assert yes.execute("DROP MATERIALIZED VIEW estate").statusmessage == "DROP MATERIALIZED VIEW"
     with pytest.raises(psycopg.errors.UndefinedTable):
         yes.execute("SELECT * FROM estate")
+
+
+def test_users_see_their_own_actions(writable, tmp_path):
+    (tmp_path / "users").write_text("ann:first\nbob:second\n")
+    server, address = started(
+        [writable.program, "serve", "--pg", "127.0.0.1:0", "--endpoint", f"azure={writable.emulator}", "--allow-writes",
+         "--set", f"journal={tmp_path / 'journal.db'}", "--users", tmp_path / "users"],
+        r"127\.0\.0\.1:\d+",
+    )
+    dsn = f"host=127.0.0.1 port={address.rsplit(':', 1)[1]} dbname=azure"
+    try:
+        with (
+            psycopg.connect(f"{dsn} user=ann password=first", autocommit=True) as ann,
+            psycopg.connect(f"{dsn} user=bob password=second", autocommit=True) as bob,
+        ):
+            ann.execute("SET confirm = never")
+            parts = one(ann, like="pg%").split("/")
+            ann.execute(
+                f"DELETE FROM {INSTANCES} WHERE subscriptionId = '{parts[2]}' AND resourceGroupName = '{parts[4]}'"
+                f" AND vaultName = '{parts[8]}' AND backupInstanceName = 'nothing'"
+            )
+            assert len(ann.execute("SHOW OPERATIONS").fetchall()) == 1
+            assert bob.execute("SHOW OPERATIONS").fetchall() == []
+    finally:
+        stop(server)

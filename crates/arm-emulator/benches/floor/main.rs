@@ -12,7 +12,7 @@ mod wire;
 
 use std::process::ExitCode;
 
-const USAGE: &str = "floor serve --estate S,V,I [--page-size N] [--latency-ms N] | floor read --url URL --plan FILE [--concurrency N]";
+const USAGE: &str = "floor serve --estate S,V,I [--page-size N] [--latency-ms N] [--rate-mb N] | floor read --url URL --plan FILE [--concurrency N]";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

@@ -1,9 +1,10 @@
 //! The page server: each answer is rendered once, by an emulator in this process, and then sent as the bytes that it is. It remembers
-//! which pages were asked for since the last reset, and which follows which.
+//! which pages were asked for since the last reset, and which follows which. With `--rate-mb N` all its answers share a link that takes
+//! N megabytes a second.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use arm_emulator::{Emulator, Estate, Options as EmulatorOptions};
 use tokio::io::AsyncWriteExt as _;
@@ -31,7 +32,34 @@ struct Page {
 struct Server {
     emulator: Emulator,
     latency: Duration,
+    link: Option<Link>,
     store: Mutex<Store>,
+}
+
+/// The link to all clients.
+#[derive(Debug)]
+struct Link {
+    bytes_per_second: f64,
+    /// When what was put on it will have gone.
+    free: Mutex<Instant>,
+}
+
+/// So much is put on the link at once.
+const PIECE: usize = 64 * 1024;
+/// What a link that was not used for a moment makes up for: a sleep may last this much too long.
+const SLACK: Duration = Duration::from_millis(3);
+
+impl Link {
+    /// Puts bytes on the link; how long until they have gone.
+    fn put(&self, bytes: usize) -> Duration {
+        let now = Instant::now();
+        let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
+        let from = now
+            .checked_sub(SLACK)
+            .map_or(*free, |least| least.max(*free));
+        *free = from + Duration::from_secs_f64(bytes as f64 / self.bytes_per_second);
+        free.saturating_duration_since(now)
+    }
 }
 
 /// Serves until the process is ended. The first line on stdout is the URL.
@@ -50,6 +78,11 @@ pub async fn serve(options: &Options) -> Result<String, String> {
     });
     let emulator = emulator.await.map_err(|problem| problem.to_string())?;
     let latency = u64::try_from(options.number("latency-ms", 0)?).unwrap_or(0);
+    let rate = options.number("rate-mb", 0)?;
+    let link = (rate > 0).then(|| Link {
+        bytes_per_second: rate as f64 * 1e6,
+        free: Mutex::new(Instant::now()),
+    });
     let listener = TcpListener::bind("127.0.0.1:0")
         .await
         .map_err(|problem| problem.to_string())?;
@@ -60,6 +93,7 @@ pub async fn serve(options: &Options) -> Result<String, String> {
     let server = Arc::new(Server {
         emulator,
         latency: Duration::from_millis(latency),
+        link,
         store: Mutex::default(),
     });
     loop {
@@ -112,10 +146,23 @@ impl Server {
             if !self.latency.is_zero() {
                 tokio::time::sleep(self.latency).await;
             }
-            stream
-                .write_all(&page.answer)
-                .await
-                .map_err(|problem| problem.to_string())?;
+            self.send(&mut stream, &page.answer).await?;
+        }
+        Ok(())
+    }
+
+    async fn send(&self, stream: &mut TcpStream, answer: &[u8]) -> Result<(), String> {
+        let piece = self.link.as_ref().map_or(answer.len().max(1), |_| PIECE);
+        for piece in answer.chunks(piece) {
+            if let Some(link) = &self.link {
+                let wait = link.put(piece.len());
+                // Timers count in milliseconds.
+                if wait > Duration::from_millis(1) {
+                    tokio::time::sleep(wait).await;
+                }
+            }
+            let sent = stream.write_all(piece).await;
+            sent.map_err(|problem| problem.to_string())?;
         }
         Ok(())
     }

@@ -10,6 +10,7 @@ use crate::commands::exec;
 use crate::connection;
 use crate::error::{Exit, Result};
 use crate::interrupt::{Interrupt, Patience};
+use crate::observation;
 use crate::runner::Runner;
 
 /// Runs the command.
@@ -24,7 +25,11 @@ pub async fn run(arguments: &OperationsArguments, environment: &Environment) -> 
     let format = exec::format(&configuration, &mut console);
     format.refuse_terminal(console.target())?;
     let interrupt = Interrupt::listen(Patience::Short)?;
-    let connection = connection::open(&flags.connection, &configuration, environment).await?;
+    let mut connection = connection::open(&flags.connection, &configuration, environment).await?;
+    if let OperationsCommand::Resume(resume) = &arguments.command {
+        let audit_log = resume.audit_log.as_deref();
+        connection.engine = observation::audited(connection.engine, audit_log)?;
+    }
     let session = connection.session(&configuration, &[]).await?;
     exec::attend(&session, flags, &console, &interrupt);
     let mut runner = Runner::new(&session, &mut console, &interrupt, format);

@@ -18,6 +18,7 @@ pub async fn run(arguments: &RefreshArguments, environment: &Environment) -> Res
     let interrupt = Interrupt::listen(Patience::Short)?;
     let connection = connection::open(&flags.connection, &configuration, environment).await?;
     let session = connection.session(&configuration, &[]).await?;
+    exec::attend(&session, flags, &console, &interrupt);
     let names = match arguments.all {
         true => session.materialized_views()?,
         false => arguments.names.clone(),

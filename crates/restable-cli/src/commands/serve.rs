@@ -48,7 +48,8 @@ pub async fn run(arguments: &ServeArguments, environment: &Environment) -> Resul
     let interrupt = Interrupt::listen(Patience::Long)?;
     let mut connection =
         connection::open(&arguments.connection, &configuration, environment).await?;
-    connection.engine = observation::audited(connection.engine, &arguments.observation)?;
+    let audit_log = arguments.observation.audit_log.as_deref();
+    connection.engine = observation::audited(connection.engine, audit_log)?;
     // What every session would be refused is told at once.
     connection.session(&configuration, &[]).await?;
     let common = Options {

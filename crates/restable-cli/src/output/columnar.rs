@@ -21,8 +21,8 @@ use crate::error::{Error, Result};
 
 /// What a row group of Parquet takes at most while it is made: it is kept in memory, and once more while it is written.
 const ROW_GROUP_BYTES: usize = 12 << 20;
-/// A buffer is kept for what comes next up to this size.
-const KEPT_BYTES: usize = 1 << 20;
+/// A buffer is kept for what comes next up to this size: the next row group needs as much, and fresh pages cost more than those.
+const KEPT_BYTES: usize = ROW_GROUP_BYTES;
 /// Metadata of fields that is known outside of the engine.
 const EXTENSION: &str = "ARROW:extension:";
 

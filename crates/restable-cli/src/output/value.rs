@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use arrow::array::{Array, ArrayRef, AsArray as _};
 use arrow::datatypes::{DataType, Field, Float32Type, Float64Type};
 use arrow::util::display::{ArrayFormatter, DurationFormat, FormatOptions};
-use serde::de::IgnoredAny;
+use restable_engine::json;
 
 use crate::error::Result;
 
@@ -273,9 +273,9 @@ fn nested(array: &ArrayRef, row: usize, out: &mut String) -> Result<()> {
 }
 
 /// JSON text as it is, or as a string if it is no JSON after all.
-fn embed(json: &str, out: &mut String) {
-    let json = json.trim();
-    if serde_json::from_str::<IgnoredAny>(json).is_err() {
+fn embed(text: &str, out: &mut String) {
+    let json = text.trim();
+    if !json::is_json(text) {
         return quote(json, out);
     }
     // A raw line end or tab in JSON is always space between tokens; characters that a terminal obeys are always in strings.

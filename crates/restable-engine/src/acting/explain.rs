@@ -8,6 +8,7 @@ use arrow::datatypes::{DataType, Field, Schema};
 
 use restable_sql::{Explain, ExplainFormat};
 
+use super::Access;
 use super::plan::{Acting, Rows, Target, Wait};
 use crate::Result;
 use crate::explain::document;
@@ -34,6 +35,10 @@ pub(crate) async fn explain(
         "changes something"
     };
     let _ = write!(call, "\n  {}: {asks}", acting.title());
+    let reads_only = session.access() == Access::ReadOnly;
+    if reads_only && !acting.only_asks() && !acting.preview {
+        let _ = write!(call, "\n  refused here: this session only reads");
+    }
     let _ = write!(
         call,
         "\n  one call for each row; what finding the rows costs stands below"
@@ -66,7 +71,8 @@ pub(crate) async fn explain(
         };
         let _ = write!(call, "\n  argument{at}: {} -> {place}", column.shown);
     }
-    let planning = session.shared().ground.planning();
+    let statement = Arc::new(session.begin_statement());
+    let planning = session.shared().ground.planning_of(&statement);
     let source = on_deep_stack(async { planning.optimized(&acting.source) }).await??;
     let source = if said.verbose {
         source.display_indent_schema().to_string()

@@ -38,7 +38,7 @@ pub use totals::{ActionTotals, ErrorCount};
 
 pub(crate) use explain::explain;
 pub(crate) use operations::{decoded, list};
-pub(crate) use plan::{Acting, plan};
+pub(crate) use plan::{Acting, Purpose, plan};
 pub(crate) use table::{named, tables};
 
 /// What a session may do to its providers. It is enforced where a call is made, not by reading SQL.

@@ -1,5 +1,6 @@
 //! What the journal knows: a list of it, waiting for one operation, and going on with statements that were broken off.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
@@ -18,6 +19,8 @@ use super::rows::Targeted;
 use super::run::{sending, waits};
 use super::send::{self, Errand, Stopper, Work};
 use super::{Access, Consent, Question};
+use crate::audit::{AuditLog, Beginning};
+use crate::door::Sees;
 use crate::functions::json_metadata;
 use crate::names::Names;
 use crate::outcome::{Outcome, Rows};
@@ -49,8 +52,13 @@ pub(crate) async fn list(session: &Session, filter: OperationFilter) -> Result<R
     let entries = match session.engine().existing_journal().await? {
         Some(journal) => {
             let all = journal.entries(Filter::default()).await?;
+            let user = session.client_name().unwrap_or_default();
+            let is_seen = |entry: &Entry| {
+                session.sees == Sees::All || session.engine().is_of(&entry.statement, &user)
+            };
             let all = all
                 .into_iter()
+                .filter(is_seen)
                 .map(|entry| (state_of(&journal, &entry), entry));
             let mut all: Vec<(State, Entry)> = all
                 .filter(|(state, _)| !filter.open || !state.has_ended())
@@ -219,12 +227,17 @@ impl Session {
             Goal::Resume => waits(&settings),
         };
         let mut errands = Vec::new();
+        let mut bindings: Vec<(String, Binding)> = Vec::new();
         let mut methods: Vec<Arc<Method>> = Vec::new();
         let several = statements.len() > 1;
         for entries in statements {
             let id = entries.first().map(|first| first.statement.clone());
             match self.taken_up(journal, entries, &goal, wait).await {
-                Ok(own) => errands.extend(own),
+                Ok(own) => {
+                    let (binding, own) = own;
+                    bindings.push((id.unwrap_or_default(), binding));
+                    errands.extend(own);
+                }
                 // One statement of another identity, or of another document, does not stand in the way of the others.
                 Err(problem) if several => statement.note_notice(format!(
                     "statement {} is left as it is: {problem}",
@@ -234,6 +247,7 @@ impl Session {
             }
         }
         self.consented(&mut errands, &settings).await?;
+        let audit = self.audited(&errands, &bindings)?;
         for errand in &errands {
             let method = &errand.deed.method;
             if !methods.iter().any(|known| Arc::ptr_eq(known, method)) {
@@ -258,13 +272,14 @@ impl Session {
             )));
         }
         let stopper = Stopper::new();
-        let sending = sending(
+        let mut sending = sending(
             &settings,
             &self.attendant(),
             &statement,
             stopper.clone(),
             errands.len(),
         );
+        sending.audit = audit;
         *lock(&self.last) = Some(Arc::clone(&statement));
         let rows = send::rows(sending, errands, columns);
         let rows = rows.map_err(datafusion::common::DataFusionError::from);
@@ -273,16 +288,61 @@ impl Session {
         Ok(Outcome::Rows(rows.stopped_by(stopper)))
     }
 
-    /// What is to be done about the entries of one statement.
+    /// Writes into the audit log what may be sent now, statement by statement, before it is.
+    fn audited(
+        &self,
+        errands: &[Errand],
+        bindings: &[(String, Binding)],
+    ) -> Result<Option<(AuditLog, Vec<String>)>> {
+        let Some(audit) = self.engine().audit() else {
+            return Ok(None);
+        };
+        let mut begun = Vec::new();
+        for (statement, binding) in bindings {
+            let sends = |errand: &&Errand| {
+                errand.run.statement() == statement
+                    && matches!(errand.work, Work::Send(_) | Work::Resolve { .. })
+            };
+            let own: Vec<&Errand> = errands.iter().filter(sends).collect();
+            if own.is_empty() {
+                continue;
+            }
+            let methods = own.iter().map(|errand| errand.deed.method.full_name());
+            let methods: BTreeSet<String> = methods.collect();
+            let methods: Vec<String> = methods.into_iter().collect();
+            let destroys = |errand: &&Errand| {
+                let body = errand.target.call.body.as_deref();
+                errand.deed.method.is_destructive(body)
+            };
+            audit.begin(&Beginning {
+                statement,
+                user: self.client_name().as_deref(),
+                principal: binding.principal.as_deref(),
+                tenant: binding.tenant.as_deref(),
+                endpoint: &binding.endpoint,
+                action: &format!("RESUME {}", methods.join(", ")),
+                sql: "operations resume",
+                destructive: own.iter().any(destroys),
+                targets: own
+                    .iter()
+                    .map(|errand| errand.target.call.scope.as_str())
+                    .collect(),
+            })?;
+            begun.push(statement.clone());
+        }
+        Ok(Some((audit.clone(), begun)))
+    }
+
+    /// What is to be done about the entries of one statement, and under which identity.
     async fn taken_up(
         &self,
         journal: &Journal,
         entries: Vec<Entry>,
         goal: &Goal,
         wait: Wait,
-    ) -> Result<Vec<Errand>> {
+    ) -> Result<(Binding, Vec<Errand>)> {
         let Some(first) = entries.first() else {
-            return Ok(Vec::new());
+            return Err(Error::internal("a statement without an entry"));
         };
         let provider = first.binding.provider.clone();
         let client = self
@@ -310,7 +370,7 @@ impl Session {
             let one = self.errand(journal, &binding, run.as_ref(), entry, wait, &client);
             errands.push(one.await?);
         }
-        Ok(errands)
+        Ok((binding, errands))
     }
 
     /// What destroys is not sent long after somebody agreed to it without asking again; what is not agreed to stays as it is.

@@ -167,12 +167,22 @@ pub(super) struct Draft {
     pub span: Span,
 }
 
+/// What a plan is made for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// To be run: a session that only reads is told at once that it may not.
+    Run,
+    /// To be looked at. Whether it may be run is asked where calls are sent, and none is for this.
+    Look,
+}
+
 /// The plan of a statement that acts. `statement` is one of Insert, Replace, Update, Delete, Exec, or a PREVIEW of one.
 pub(crate) async fn plan(
     session: &Session,
     statement: &Sql,
     tables: Arc<Tables>,
     values: &Given,
+    purpose: Purpose,
 ) -> Result<Acting> {
     let values = Arc::new(values.closed());
     let (statement, preview) = match statement {
@@ -193,7 +203,8 @@ pub(crate) async fn plan(
     twice(&draft)?;
     given(session, &draft)?;
     let only_asks = draft.method.class == CallClass::Read;
-    if session.access() == Access::ReadOnly && !only_asks && !preview {
+    let refused = session.access() == Access::ReadOnly && purpose == Purpose::Run;
+    if refused && !only_asks && !preview {
         let problem = Diagnostic::new(
             "R0320",
             format!(

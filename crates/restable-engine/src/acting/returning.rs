@@ -17,6 +17,7 @@ use datafusion::sql::sqlparser::ast::{
 use futures::StreamExt;
 use futures::stream::BoxStream;
 
+use restable_spec::names::same;
 use restable_sql::{Diagnostic, Span};
 
 use super::plan::Acting;
@@ -25,6 +26,9 @@ use crate::Result;
 use crate::names::Names;
 use crate::session::Session;
 use crate::statement::lock;
+
+/// The columns that say how a target ended.
+const OUTCOME: &[&str] = &["status", "error_code", "error_message", "error"];
 
 /// RETURNING looks at one row at a time: it reads nothing else, and cannot fail once calls are on their way.
 pub(super) fn check(items: &[SelectItem], span: Span) -> Result<()> {
@@ -63,6 +67,34 @@ pub(super) fn check(items: &[SelectItem], span: Span) -> Result<()> {
         .help("what was answered is in `SHOW OPERATIONS` as well, which a query can read")
         .into()),
     }
+}
+
+/// Whether the rows say how each target ended. Who asks for something else, as programs do that make a row and want its key, would
+/// take every row for one that was made.
+pub(super) fn tells_outcome(items: &[SelectItem]) -> bool {
+    struct Looks;
+    impl Visitor for Looks {
+        type Break = ();
+        fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
+            let name = match expr {
+                Expr::Identifier(name) => Some(name),
+                Expr::CompoundIdentifier(parts) => parts.last(),
+                _ => None,
+            };
+            let tells = |name: &Ident| OUTCOME.iter().any(|one| same(one, &name.value));
+            match name.is_some_and(tells) {
+                true => ControlFlow::Break(()),
+                false => ControlFlow::Continue(()),
+            }
+        }
+    }
+    let is_all = |item: &SelectItem| {
+        matches!(
+            item,
+            SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..)
+        )
+    };
+    items.iter().any(is_all) || items.to_vec().visit(&mut Looks).is_break()
 }
 
 fn is_aggregate(name: &str) -> bool {

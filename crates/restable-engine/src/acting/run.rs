@@ -21,6 +21,7 @@ use super::rows::Targeted;
 use super::send::{self, Sending, Stopper};
 use super::{Access, Attendant, confirm, preview, read, returning, rows};
 use crate::audit::{Beginning, without_values};
+use crate::door::{Reach, Sees};
 use crate::ground::Planning;
 use crate::names::Names;
 use crate::narrowing;
@@ -28,7 +29,7 @@ use crate::outcome::{Outcome, Rows};
 use crate::planning::on_deep_stack;
 use crate::session::Session;
 use crate::settings::Settings;
-use crate::statement::{Running, Statement, lock};
+use crate::statement::{Missing, Running, Statement, lock};
 use crate::{Error, Result};
 
 impl Session {
@@ -92,7 +93,7 @@ impl Session {
         };
         let (schema, answers, names) = match &acting.returning {
             None => (schema, answers, Names::default()),
-            Some(items) => self.returned(&acting, items, answers).await?,
+            Some(items) => self.returned(&acting, items, answers, &statement).await?,
         };
         let answers = answers.map_err(datafusion::common::DataFusionError::from);
         let answers = Box::pin(RecordBatchStreamAdapter::new(schema, answers));
@@ -138,6 +139,14 @@ impl Session {
                 _ => problem,
             }
         })?;
+        let missing = statement.missing();
+        if !missing.is_empty() && !acting.only_asks() {
+            // Snapshots and tables of the session may lack rows too.
+            let problem = "so that the set is not known and nothing was sent";
+            let advice =
+                "what it reads from was filled when scopes could not be read: fill it anew";
+            return Err(Missing::refused(&missing, problem, advice));
+        }
         Ok((planning, batches))
     }
 
@@ -179,14 +188,13 @@ impl Session {
         )
         .await?;
         let run = journal.begin(binding.clone()).await?;
+        if let (Sees::Own, Some(user)) = (self.sees, self.client_name()) {
+            self.engine().note_user(run.statement(), user);
+        }
         if let Some(audit) = self.engine().audit() {
-            let postgres = self.postgres();
             audit.begin(&Beginning {
                 statement: run.statement(),
-                user: postgres
-                    .as_ref()
-                    .map(|postgres| postgres.user.as_str())
-                    .or(self.user.as_deref()),
+                user: self.client_name().as_deref(),
                 principal: binding.principal.as_deref(),
                 tenant: binding.tenant.as_deref(),
                 endpoint: &binding.endpoint,
@@ -195,7 +203,7 @@ impl Session {
                 destructive: acting.is_destructive(&calls),
                 targets: calls.iter().map(|call| call.call.scope.as_str()).collect(),
             })?;
-            sending.audit = Some((audit.clone(), run.statement().to_owned()));
+            sending.audit = Some((audit.clone(), vec![run.statement().to_owned()]));
         }
         lock(&sending.statement.actions)
             .get_or_insert_default()
@@ -204,12 +212,19 @@ impl Session {
         Ok(send::rows(sending, errands, columns))
     }
 
+    /// Who asks, by the name that a client gave.
+    pub(crate) fn client_name(&self) -> Option<String> {
+        let postgres = self.postgres().map(|postgres| postgres.user.clone());
+        postgres.or_else(|| self.user.clone())
+    }
+
     /// The rows as RETURNING asks for them.
     async fn returned(
         &self,
         acting: &Acting,
         items: &[datafusion::sql::sqlparser::ast::SelectItem],
         answers: Once,
+        statement: &Arc<Statement>,
     ) -> Result<(SchemaRef, Once, Names)> {
         let (plan, names) = returning::plan(self, acting, items, Some(answers)).await?;
         let planning = self.shared().ground.planning();
@@ -230,8 +245,31 @@ impl Session {
             );
             problem.told_as(diagnostic)
         });
+        // A program at the other end of a wire takes rows for success.
+        if sent && self.reach == Reach::Wire && !returning::tells_outcome(items) {
+            let statement = Arc::clone(statement);
+            let last = stream::once(async move { unachieved(&statement) });
+            let last = last.filter_map(|problem| future::ready(problem.map(Err)));
+            return Ok((schema, rows.chain(last).boxed(), names));
+        }
         Ok((schema, rows.boxed(), names))
     }
+}
+
+/// The error of a statement with targets that did not come to what was asked for.
+fn unachieved(statement: &Statement) -> Option<Error> {
+    let totals = lock(&statement.actions).clone()?;
+    let failed = totals.failed();
+    let all: u64 = totals.statuses.values().sum();
+    let told = match (failed, all) {
+        (0, _) => return None,
+        (_, 1) => "the target did not come to what was asked for".to_owned(),
+        _ => format!("{failed} of {all} targets did not come to what was asked for"),
+    };
+    let mut diagnostic = Diagnostic::new("R0605", told)
+        .help("RETURNING `status` and `error_message` tells of each; `SHOW OPERATIONS` does, too");
+    diagnostic.notes = totals.lines();
+    Some(diagnostic.into())
 }
 
 /// What all targets share, for a statement without anything of its own.

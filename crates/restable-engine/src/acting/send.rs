@@ -3,6 +3,7 @@
 //!
 //! Stopping a statement sends nothing more and waits no longer. Answers that are due are taken, so that no call becomes unknown.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant, SystemTime};
@@ -20,7 +21,7 @@ use super::answer::{self, Answer, Columns};
 use super::plan::{Acting, Deed, Rows, Wait};
 use super::recheck::Recheck;
 use super::rows::Targeted;
-use super::{Progress, ProgressListener, evidence, job};
+use super::{ActionTotals, Progress, ProgressListener, evidence, job};
 use crate::audit::AuditLog;
 use crate::settings::OnError;
 use crate::statement::{Statement, lock};
@@ -77,8 +78,8 @@ pub(super) struct Sending {
     /// A target failed, and those after it are not to be sent.
     pub halted: AtomicBool,
     pub started: Instant,
-    /// Where it is written how the targets ended, with the statement's id.
-    pub audit: Option<(AuditLog, String)>,
+    /// Where it is written how the targets ended, and of which statements of the journal.
+    pub audit: Option<(AuditLog, Vec<String>)>,
 }
 
 /// What is to be done about one target.
@@ -216,6 +217,14 @@ pub(super) fn rows(
     let stopper = sending.stopper.clone();
     let total = errands.len();
     let ending = Arc::clone(&sending);
+    // Of each target, to which statement of the journal it belongs, and whether that waits.
+    let whose: Vec<(String, bool)> = errands
+        .iter()
+        .map(|errand| {
+            let statement = errand.run.statement().to_owned();
+            (statement, errand.deed.wait != Wait::No)
+        })
+        .collect();
     tokio::spawn(async move {
         // One after the other where a failure is to stop those after it.
         let at_once = match sending.on_error {
@@ -226,13 +235,21 @@ pub(super) fn rows(
             .map(|errand| Arc::clone(&sending).errand(errand))
             .buffered(at_once);
         let mut answers = std::pin::pin!(answers);
+        let mut whose = whose.into_iter();
+        let mut ended: BTreeMap<String, ActionTotals> = BTreeMap::new();
         while let Some(answer) = answers.next().await {
+            if let Some((statement, waits)) = whose.next() {
+                ended.entry(statement).or_default().count(&answer, waits);
+            }
             // Whether anybody reads the rows or not: what is due is taken and written down.
             let _ = give.send(answer);
         }
-        if let Some((audit, statement)) = &ending.audit {
-            let totals = lock(&ending.statement.actions).clone().unwrap_or_default();
-            if let Some(problem) = audit.end(statement, &totals) {
+        let Some((audit, begun)) = &ending.audit else {
+            return;
+        };
+        for (statement, mut totals) in ended.into_iter().filter(|one| begun.contains(&one.0)) {
+            totals.stopped = ending.stopper.is_stopped();
+            if let Some(problem) = audit.end(&statement, &totals) {
                 tracing::error!(
                     statement,
                     "the audit log could not be written after the calls: {problem}"

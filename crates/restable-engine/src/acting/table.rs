@@ -24,7 +24,7 @@ use futures::{StreamExt, TryStreamExt};
 use restable_spec::names::fold;
 use restable_sql::{Diagnostic, EXEC_FUNCTION, Exec, Replace, Statement as Sql};
 
-use super::plan::Acting;
+use super::plan::{Acting, Purpose};
 use super::{read, rows};
 use crate::functions::NAME_METADATA;
 use crate::names;
@@ -81,7 +81,7 @@ pub(crate) async fn tables(session: &Session, calls: &[Exec], given: &Given) -> 
             number: tables.number,
             shared: Arc::clone(session.shared()),
         });
-        let acting = Box::pin(super::plan(session, &statement, none, given)).await?;
+        let acting = Box::pin(super::plan(session, &statement, none, given, Purpose::Run)).await?;
         if !acting.only_asks() || acting.preview {
             let problem = Diagnostic::new(
                 "R0324",

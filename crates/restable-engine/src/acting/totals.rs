@@ -40,6 +40,23 @@ impl ActionTotals {
         self.unachieved
     }
 
+    /// How many targets were changed, or are being changed: not those that were absent, left as they were, or failed.
+    pub fn changed(&self) -> u64 {
+        let of = |status| self.statuses.get(status).copied().unwrap_or_default();
+        of("Succeeded") + of("Accepted")
+    }
+
+    /// The errors in lines, with how many targets have each.
+    pub fn lines(&self) -> Vec<String> {
+        let line = |error: &ErrorCount| {
+            let code = error.code.as_deref().map(|code| format!("{code}: "));
+            let times = (error.count > 1).then(|| format!(" ({} times)", error.count));
+            let (code, times) = (code.unwrap_or_default(), times.unwrap_or_default());
+            format!("{code}{}{times}", error.message)
+        };
+        self.errors.iter().map(line).collect()
+    }
+
     /// Counts one target. `waits` says that the statement waits for operations, so that one that still runs was given up.
     pub(super) fn count(&mut self, answer: &Answer, waits: bool) {
         *self.statuses.entry(answer.status.to_owned()).or_default() += 1;
@@ -75,5 +92,23 @@ impl ActionTotals {
         }
         self.errors
             .sort_by_key(|error| std::cmp::Reverse(error.count));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_not_changed_does_not_count() {
+        let mut totals = ActionTotals::default();
+        for status in ["Succeeded", "Accepted", "Absent", "Skipped", "Failed"] {
+            let answer = Answer {
+                status,
+                ..Answer::default()
+            };
+            totals.count(&answer, false);
+        }
+        assert_eq!((totals.changed(), totals.failed()), (2, 1));
     }
 }

@@ -26,6 +26,16 @@ enum Builder {
     Boolean(BooleanBuilder),
 }
 
+/// What is known of the parts of a row's id.
+enum Parts<'i> {
+    /// It is not of the form that ids have here.
+    None,
+    /// Each part.
+    Read(Vec<&'i str>),
+    /// They are those of the row before, but for its own name.
+    Known(&'i str),
+}
+
 /// The rows of one page while they are read.
 pub(super) struct Rows<'d> {
     decoder: &'d Decoder,
@@ -33,6 +43,8 @@ pub(super) struct Rows<'d> {
     pub count: usize,
     /// For each part of an id, the last text and its spelling: on a page most rows have the same.
     spelled: Vec<Option<(String, Arc<str>)>>,
+    /// How the last row's id began, up to the name of the row itself: the parts of an id that begins so are spelled already.
+    scope: String,
     /// How the ids begin that are known to be of the scope that was asked.
     place: String,
     /// Whether an item is being read.
@@ -65,6 +77,7 @@ impl<'d> Rows<'d> {
             builders: builders.collect(),
             count: 0,
             spelled: Vec::new(),
+            scope: String::new(),
             place: String::new(),
             within: false,
             problem: None,
@@ -77,8 +90,8 @@ impl<'d> Rows<'d> {
         let decoder = self.decoder;
         let id = found.last().copied().flatten().and_then(text_of);
         let parts = match (&decoder.identity, &id) {
-            (Some(identity), Some(id)) if decoder.needs_parts => identity.parts(id),
-            _ => None,
+            (Some(identity), Some(id)) if decoder.needs_parts => self.parts(identity, id),
+            _ => Parts::None,
         };
         if let Err(message) = self.belongs(id.as_deref())
             && self.problem.is_none()
@@ -98,14 +111,18 @@ impl<'d> Rows<'d> {
                     Ok(())
                 }
                 Source::Identity(part, fallback) => {
-                    let own = parts.as_ref().and_then(|parts| parts.get(*part)).copied();
-                    match (&decoder.identity, own) {
-                        (Some(identity), Some(own)) => {
-                            let spelling = spell(&mut self.spelled, identity, *part, own);
-                            append_text(builder, Some(spelling));
+                    let spelling = match (&decoder.identity, &parts) {
+                        (Some(identity), Parts::Read(parts)) => {
+                            let own = parts.get(*part).copied();
+                            own.map(|own| spell(&mut self.spelled, identity, *part, own))
                         }
-                        _ => append_text(builder, fallback.as_deref()),
-                    }
+                        (Some(identity), Parts::Known(name)) => match identity.is_name(*part) {
+                            true => Some(spell(&mut self.spelled, identity, *part, name)),
+                            false => known(&self.spelled, *part),
+                        },
+                        _ => None,
+                    };
+                    append_text(builder, spelling.or(fallback.as_deref()));
                     Ok(())
                 }
                 Source::Constant(value) => {
@@ -129,6 +146,29 @@ impl<'d> Rows<'d> {
         }
         self.count += 1;
         self.within = false;
+    }
+
+    /// The parts of a row's id.
+    fn parts<'i>(&mut self, identity: &Identity, id: &'i str) -> Parts<'i> {
+        if !self.scope.is_empty()
+            && let Some(name) = id.strip_prefix(self.scope.as_str())
+            && !name.is_empty()
+            && memchr::memchr(b'/', name.as_bytes()).is_none()
+        {
+            return Parts::Known(name);
+        }
+        self.scope.clear();
+        match identity.parts(id) {
+            None => Parts::None,
+            Some(parts) => {
+                if identity.ends_in_name()
+                    && let Some(at) = id.rfind('/').filter(|at| at + 1 < id.len())
+                {
+                    self.scope.push_str(&id[..=at]);
+                }
+                Parts::Read(parts)
+            }
+        }
     }
 
     /// Whether a row is of the scope that was asked.
@@ -203,10 +243,16 @@ fn spell<'s>(
     last.as_ref().map_or("", |(_, spelling)| spelling)
 }
 
+/// The spelling of a part that the row before had too.
+fn known(spelled: &[Option<(String, Arc<str>)>], part: usize) -> Option<&str> {
+    let spelled = spelled.get(part)?.as_ref();
+    spelled.map(|(_, spelling)| &**spelling)
+}
+
 /// The text of a JSON string, without copying where it has no escapes; `None` for any other JSON value.
 pub(crate) fn text_of(raw: &str) -> Option<Cow<'_, str>> {
     let inner = raw.strip_prefix('"')?.strip_suffix('"')?;
-    if inner.contains('\\') {
+    if memchr::memchr(b'\\', inner.as_bytes()).is_some() {
         serde_json::from_str::<String>(raw).ok().map(Cow::Owned)
     } else {
         Some(Cow::Borrowed(inner))

@@ -13,8 +13,11 @@ pub(super) type Scanned<T> = Result<T, Unusual>;
 /// Objects and arrays within each other, beyond which a text is unusual.
 const DEEPEST: u32 = 100;
 
-const ONES: u64 = 0x0101_0101_0101_0101;
-const HIGH: u64 = 0x8080_8080_8080_8080;
+/// Whether a text is JSON of a usual form, with nothing but space around it. What is not may still be JSON.
+pub(crate) fn is_usual(text: &str) -> bool {
+    let mut cursor = Cursor::new(text);
+    cursor.value().is_ok() && cursor.end().is_ok()
+}
 
 /// A place in a text.
 #[derive(Debug, Clone)]
@@ -216,22 +219,18 @@ impl<'j> Cursor<'j> {
         self.at += 1;
         let mut escaped = false;
         loop {
-            while let Some(eight) = self.bytes.get(self.at..self.at + 8) {
-                let mut word = [0; 8];
-                word.copy_from_slice(eight);
-                let word = u64::from_le_bytes(word);
-                let quote = word ^ (ONES * b'"' as u64);
-                let escape = word ^ (ONES * b'\\' as u64);
+            while let Some((part, _)) = self.bytes[self.at..].split_first_chunk::<16>() {
+                let part = u8x16::new(*part);
+                let quotes = part.simd_eq(u8x16::splat(b'"'));
+                let escapes = part.simd_eq(u8x16::splat(b'\\'));
+                let controls = part.min(u8x16::splat(0x1f)).simd_eq(part);
                 // The lowest bit that is set marks the first quote, escape or control character.
-                let ends = (quote.wrapping_sub(ONES) & !quote
-                    | escape.wrapping_sub(ONES) & !escape
-                    | word.wrapping_sub(ONES * 0x20) & !word)
-                    & HIGH;
+                let ends = (quotes | escapes | controls).to_bitmask();
                 if ends != 0 {
-                    self.at += (ends.trailing_zeros() / 8) as usize;
+                    self.at += ends.trailing_zeros() as usize;
                     break;
                 }
-                self.at += 8;
+                self.at += 16;
             }
             match self.bytes.get(self.at) {
                 Some(b'"') => {

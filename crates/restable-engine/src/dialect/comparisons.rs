@@ -220,11 +220,18 @@ fn rewrite(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
         }
         Expr::Between(between) => {
             let mut sides = [*between.expr, *between.low, *between.high];
-            let cast = cast_json(&mut sides, schema);
-            refuse_list(&sides, schema)?;
+            let folded = sides.iter().any(|side| folds(side, schema))
+                && sides.iter().all(|side| is_text(side, schema));
+            let mut rewritten = folded;
+            if folded {
+                sides = sides.map(fold);
+            } else {
+                rewritten = cast_json(&mut sides, schema);
+                refuse_list(&sides, schema)?;
+            }
             let [expr, low, high] = sides.map(Box::new);
             let between = Between::new(expr, between.negated, low, high);
-            changed(Expr::Between(between), cast)
+            changed(Expr::Between(between), rewritten)
         }
         other => Transformed::no(other),
     })
@@ -287,6 +294,11 @@ fn is_equality(op: Operator) -> bool {
     matches!(op, Eq | NotEq | IsDistinctFrom | IsNotDistinctFrom)
 }
 
+fn is_order(op: Operator) -> bool {
+    use Operator::{Gt, GtEq, Lt, LtEq};
+    matches!(op, Gt | GtEq | Lt | LtEq)
+}
+
 pub(super) fn binary(comparison: BinaryExpr, schema: &DFSchema) -> Result<Transformed<Expr>> {
     let BinaryExpr { left, op, right } = comparison;
     let (left, right) = (*left, *right);
@@ -295,7 +307,8 @@ pub(super) fn binary(comparison: BinaryExpr, schema: &DFSchema) -> Result<Transf
     }
     let plain =
         |left, right| Expr::BinaryExpr(BinaryExpr::new(Box::new(left), op, Box::new(right)));
-    let folded = is_equality(op)
+    // Which of two names comes first depends on their spelling as little as whether they are one.
+    let folded = (is_equality(op) || is_order(op))
         && (folds(&left, schema) || folds(&right, schema))
         && is_text(&left, schema)
         && is_text(&right, schema);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrow::datatypes::DataType;
 use datafusion::common::tree_node::Transformed;
 use datafusion::common::{DFSchema, Result, ScalarValue};
-use datafusion::logical_expr::expr::{InList, ScalarFunction};
+use datafusion::logical_expr::expr::{InList, ScalarFunction, Sort};
 use datafusion::logical_expr::{BinaryExpr, Case, Expr, ExprSchemable, Operator, try_cast};
 
 use super::comparisons::{binary, in_list};
@@ -92,6 +92,15 @@ pub fn function(function: ScalarFunction, schema: &DFSchema) -> Result<Transform
             }
             Transformed::yes(plain(args))
         }
+        // As LIKE does; where a part begins is the same in any spelling.
+        ("starts_with" | "ends_with" | "contains" | "strpos", [text, part])
+            if (folds(text, schema) || folds(part, schema))
+                && is_text(text, schema)
+                && is_text(part, schema) =>
+        {
+            args = args.into_iter().map(fold).collect();
+            Transformed::yes(plain(args))
+        }
         _ => Transformed::no(plain(args)),
     })
 }
@@ -136,7 +145,8 @@ pub fn rows_in(list: &InList, schema: &DFSchema) -> Result<Option<Expr>> {
     }))
 }
 
-/// `count(DISTINCT x)` counts ids, not their spellings, and lengths of intervals, not their forms; `PARTITION BY x` divides by them.
+/// `count(DISTINCT x)` counts ids, not their spellings, and lengths of intervals, not their forms; `PARTITION BY x` divides by them, and
+/// ORDER BY orders by them.
 pub fn distinct(expr: Expr, schema: &DFSchema) -> Transformed<Expr> {
     let fold_varying = |values: &mut Vec<Expr>| {
         let mut changed = false;
@@ -151,7 +161,11 @@ pub fn distinct(expr: Expr, schema: &DFSchema) -> Transformed<Expr> {
     match expr {
         Expr::AggregateFunction(mut function) => {
             let counts = function.params.distinct && function.func.name() == "count";
-            let changed = counts && fold_varying(&mut function.params.args);
+            let mut changed = counts && fold_varying(&mut function.params.args);
+            // Of different values the order is by the values themselves.
+            if !function.params.distinct {
+                changed |= fold_order(&mut function.params.order_by, schema);
+            }
             Transformed::new_transformed(Expr::AggregateFunction(function), changed)
         }
         Expr::WindowFunction(mut function) => {
@@ -164,10 +178,20 @@ pub fn distinct(expr: Expr, schema: &DFSchema) -> Transformed<Expr> {
                     changed = true;
                 }
             }
+            changed |= fold_order(&mut function.params.order_by, schema);
             Transformed::new_transformed(Expr::WindowFunction(function), changed)
         }
         other => Transformed::no(other),
     }
+}
+
+fn fold_order(keys: &mut [Sort], schema: &DFSchema) -> bool {
+    let mut changed = false;
+    for key in keys.iter_mut().filter(|key| folds(&key.expr, schema)) {
+        key.expr = fold(std::mem::take(&mut key.expr));
+        changed = true;
+    }
+    changed
 }
 
 /// `json_boolean(x)` and `json_number(x)` as the cast that they are; nothing at all, where `x` is no JSON.

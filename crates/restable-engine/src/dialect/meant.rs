@@ -12,11 +12,11 @@ use datafusion::logical_expr::expr::{
     AggregateFunction, Cast, InList, ScalarFunction, Sort, WindowFunction,
 };
 use datafusion::logical_expr::{
-    Between, BinaryExpr, Case, Expr, ExprSchemable, Operator, WindowFunctionDefinition,
+    Between, BinaryExpr, Case, Expr, ExprSchemable, Operator, WindowFunctionDefinition, lit,
 };
 use restable_sql::Diagnostic;
 
-use super::marks::{compares, is_interval};
+use super::marks::{compares, fold, folds, is_interval, varies};
 use crate::functions::{held, own::Own, plain, spans, sums, written};
 use crate::zone::UTC;
 
@@ -155,8 +155,12 @@ fn is_span(kind: &DataType) -> bool {
     matches!(kind, DataType::Interval(_) | DataType::Duration(_))
 }
 
-/// The key by which rows are sorted: an interval by how long it is.
+/// The key by which rows are sorted: an interval by how long it is, a name of Azure in any spelling.
 pub fn sort_key(mut key: Sort, schema: &DFSchema) -> Result<Transformed<Sort>> {
+    if folds(&key.expr, schema) {
+        key.expr = fold(key.expr);
+        return Ok(Transformed::yes(key));
+    }
     match key.expr.get_type(schema) {
         Ok(DataType::Interval(_)) => {
             key.expr = spans::order().call(vec![key.expr]);
@@ -177,7 +181,7 @@ fn total(mut function: AggregateFunction, schema: &DFSchema) -> Transformed<Expr
     Transformed::yes(Expr::AggregateFunction(function))
 }
 
-/// `max` and `min` of intervals: the first of them by how long they are.
+/// `max` and `min` of intervals: the first of them by how long they are; of names the first whatever their spelling.
 fn extreme(mut function: AggregateFunction, schema: &DFSchema) -> Result<Transformed<Expr>> {
     let ascending = match function.func.name() {
         "min" => true,
@@ -188,10 +192,19 @@ fn extreme(mut function: AggregateFunction, schema: &DFSchema) -> Result<Transfo
     let Some(subject) = function.params.args.first().cloned() else {
         return Ok(Transformed::no(Expr::AggregateFunction(function)));
     };
-    if !matches!(subject.get_type(schema), Ok(DataType::Interval(_))) {
-        return Ok(Transformed::no(Expr::AggregateFunction(function)));
-    }
-    let order = spans::order().call(vec![subject]);
+    let order = match subject.get_type(schema) {
+        Ok(DataType::Interval(_)) => spans::order().call(vec![subject]),
+        // Of several spellings of one name it is the same one each time. One key: first_value of DataFusion 55 fails with two.
+        _ if varies(&subject, schema) => {
+            let joined = |left: Expr, right: Expr| {
+                let (left, right) = (Box::new(left), Box::new(right));
+                Expr::BinaryExpr(BinaryExpr::new(left, Operator::StringConcat, right))
+            };
+            joined(joined(fold(subject.clone()), lit("\0")), subject)
+        }
+        _ if folds(&subject, schema) => fold(subject),
+        _ => return Ok(Transformed::no(Expr::AggregateFunction(function))),
+    };
     function.func = first_value_udaf();
     function.params.distinct = false;
     function.params.order_by = vec![order.sort(ascending, false)];

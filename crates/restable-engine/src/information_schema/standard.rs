@@ -1,4 +1,4 @@
-//! The tables of `information_schema` that PostgreSQL has and restable has nothing for, such as that of constraints, and
+//! The tables of `information_schema` that PostgreSQL has and restable has nothing for, such as that of triggers, and
 //! those that say the same of every database. Their columns are PostgreSQL's.
 
 use std::sync::Arc;
@@ -13,18 +13,8 @@ use crate::shared::Shared;
 /// A table: its name and the names of its columns, those that are numbers with a `#` before them.
 struct Layout(&'static str, &'static str);
 
-/// Tables that never hold a row: there are no keys, no triggers, nothing of their kind.
+/// Tables that never hold a row: there are no references, no triggers, nothing of their kind.
 const EMPTY: &[Layout] = &[
-    Layout(
-        "table_constraints",
-        "constraint_catalog constraint_schema constraint_name table_catalog table_schema table_name constraint_type is_deferrable \
-         initially_deferred enforced nulls_distinct",
-    ),
-    Layout(
-        "key_column_usage",
-        "constraint_catalog constraint_schema constraint_name table_catalog table_schema table_name column_name #ordinal_position \
-         #position_in_unique_constraint",
-    ),
     Layout(
         "referential_constraints",
         "constraint_catalog constraint_schema constraint_name unique_constraint_catalog unique_constraint_schema \

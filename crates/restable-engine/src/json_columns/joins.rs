@@ -1,4 +1,4 @@
-//! Paths into JSON whose calls stand above joins and limits, or in the conditions of joins: DataFusion 55 does not bring them down safely, so this rule does, before
+//! Paths into JSON whose calls stand above joins, limits, windows and unions, or in the conditions of joins and windows: DataFusion 55 does not bring them down safely, so this rule does, before
 //! all others. Right above the scan each gets a column of a name that nobody else has, and whoever made the call takes that column. It is carried up like any
 //! other; on the side of a join that has no match it is NULL, as the path of NULL is.
 
@@ -8,7 +8,7 @@ use datafusion::common::tree_node::{Transformed, TreeNode as _, TreeNodeRecursio
 use datafusion::common::{Column, DFSchema, Result as PlanResult, ScalarValue};
 use datafusion::logical_expr::expr::ScalarFunction;
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
-use datafusion::logical_expr::{Expr, LogicalPlan, Projection, SubqueryAlias};
+use datafusion::logical_expr::{Expr, LogicalPlan, Projection, SubqueryAlias, Union};
 use datafusion::optimizer::{OptimizerConfig, OptimizerRule};
 
 use super::is_over_scan;
@@ -116,6 +116,7 @@ fn passes(plan: &LogicalPlan) -> bool {
             | LogicalPlan::Sort(_)
             | LogicalPlan::Limit(_)
             | LogicalPlan::Join(_)
+            | LogicalPlan::Window(_)
     )
 }
 
@@ -211,8 +212,16 @@ fn taking(plan: &LogicalPlan, columns: &[(Call, Column)]) -> PlanResult<LogicalP
     let inputs = inputs.collect::<PlanResult<Vec<LogicalPlan>>>()?;
     let schema = seen_by(plan)?;
     let plan = plan.with_new_exprs(plan.expressions(), inputs)?;
-    let plan =
-        plan.map_expressions(|expr| replaced(expr, &schema, columns).map(Transformed::yes))?;
+    // The columns that a window adds are called by its expressions.
+    let names = matches!(plan, LogicalPlan::Window(_)).then(NamePreserver::new_for_projection);
+    let plan = plan.map_expressions(|expr| {
+        let name = names.as_ref().map(|names| names.save(&expr));
+        let replaced = replaced(expr, &schema, columns)?;
+        Ok(Transformed::yes(match name {
+            Some(name) => name.restore(replaced),
+            None => replaced,
+        }))
+    })?;
     Ok(plan.data)
 }
 
@@ -280,6 +289,31 @@ fn add(
             exprs.push(Expr::Column(inner.clone()));
             let with = Projection::try_new(exprs, Arc::new(input))?;
             Ok(Some((LogicalPlan::Projection(with), inner)))
+        }
+        // In all of its inputs or in none.
+        LogicalPlan::Union(union) => {
+            let at = schema.index_of_column(column)?;
+            let name = call.name();
+            let mut inputs = Vec::with_capacity(union.inputs.len());
+            for input in &union.inputs {
+                let inner = Column::from(input.schema().qualified_field(at));
+                let Some((with, inner)) = add(input, &inner, call)? else {
+                    return Ok(None);
+                };
+                let columns = input.schema().columns().into_iter();
+                let mut exprs: Vec<Expr> = columns.map(Expr::Column).collect();
+                exprs.push(Expr::Column(inner).alias(&name));
+                let with = Projection::try_new(exprs, Arc::new(with))?;
+                inputs.push(Arc::new(LogicalPlan::Projection(with)));
+            }
+            let with = Union::try_new_with_loose_types(inputs)?;
+            // Others find its columns by the names that they had.
+            let same = schema
+                .iter()
+                .zip(with.schema.iter())
+                .all(|(old, new)| old.0 == new.0 && old.1.name() == new.1.name());
+            let column = Column::from(with.schema.qualified_field(schema.fields().len()));
+            Ok(same.then_some((LogicalPlan::Union(with), column)))
         }
         plan if passes(plan) => {
             let mut inputs: Vec<LogicalPlan> = plan.inputs().into_iter().cloned().collect();

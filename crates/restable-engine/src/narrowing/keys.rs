@@ -231,6 +231,16 @@ impl KeysExec {
             keys,
         }
     }
+
+    /// What remembers them.
+    pub(crate) fn keys(&self) -> &Arc<Keys> {
+        &self.keys
+    }
+
+    /// Whose rows pass.
+    pub(crate) fn input(&self) -> &Arc<dyn ExecutionPlan> {
+        &self.input
+    }
 }
 
 impl DisplayAs for KeysExec {

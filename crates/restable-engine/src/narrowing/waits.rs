@@ -18,6 +18,7 @@ use super::keys::{End, Keys};
 use super::target::{Said, Target};
 use crate::Result;
 use crate::combinations::{Allowed, bound};
+use crate::prune::Sight;
 use crate::relation::Relation;
 use crate::scan::Scan;
 use crate::walk::Bindings;
@@ -79,6 +80,12 @@ impl Waits {
         waits
     }
 
+    /// The keys of which only the end is waited for; `None` if something narrows the scan.
+    pub(crate) fn gates(&self) -> Option<Vec<&Arc<Keys>>> {
+        let narrows = !self.said.is_empty() || self.keys.iter().any(|of| !of.targets.is_empty());
+        (!narrows).then(|| self.keys.iter().map(|of| &of.keys).collect())
+    }
+
     /// The values of the keys that are something to the scan.
     pub(crate) fn parts_of(&self, keys: &Arc<Keys>) -> Vec<usize> {
         let of = self.keys.iter().filter(|of| Arc::ptr_eq(&of.keys, keys));
@@ -130,7 +137,9 @@ impl Waits {
                     relations.extend(relate(&mut scan, &[(0, target.clone())], &rows)?);
                 }
                 Said::OfScopes(condition, names) => {
-                    scan.prunes.add(over(condition, names)?, names.clone());
+                    let sight = Sight::SeesCase;
+                    scan.prunes
+                        .add(over(condition, names)?, names.clone(), sight);
                 }
             }
         }

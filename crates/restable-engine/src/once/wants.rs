@@ -50,6 +50,8 @@ pub(crate) struct Want {
     prunes: Prunes,
     /// Whether the same may be asked again and again.
     again: bool,
+    /// Whether it is known from the plan alone that it is read, and to its end.
+    is_sure: bool,
 }
 
 /// A call, as far as it is asked who may want it.
@@ -89,6 +91,11 @@ fn beside_path<'n>(method: &Method, names: impl Iterator<Item = &'n String>) -> 
 }
 
 impl Want {
+    /// Says that it may not be read any more.
+    pub(crate) fn doubt(&mut self) {
+        self.is_sure = false;
+    }
+
     /// Whether it may want a call, which others of its class have read or not.
     pub(crate) fn may_want(&self, asked: &Asked, is_taken: impl Fn(&Class) -> bool) -> bool {
         self.resource == asked.resource
@@ -150,7 +157,7 @@ impl Want {
 }
 
 /// The method by which a resource is read. What is known only while the statement runs to be wanted of it is taken from lists that are read whole
-/// anyway, if it is in them: they cost nothing more.
+/// anyway, if it is in them: they cost nothing more. What the statement says itself is taken from lists that are surely read. The widest lists come first.
 pub(crate) fn method(
     lists: &[Want],
     resource: &Resource,
@@ -158,10 +165,8 @@ pub(crate) fn method(
     prunes: &Prunes,
 ) -> Result<Arc<Method>, RouteError> {
     let routed = resource.route(&bound(resource, bindings, prunes))?;
-    if !prunes.are_found() {
-        return Ok(Arc::clone(routed));
-    }
-    let mut lists = lists.iter();
+    let found = prunes.are_found();
+    let mut lists = lists.iter().filter(|list| found || list.is_sure);
     let list = lists.find_map(|list| list.covers(resource, bindings, prunes));
     Ok(Arc::clone(list.unwrap_or(routed)))
 }
@@ -215,12 +220,13 @@ pub(crate) fn wants_of(
             inputs: own.map_or_else(BTreeSet::new, |it| beside_path(it, bindings.keys())),
             allowed: Arc::new(Allowed::new(&bindings)),
             bindings: own_bindings.collect(),
-            // Conditions are asked of scopes that are listed, not of those that are named.
-            prunes: match settled && is_open {
-                true => prunes.over(&names),
+            // Conditions that see a difference in case are asked of scopes that are listed, not of those that are named.
+            prunes: match settled {
+                true => prunes.over(&names).blind(),
                 false => prunes.without_conditions(),
             },
             again: again && wants.is_empty(),
+            is_sure: false,
         });
         // Values that rows gave are compared with the outermost scopes.
         if !is_open && !prunes.doubts_subscription() {
@@ -272,24 +278,40 @@ pub(crate) struct Reader {
 /// A scan of a plan.
 struct Found {
     scan: Scan,
+    place: Where,
     waits: bool,
-    again: bool,
-    limited: bool,
 }
 
-fn find(plan: &Arc<dyn ExecutionPlan>, again: bool, limited: bool, found: &mut Vec<Found>) {
+/// Where in a plan a scan stands.
+#[derive(Debug, Clone, Copy, Default)]
+struct Where {
+    /// It is read again and again.
+    again: bool,
+    /// Somebody may have enough of it before its end.
+    limited: bool,
+    /// It is not read where the other side of a join has no row.
+    second: bool,
+}
+
+fn find(plan: &Arc<dyn ExecutionPlan>, place: Where, found: &mut Vec<Found>) {
     if let Some(node) = plan.downcast_ref::<ScanExec>() {
         found.push(Found {
             scan: node.scan().clone(),
+            place: Where {
+                limited: place.limited || node.fetch().is_some(),
+                ..place
+            },
             waits: node.waits(),
-            again,
-            limited: limited || node.fetch().is_some(),
         });
         return;
     }
     for (at, child) in plan.children().into_iter().enumerate() {
-        let again = again || plan.is::<RecursiveQueryExec>() && at > 0;
-        find(child, again, is_limited(plan, at, limited), found);
+        let below = Where {
+            again: place.again || plan.is::<RecursiveQueryExec>() && at > 0,
+            limited: is_limited(plan, at, place.limited),
+            second: place.second || plan.name().contains("Join") && at > 0,
+        };
+        find(child, below, found);
     }
 }
 
@@ -297,28 +319,32 @@ impl Sharing {
     /// What the parts of a plan share; `None` if that is nothing.
     fn of(registry: &Registry, plan: &Arc<dyn ExecutionPlan>) -> Option<Sharing> {
         let mut found = Vec::new();
-        find(plan, false, false, &mut found);
-        let mut scans: BTreeMap<u64, Reader> = BTreeMap::new();
-        let mut lists: Vec<Want> = Vec::new();
-        for one in &found {
+        find(plan, Where::default(), &mut found);
+        let of = |one: &Found, lists: &[Want]| {
             let scan = &one.scan;
-            let method = match one.waits {
-                true => None,
-                false => scan
-                    .resource
-                    .route(&bound(&scan.resource, &scan.bindings, &scan.prunes))
-                    .ok(),
-            };
-            let wants = wants_of(registry, &[], one.again, scan, method.map(|it| &**it));
-            if method.is_some() && !one.limited {
-                lists.extend(wants.iter().cloned());
-            }
+            let method = self::method(lists, &scan.resource, &scan.bindings, &scan.prunes);
+            let method = method.ok().filter(|_| !one.waits);
+            wants_of(registry, lists, one.place.again, scan, method.as_deref())
+        };
+        let mut lists: Vec<Want> = Vec::new();
+        for one in found.iter().filter(|one| !one.waits && !one.place.limited) {
+            let Where { again, second, .. } = one.place;
+            lists.extend(of(one, &[]).into_iter().map(|want| Want {
+                is_sure: !again && !second,
+                ..want
+            }));
+        }
+        // What is in a narrow list is in the wide one as well, so that of two lists the narrow one need not be read.
+        lists.retain(|want| want.method.is_some());
+        lists.sort_by_key(|want| want.bindings.len());
+        let mut scans: BTreeMap<u64, Reader> = BTreeMap::new();
+        for one in &found {
             let reader = Reader {
-                wants,
-                again: one.again,
-                limited: one.limited,
+                wants: of(one, &lists),
+                again: one.place.again,
+                limited: one.place.limited,
             };
-            scans.insert(scan.number, reader);
+            scans.insert(one.scan.number, reader);
         }
         let all: Vec<&Want> = scans.values().flat_map(|reader| &reader.wants).collect();
         let mut resources = HashSet::new();
@@ -329,7 +355,9 @@ impl Sharing {
                 resources.insert(one.resource.clone());
             }
         }
-        if resources.is_empty() {
+        // What waits may find what it is given in lists of others, also where it makes no call that they make.
+        let may_be_given = !lists.is_empty() && found.iter().any(|one| one.waits);
+        if resources.is_empty() && !may_be_given {
             return None;
         }
         static NUMBERS: AtomicU64 = AtomicU64::new(1);

@@ -9,19 +9,28 @@ use super::rows::{self, Relation};
 use super::syntax::{
     boolean, call, cast, conditions, literal, no_oid, number, oid, text, text_null, texts,
 };
-use super::{functions, kinds, tables, variables};
+use super::variables::Variable;
+use super::{functions, kinds, operators, tables, variables};
+use crate::Result;
 
 /// No table has so many columns.
 const MOST_COLUMNS: i64 = 100_000;
+
+/// From the name and the value of a setting to what giving it that value comes to, and how the value is shown.
+pub type Choose<'a> = dyn Fn(&str, &str) -> Result<(Variable, String)> + 'a;
 
 /// What a session says of itself.
 pub struct Facts<'a> {
     /// The value of a setting.
     pub setting: &'a dyn Fn(&str) -> Option<String>,
+    /// What giving a setting a value comes to, and how the value is shown.
+    pub choose: &'a Choose<'a>,
     /// The user.
     pub user: &'a str,
     /// The database.
     pub database: &'a str,
+    /// The number of its connection, by which it is cancelled.
+    pub process: i32,
     /// The schemas in which bare names are looked for.
     pub path: &'a [String],
     /// The tables and views.
@@ -111,7 +120,7 @@ impl Facts<'_> {
             "current_user" | "session_user" | "user" | "current_role" | "getpgusername" => {
                 text(facts.user)
             }
-            "pg_backend_pid" => number(std::process::id()),
+            "pg_backend_pid" => cast(number(facts.process), DataType::Int(None)),
             "current_setting" => match arguments
                 .first()
                 .and_then(literal)
@@ -120,13 +129,14 @@ impl Facts<'_> {
                 Some(value) => text(value),
                 None => text_null(),
             },
-            "inet_server_addr" | "inet_client_addr" | "inet_server_port" | "inet_client_port" => {
-                text_null()
+            "inet_server_addr" | "inet_client_addr" => text_null(),
+            "inet_server_port" | "inet_client_port" => {
+                cast(Expr::Value(Value::Null.into()), DataType::Int(None))
             }
             "pg_is_in_recovery" | "pg_is_wal_replay_paused" => boolean(false),
             "pg_my_temp_schema" => oid(0),
             "pg_advisory_unlock_all" | "pg_advisory_unlock" => text(""),
-            "pg_encoding_to_char" => text("UTF8"),
+            "pg_encoding_to_char" | "pg_client_encoding" | "getdatabaseencoding" => text("UTF8"),
             "pg_char_to_encoding" => number(6),
             "pg_get_userbyid" => text("restable"),
             "has_table_privilege"
@@ -272,6 +282,13 @@ impl Facts<'_> {
                     )
                 }),
             ),
+            "pg_operator_name" => {
+                let all = operators::names();
+                self.pick(
+                    arguments.first()?,
+                    all.map(|(own, name)| (own.into(), name.to_owned())),
+                )
+            }
             "format_type" => {
                 let all = kinds::ALL
                     .iter()

@@ -86,7 +86,15 @@ pub const ALL: &[Kind] = &[
     kind(2206, "regtype", 4, "N", 2211, "regtype"),
     kind(2249, "record", -1, "P", 2287, "record"),
     kind(27, "tid", 6, "U", 1010, "tid"),
+    kind(2275, "cstring", -2, "P", 1263, "cstring"),
+    kind(2277, "anyarray", -1, "P", 0, "anyarray"),
     kind(2278, "void", 4, "P", 0, "void"),
+    kind(2279, "trigger", 4, "P", 0, "trigger"),
+    kind(2281, "internal", 8, "P", 0, "internal"),
+    kind(2283, "anyelement", 4, "P", 0, "anyelement"),
+    kind(3838, "event_trigger", 4, "P", 0, "event_trigger"),
+    kind(650, "cidr", -1, "I", 651, "cidr"),
+    kind(869, "inet", -1, "I", 1041, "inet"),
     kind(2950, "uuid", 16, "U", 2951, "uuid"),
     kind(3802, "jsonb", -1, "U", 3807, "jsonb"),
 ];
@@ -109,7 +117,7 @@ pub fn function_name(kind: &Kind, which: u32) -> String {
     // PostgreSQL writes those of words with an underscore, those of short names without.
     let between = match kind.name {
         "date" | "time" | "timestamp" | "timestamptz" | "interval" | "numeric" | "uuid"
-        | "json" | "jsonb" | "record" | "void" | "timetz" => "_",
+        | "json" | "jsonb" | "record" | "void" | "timetz" | "inet" | "cidr" => "_",
         _ => "",
     };
     format!(

@@ -6,9 +6,12 @@ mod constants;
 mod facts;
 pub(crate) mod functions;
 mod headings;
+mod held;
 pub(crate) mod kinds;
+mod operators;
 mod rewrite;
 mod rows;
+mod settings;
 pub(crate) mod syntax;
 mod tables;
 mod variables;
@@ -28,8 +31,10 @@ use crate::names::KnownTable;
 use crate::session::Session;
 use crate::shared::Shared;
 
+pub use held::{Held, HeldCursor, HeldStatement};
 pub use kinds::function_shown;
 use rows::Relation;
+pub(crate) use settings::all as all_settings;
 pub(crate) use variables::Variable;
 pub use variables::{Cipher, Encryption, Postgres, REPORTED};
 
@@ -105,36 +110,53 @@ pub(crate) struct Client {
     pub user: String,
     /// The database that it connected to.
     pub database: String,
+    /// The number of its connection.
+    pub process: i32,
     /// How its connection is encrypted.
     pub encryption: Encryption,
 }
 
+/// A setting that a statement gives a value by `set_config`.
+#[derive(Debug, Clone)]
+pub(crate) struct Choice {
+    /// Its name.
+    pub key: &'static str,
+    /// Its value.
+    pub variable: Variable,
+    /// Whether it is for the transaction only.
+    pub local: bool,
+}
+
 impl Session {
-    /// Puts what a client of PostgreSQL says about its catalog into words that the planner knows.
-    pub(crate) async fn rewrite_postgres(&self, statement: &mut Statement) -> Result<()> {
+    /// Puts what a client of PostgreSQL says about its catalog into words that the planner knows; answers what it sets.
+    pub(crate) async fn rewrite_postgres(&self, statement: &mut Statement) -> Result<Vec<Choice>> {
         let Some(postgres) = self.postgres() else {
-            return Ok(());
+            return Ok(Vec::new());
         };
         headings::give(statement);
         if !rewrite::concerns(&statement.to_string()) {
-            return Ok(());
+            return Ok(Vec::new());
         }
         let shared = self.shared();
         let relations = rows::relations(shared).await?;
         let path = shared.search_path();
-        {
+        let choices = {
             let setting = |name: &str| self.postgres_value(&postgres, name).map(|(_, value)| value);
+            let choose = |name: &str, value: &str| self.chosen(name, value);
             let facts = facts::Facts {
                 setting: &setting,
+                choose: &choose,
                 user: &postgres.user,
                 database: &postgres.database,
+                process: postgres.process,
                 path: &path,
                 relations: &relations,
                 writes: self.access() == crate::acting::Access::Write,
                 started: self.engine().started(),
             };
-            rewrite::rewrite(statement, &facts)?;
-        }
-        constants::evaluate(shared, statement).await
+            rewrite::rewrite(statement, &facts)?
+        };
+        constants::evaluate(shared, statement).await?;
+        Ok(choices)
     }
 }

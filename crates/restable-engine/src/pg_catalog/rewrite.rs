@@ -20,7 +20,7 @@ use super::syntax::{
     aggregates, arguments, boolean, call, cast, conditions, constant, empty_select, is_null,
     literal, oid, query_of, table_name, text, text_null, texts_type,
 };
-use super::{kinds, tables};
+use super::{Choice, kinds, settings, tables};
 use crate::dialect::is_by_bytes;
 use crate::{Error, Result};
 
@@ -44,6 +44,17 @@ pub fn concerns(text: &str) -> bool {
         "any",
         "array",
         "escape",
+        "has_",
+        "description(",
+        "format_type",
+        "inet_",
+        "txid_",
+        "getdatabaseencoding",
+        "to_reg",
+        "parse_ident",
+        "array_upper",
+        "array_lower",
+        "row_security_active",
     ];
     let text = text.to_ascii_lowercase();
     // Its column is called like its alias, unless somebody calls it `value` as everywhere else.
@@ -52,8 +63,9 @@ pub fn concerns(text: &str) -> bool {
     series || SIGNS.iter().any(|sign| text.contains(sign))
 }
 
-/// Rewrites `statement` in place.
-pub fn rewrite(statement: &mut Statement, facts: &Facts<'_>) -> Result<()> {
+/// Rewrites `statement` in place; answers the settings that it gives values.
+pub fn rewrite(statement: &mut Statement, facts: &Facts<'_>) -> Result<Vec<Choice>> {
+    let choices = settings::chosen(statement, facts)?;
     let mut pass = Pass {
         facts,
         empty: Empty::default(),
@@ -63,7 +75,7 @@ pub fn rewrite(statement: &mut Statement, facts: &Facts<'_>) -> Result<()> {
     let _ = VisitMut::visit(statement, &mut pass);
     match pass.problem {
         Some(problem) => Err(problem),
-        None => Ok(()),
+        None => Ok(choices),
     }
 }
 
@@ -164,6 +176,7 @@ fn function_as_table(factor: &mut TableFactor) {
         "string_to_array"
         | "current_schemas"
         | "current_schema"
+        | "current_database"
         | "version"
         | "now"
         | "current_setting"
@@ -221,6 +234,20 @@ fn is_name(expr: &Expr) -> bool {
     }
 }
 
+/// How a type is shown whose name an expression makes.
+fn kind_shown(name: &Expr) -> Expr {
+    let cases = kinds::ALL.iter().flat_map(|kind| {
+        let quoted = format!("\"pg_catalog\".\"{}\"", kind.name);
+        let plain = format!("pg_catalog.{}", kind.name);
+        let names = [quoted, plain, kind.name.to_owned()];
+        names.map(|name| CaseWhen {
+            condition: text(name),
+            result: text(kind.shown),
+        })
+    });
+    conditions(Some(name.clone()), cases.collect())
+}
+
 /// Whether an expression is a column of functions, whose text is a name.
 fn is_function(expr: &Expr) -> bool {
     let name = match expr {
@@ -247,6 +274,32 @@ fn only_item(query: &Query) -> Option<Expr> {
     }
 }
 
+/// Whether a scalar subquery asks for the collation of a column that is not that of its type: none has another. Clients ask in the
+/// subquery, or around it for the parts of a JSON object.
+fn is_of_collation(query: &Query) -> bool {
+    let text = query.to_string().to_ascii_lowercase();
+    let unlike = text.contains(".typcollation") && text.contains("<>");
+    text.contains("pg_collation") && (unlike || text.contains("json_build_object"))
+}
+
+/// The type of a column of the catalog.
+fn column_kind(expr: &Expr) -> Option<&'static str> {
+    let name = match expr {
+        Expr::Identifier(name) => name,
+        Expr::CompoundIdentifier(parts) => parts.last()?,
+        _ => return None,
+    };
+    tables::type_of(&name.value.to_ascii_lowercase())
+}
+
+fn truth(written: &str) -> Option<bool> {
+    match written {
+        "t" | "true" => Some(true),
+        "f" | "false" => Some(false),
+        _ => None,
+    }
+}
+
 /// A comparison with text that PostgreSQL reads as the other side's type: `indisunique = 'f'`, `relacl <> '{}'`.
 fn compared(expr: &mut Expr) -> Option<Expr> {
     let Expr::BinaryOp {
@@ -257,19 +310,9 @@ fn compared(expr: &mut Expr) -> Option<Expr> {
     else {
         return None;
     };
-    let kind = |side: &Expr| match side {
-        Expr::Identifier(name) => tables::type_of(&name.value.to_ascii_lowercase()),
-        Expr::CompoundIdentifier(parts) => parts
-            .last()
-            .and_then(|name| tables::type_of(&name.value.to_ascii_lowercase())),
-        _ => None,
-    };
+    let kind = column_kind;
     let read = |kind: &str, written: &str| match kind {
-        "bool" => match written {
-            "t" | "true" => Some(boolean(true)),
-            "f" | "false" => Some(boolean(false)),
-            _ => None,
-        },
+        "bool" => truth(written).map(boolean),
         "text[]" | "oid[]" | "int2[]" => {
             let items = written.strip_prefix('{')?.strip_suffix('}')?;
             let elem = items.split(',').filter(|item| !item.is_empty());
@@ -317,6 +360,19 @@ impl Pass<'_> {
                 }
                 compared(expr)
             }
+            // `CASE attnotnull WHEN 't' THEN …`
+            Expr::Case {
+                operand: Some(operand),
+                conditions,
+                ..
+            } if column_kind(operand) == Some("bool") => {
+                for when in conditions {
+                    if let Some(value) = literal(&when.condition).and_then(truth) {
+                        when.condition = boolean(value);
+                    }
+                }
+                None
+            }
             Expr::AnyOp {
                 left,
                 compare_op: BinaryOperator::Eq,
@@ -349,6 +405,9 @@ impl Pass<'_> {
                             }],
                         )),
                     };
+                }
+                if is_of_collation(query) {
+                    return Some(text_null());
                 }
                 one_row(query);
                 None
@@ -488,7 +547,7 @@ impl Pass<'_> {
                 Some(found) => oid(found),
                 None => {
                     self.problem = Some(
-                        Diagnostic::new("R0204", format!("there is no type `{written}`")).into(),
+                        Diagnostic::new("R0211", format!("there is no type `{written}`")).into(),
                     );
                     return None;
                 }
@@ -500,6 +559,12 @@ impl Pass<'_> {
                 return self
                     .facts
                     .session("pg_relation_name", std::slice::from_ref(inner));
+            }
+            ("regtype", None) if is_name(inner) => kind_shown(inner),
+            ("regoper" | "regoperator", _) => {
+                return self
+                    .facts
+                    .session("pg_operator_name", std::slice::from_ref(inner));
             }
             ("regtype", None) => {
                 return self
@@ -560,7 +625,8 @@ impl Pass<'_> {
         }
         let given = arguments(function);
         if name == "set_config" {
-            return self.set_config(&given);
+            self.problem = Some(settings::misplaced().into());
+            return None;
         }
         if name == "current_setting"
             && let [setting, rest @ ..] = given.as_slice()
@@ -582,30 +648,6 @@ impl Pass<'_> {
         } else {
             None
         }
-    }
-}
-
-impl Pass<'_> {
-    /// `set_config(name, value, local)` of what is so already. A query changes nothing.
-    fn set_config(&mut self, given: &[Expr]) -> Option<Expr> {
-        let [name, value, ..] = given else {
-            return None;
-        };
-        let (name, value) = (literal(name)?, literal(value)?);
-        let problem = match (self.facts.setting)(name) {
-            Some(now) if now.eq_ignore_ascii_case(value) => return Some(text(now)),
-            Some(now) => Diagnostic::new(
-                "R0404",
-                format!("`set_config` cannot change `{name}`, which is `{now}`"),
-            )
-            .help(format!("`SET {name} = '{value}'` changes it")),
-            None => {
-                let problem = format!("unrecognized configuration parameter `{name}`");
-                Diagnostic::new("R0401", problem)
-            }
-        };
-        self.problem = Some(problem.into());
-        None
     }
 }
 

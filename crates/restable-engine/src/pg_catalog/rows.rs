@@ -2,21 +2,22 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use arrow::array::{
     ArrayRef, BooleanArray, Float32Array, Int16Array, Int32Array, Int64Array, ListBuilder,
     RecordBatch, RecordBatchOptions, StringArray, StringBuilder, UInt32Array, UInt32Builder,
 };
-use arrow::array::{Int16Builder, new_null_array};
-use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
+use arrow::array::{Int16Builder, TimestampMicrosecondArray};
+use arrow::datatypes::{DataType, Field, Schema};
 use datafusion::catalog::{CatalogProviderList as _, SchemaProvider as _, TableProvider};
 
 use super::facts::catalog_oid;
 use super::tables::{self, Layout};
-use super::{functions, kinds, variables};
+use super::{functions, held, kinds, operators, settings};
 use crate::catalog::{OWN_CATALOG, OWN_SCHEMA};
 use crate::functions::{NAME_METADATA, OID_METADATA};
-use crate::information_schema::is_readable;
+use crate::information_schema::{is_readable, key};
 use crate::shared::Shared;
 use crate::snapshots;
 use crate::statement::lock;
@@ -31,28 +32,41 @@ pub const PUBLIC: u32 = 2200;
 /// OID of `information_schema`.
 pub const INFORMATION_SCHEMA: u32 = 13_000;
 /// OID of the role that owns all.
-const OWNER: u32 = 10;
+pub const OWNER: u32 = 10;
 /// The number of what was written before every transaction.
 const FROZEN: u32 = 2;
 
 /// A value of a row.
 #[derive(Debug, Clone)]
-enum Cell {
+pub enum Cell {
+    /// NULL.
     Null,
+    /// A text.
     Text(String),
+    /// A whole number.
     Number(i64),
+    /// A number.
     Real(f32),
+    /// A truth value.
     Is(bool),
+    /// OIDs.
     Oids(Vec<u32>),
+    /// Texts.
+    Texts(Vec<String>),
+    /// A time.
+    Time(SystemTime),
 }
 
-type Row = Vec<(&'static str, Cell)>;
+/// The cells of a row by their columns; what is left out is NULL.
+pub type Row = Vec<(&'static str, Cell)>;
 
-fn text(value: impl Into<String>) -> Cell {
+/// A text.
+pub fn text(value: impl Into<String>) -> Cell {
     Cell::Text(value.into())
 }
 
-fn oid(value: u32) -> Cell {
+/// An OID.
+pub fn oid(value: u32) -> Cell {
     Cell::Number(value.into())
 }
 
@@ -85,6 +99,8 @@ pub struct Column {
     pub kind: u32,
     /// What the document says of it.
     pub description: Option<String>,
+    /// Whether its values tell rows from each other, so that it has one.
+    pub key: bool,
 }
 
 impl Relation {
@@ -207,11 +223,13 @@ async fn of_provider(
                     ];
                     fields(shared, &full).await?
                 } else {
+                    let key = key(resource);
                     let shown = columns(resource)
                         .into_iter()
                         .filter(|column| column.role == Role::Field);
                     shown
                         .map(|column| Column {
+                            key: key.as_ref() == Some(&column.name),
                             kind: kinds::of_document(column.kind),
                             name: column.name,
                             description: column.description,
@@ -258,6 +276,7 @@ async fn fields(shared: &Arc<Shared>, full: &[String; 3]) -> Result<Vec<Column>>
             name: name.unwrap_or(field.name()).clone(),
             kind: kinds::of_field(field),
             description: None,
+            key: false,
         }
     };
     let hidden = snapshots::hidden(&*table);
@@ -372,10 +391,7 @@ async fn rows(shared: &Arc<Shared>, name: &str) -> Result<Vec<Row>> {
         "pg_stat_ssl" => {
             let used = shared.client.as_ref();
             let used = used.and_then(|client| client.encryption.used.as_ref());
-            let mut row = vec![
-                ("pid", Cell::Number(std::process::id().into())),
-                ("ssl", Cell::Is(used.is_some())),
-            ];
+            let mut row = vec![("pid", process(shared)), ("ssl", Cell::Is(used.is_some()))];
             if let Some(cipher) = used {
                 row.extend([
                     ("version", text(&cipher.version)),
@@ -390,7 +406,7 @@ async fn rows(shared: &Arc<Shared>, name: &str) -> Result<Vec<Row>> {
                 vec![
                     ("datid", oid(database_oid(&client.database))),
                     ("datname", text(&client.database)),
-                    ("pid", Cell::Number(std::process::id().into())),
+                    ("pid", process(shared)),
                     ("usename", text(&client.user)),
                     ("state", text("active")),
                     ("backend_type", text("client backend")),
@@ -401,24 +417,30 @@ async fn rows(shared: &Arc<Shared>, name: &str) -> Result<Vec<Row>> {
         "pg_settings" => {
             let offered = shared.client.as_ref();
             let offered = offered.is_some_and(|client| client.encryption.offered);
-            let one = |(name, value): (&'static str, &'static str)| {
-                let value = match name {
-                    "ssl" if offered => "on",
-                    _ => value,
+            let one = |setting: settings::Shown| {
+                let value = match setting.name {
+                    "ssl" if offered => "on".to_owned(),
+                    _ => setting.value,
                 };
                 vec![
-                    ("name", text(name)),
-                    ("setting", text(value)),
+                    ("name", text(setting.name)),
+                    ("setting", text(&value)),
+                    ("short_desc", setting.meaning.map_or(Cell::Null, Cell::Text)),
                     ("context", text("user")),
                     ("vartype", text("string")),
                     ("source", text("default")),
-                    ("boot_val", text(value)),
-                    ("reset_val", text(value)),
+                    ("boot_val", text(&setting.began)),
+                    ("reset_val", text(setting.began)),
                     ("pending_restart", Cell::Is(false)),
                 ]
             };
-            variables::defaults().map(one).collect()
+            settings::all(shared)?.into_iter().map(one).collect()
         }
+        "pg_cast" => operators::casts(),
+        "pg_operator" => operators::operators(),
+        "pg_collation" => operators::collations(),
+        "pg_cursors" => held::cursors(shared),
+        "pg_prepared_statements" => held::statements(shared),
         "pg_tablespace" => vec![vec![
             ("oid", oid(1663)),
             ("spcname", text("pg_default")),
@@ -492,6 +514,12 @@ async fn rows(shared: &Arc<Shared>, name: &str) -> Result<Vec<Row>> {
     })
 }
 
+/// The number of the client's connection.
+fn process(shared: &Shared) -> Cell {
+    let process = shared.client.as_ref().map(|client| client.process);
+    Cell::Number(process.unwrap_or_default().into())
+}
+
 fn class(relation: &Relation) -> Row {
     let no = [
         "relhasindex",
@@ -534,7 +562,10 @@ fn class(relation: &Relation) -> Row {
 }
 
 fn attributes(relation: &Relation) -> Vec<Row> {
-    let one = |(at, Column { name, kind, .. }): (usize, &Column)| {
+    let one = |(at, column): (usize, &Column)| {
+        let Column {
+            name, kind, key, ..
+        } = column;
         let size = kinds::ALL
             .iter()
             .find(|known| known.oid == *kind)
@@ -552,7 +583,7 @@ fn attributes(relation: &Relation) -> Vec<Row> {
             ("attalign", text("i")),
             ("attstorage", text(if size < 0 { "x" } else { "p" })),
             ("attcompression", text("")),
-            ("attnotnull", Cell::Is(false)),
+            ("attnotnull", Cell::Is(*key)),
             ("atthasdef", Cell::Is(false)),
             ("atthasmissing", Cell::Is(false)),
             ("attidentity", text("")),
@@ -833,8 +864,18 @@ fn array(kind: &str, cells: &[&Cell]) -> ArrayRef {
             Arc::new(cells.iter().map(is).collect::<BooleanArray>())
         }
         "timestamptz" => {
-            let kind = DataType::Timestamp(TimeUnit::Microsecond, Some("+00:00".into()));
-            new_null_array(&kind, cells.len())
+            let time = |cell: &&Cell| match cell {
+                Cell::Time(time) => {
+                    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+                    i64::try_from(since.as_micros()).ok()
+                }
+                _ => None,
+            };
+            let times = cells
+                .iter()
+                .map(time)
+                .collect::<TimestampMicrosecondArray>();
+            Arc::new(times.with_timezone("+00:00"))
         }
         "oid[]" | "oidvector" => {
             let mut list = ListBuilder::new(UInt32Builder::new());
@@ -853,7 +894,12 @@ fn array(kind: &str, cells: &[&Cell]) -> ArrayRef {
         }
         "text[]" => {
             let mut list = ListBuilder::new(StringBuilder::new());
-            cells.iter().for_each(|_| list.append_null());
+            for cell in cells {
+                match cell {
+                    Cell::Texts(all) => list.append_value(all.iter().map(Some)),
+                    _ => list.append_null(),
+                }
+            }
             Arc::new(list.finish())
         }
         _ => {

@@ -227,7 +227,12 @@ pub fn aggregates(expr: &Expr) -> bool {
             ALL.contains(&&*function.name.to_string().to_ascii_lowercase())
                 || arguments(function).iter().any(aggregates)
         }
-        Expr::Cast { expr, .. } | Expr::Nested(expr) => aggregates(expr),
+        Expr::Cast { expr, .. }
+        | Expr::Nested(expr)
+        | Expr::UnaryOp { expr, .. }
+        | Expr::IsNull(expr)
+        | Expr::IsNotNull(expr) => aggregates(expr),
+        Expr::BinaryOp { left, right, .. } => aggregates(left) || aggregates(right),
         _ => false,
     }
 }

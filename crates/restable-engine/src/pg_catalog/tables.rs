@@ -126,6 +126,26 @@ pub const FILLED: &[Layout] = &[
         "pg_get_keywords",
         "word text, catcode text, barelabel bool, catdesc text, baredesc text",
     ),
+    table(
+        "pg_cast",
+        "oid oid, castsource oid, casttarget oid, castfunc oid, castcontext text, castmethod text",
+    ),
+    table(
+        "pg_collation",
+        "oid oid, collname text, collnamespace oid, collowner oid, collprovider text, collisdeterministic bool, collencoding int4, collcollate text, collctype text, colliculocale text, collicurules text, collversion text",
+    ),
+    table(
+        "pg_operator",
+        "oid oid, oprname text, oprnamespace oid, oprowner oid, oprkind text, oprcanmerge bool, oprcanhash bool, oprleft oid, oprright oid, oprresult oid, oprcom oid, oprnegate oid, oprcode regproc, oprrest regproc, oprjoin regproc",
+    ),
+    table(
+        "pg_cursors",
+        "name text, statement text, is_holdable bool, is_binary bool, is_scrollable bool, creation_time timestamptz",
+    ),
+    table(
+        "pg_prepared_statements",
+        "name text, statement text, prepare_time timestamptz, parameter_types text[], result_types text[], from_sql bool, generic_plans int8, custom_plans int8",
+    ),
 ];
 
 /// Tables that never hold a row.
@@ -142,14 +162,6 @@ pub const EMPTY: &[Layout] = &[
     table(
         "pg_available_extensions",
         "name text, default_version text, installed_version text, comment text",
-    ),
-    table(
-        "pg_cast",
-        "oid oid, castsource oid, casttarget oid, castfunc oid, castcontext text, castmethod text",
-    ),
-    table(
-        "pg_collation",
-        "oid oid, collname text, collnamespace oid, collowner oid, collprovider text, collisdeterministic bool, collencoding int4, collcollate text, collctype text, colliculocale text, collicurules text, collversion text",
     ),
     table(
         "pg_constraint",
@@ -212,10 +224,6 @@ pub const EMPTY: &[Layout] = &[
     table(
         "pg_opclass",
         "oid oid, opcmethod oid, opcname text, opcnamespace oid, opcowner oid, opcfamily oid, opcintype oid, opcdefault bool, opckeytype oid",
-    ),
-    table(
-        "pg_operator",
-        "oid oid, oprname text, oprnamespace oid, oprowner oid, oprkind text, oprcanmerge bool, oprcanhash bool, oprleft oid, oprright oid, oprresult oid, oprcom oid, oprnegate oid, oprcode regproc, oprrest regproc, oprjoin regproc",
     ),
     table(
         "pg_partitioned_table",
@@ -364,14 +372,6 @@ pub const EMPTY: &[Layout] = &[
         "name text, version text, installed bool, superuser bool, trusted bool, relocatable bool, schema text, requires text[], comment text",
     ),
     table(
-        "pg_cursors",
-        "name text, statement text, is_holdable bool, is_binary bool, is_scrollable bool, creation_time timestamptz",
-    ),
-    table(
-        "pg_prepared_statements",
-        "name text, statement text, prepare_time timestamptz, from_sql bool, generic_plans int8, custom_plans int8",
-    ),
-    table(
         "pg_replication_slots",
         "slot_name text, plugin text, slot_type text, datoid oid, database text, temporary bool, active bool, active_pid int4, wal_status text, conflicting bool",
     ),
@@ -390,6 +390,18 @@ pub const EMPTY: &[Layout] = &[
     table(
         "pg_statio_user_tables",
         "relid oid, schemaname text, relname text, heap_blks_read int8, heap_blks_hit int8, idx_blks_read int8, idx_blks_hit int8",
+    ),
+    table(
+        "pg_user_mappings",
+        "umid oid, srvid oid, srvname text, umuser oid, usename text, umoptions text[]",
+    ),
+    table(
+        "pg_statio_all_tables",
+        "relid oid, schemaname text, relname text, heap_blks_read int8, heap_blks_hit int8, idx_blks_read int8, idx_blks_hit int8",
+    ),
+    table(
+        "pg_stat_all_tables",
+        "relid oid, schemaname text, relname text, seq_scan int8, seq_tup_read int8, idx_scan int8, idx_tup_fetch int8, n_tup_ins int8, n_tup_upd int8, n_tup_del int8, n_live_tup int8, n_dead_tup int8",
     ),
     table(
         "pg_statistic_ext_data",

@@ -11,6 +11,7 @@ use restable_sql::{Connection, Diagnostic, Modes, SetValue, ShowObject, Statemen
 use crate::acting::Access;
 use crate::catalog::Current;
 use crate::session::Session;
+use crate::settings::{ALL, Documented};
 use crate::show::texts;
 use crate::{Error, Origin, Result, zone};
 
@@ -47,6 +48,8 @@ pub struct Postgres {
     pub user: String,
     /// The database that it connected to.
     pub database: String,
+    /// The number of its connection, which cancels its statements.
+    pub process: i32,
     /// Whether the server speaks TLS, and how this connection is encrypted.
     pub encryption: Encryption,
     /// What differs from the defaults: now, and where it began.
@@ -81,6 +84,15 @@ pub(crate) enum Variable {
     Own(&'static str, String),
     /// One of the engine's, as the engine writes it.
     Engine(&'static str, String),
+}
+
+impl Variable {
+    /// The name of the setting.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Variable::Own(name, _) | Variable::Engine(name, _) => name,
+        }
+    }
 }
 
 /// How a value is judged.
@@ -206,9 +218,9 @@ const KNOWN: &[Known] = &[
     known("TimeZone", "UTC", Takes::Own(time_zone)),
 ];
 
-/// Every setting with the value that it has where nobody sets it.
-pub(super) fn defaults() -> impl Iterator<Item = (&'static str, &'static str)> {
-    KNOWN.iter().map(|known| (known.name, known.default))
+/// The name of every setting.
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    KNOWN.iter().map(|known| known.name)
 }
 
 fn find(name: &str) -> Option<&'static Known> {
@@ -239,10 +251,17 @@ impl Postgres {
         Ok(Postgres {
             user: user.to_owned(),
             database: database.to_owned(),
+            process: 0,
             encryption: Encryption::default(),
             initial: values.clone(),
             values,
         })
+    }
+
+    /// The same over the connection of this number.
+    #[must_use]
+    pub fn numbered(self, process: i32) -> Postgres {
+        Postgres { process, ..self }
     }
 
     /// The same over a connection that is encrypted like this.
@@ -275,7 +294,19 @@ impl Postgres {
 
     /// The value of a setting.
     pub fn value(&self, name: &str) -> Option<&str> {
-        find(name).map(|known| Self::of(&self.values, known))
+        let known = find(name)?;
+        // Who says that his transactions only read means every one.
+        if known.name == "transaction_read_only"
+            && self.values.get("default_transaction_read_only") == Some(&"on".to_owned())
+        {
+            return Some("on");
+        }
+        Some(Self::of(&self.values, known))
+    }
+
+    /// The value that it began with.
+    pub(super) fn began(&self, name: &str) -> Option<&str> {
+        find(name).map(|known| Self::of(&self.initial, known))
     }
 
     fn of<'a>(values: &'a BTreeMap<&'static str, String>, known: &Known) -> &'a str {
@@ -362,7 +393,7 @@ impl Session {
         })
     }
 
-    /// The answer of SHOW of one of PostgreSQL's settings.
+    /// The answer of SHOW of a setting.
     pub(crate) fn postgres_show(&self, statement: &Statement) -> Result<Option<RecordBatch>> {
         let Some(postgres) = self.postgres() else {
             return Ok(None);
@@ -379,7 +410,7 @@ impl Session {
         }
     }
 
-    /// The value of one of PostgreSQL's settings, with its name.
+    /// The value of one of PostgreSQL's settings, or of the session's own, with its name.
     pub(crate) fn postgres_value(
         &self,
         postgres: &Postgres,
@@ -389,8 +420,33 @@ impl Session {
             let time = self.settings().statement_timeout.unwrap_or_default();
             return Some(("statement_timeout", milliseconds(time)));
         }
-        let known = find(name)?;
+        let Some(known) = find(name) else {
+            let same = |own: &&Documented| restable_spec::names::same(own.name, name);
+            let own = ALL.iter().find(same)?;
+            return Some((own.name, self.settings().value(own.name).ok()?));
+        };
         Some((known.name, postgres.value(name)?.to_owned()))
+    }
+
+    /// What giving a setting of either kind a value comes to, and how the value is shown then.
+    pub(crate) fn chosen(&self, name: &str, value: &str) -> Result<(Variable, String)> {
+        if name.eq_ignore_ascii_case("statement_timeout") {
+            let time = duration(value).ok_or_else(|| wrong("statement_timeout", value))?;
+            let seconds = time.as_secs_f64().to_string();
+            let variable = Variable::Engine("statement_timeout", seconds);
+            return Ok((variable, milliseconds(time)));
+        }
+        if let Some(known) = find(name) {
+            let value = checked(known, value, self.door_access())?;
+            return Ok((Variable::Own(known.name, value.clone()), value));
+        }
+        let same = |own: &&Documented| restable_spec::names::same(own.name, name);
+        let known = ALL.iter().find(same).ok_or_else(|| unknown(name))?;
+        let mut tried = (*self.settings()).clone();
+        tried.set(known.name, value, Origin::Statement)?;
+        self.within_start(&tried)?;
+        let shown = tried.value(known.name)?;
+        Ok((Variable::Engine(known.name, value.to_owned()), shown))
     }
 
     /// Makes the changes. The answer is what was changed, in words.
@@ -400,6 +456,7 @@ impl Session {
             match variable {
                 Variable::Engine(name, value) => {
                     self.set(name, &value, Origin::Statement)?;
+                    self.apply_memory_limit()?;
                     told.push(format!("{name} = {value}"));
                 }
                 Variable::Own(name, value) => {
@@ -523,11 +580,13 @@ fn duration(text: &str) -> Option<Duration> {
         _ => return None,
     };
     let seconds = number * factor;
-    (seconds.is_finite() && seconds <= 31_536_000.0).then(|| Duration::from_secs_f64(seconds))
+    // More milliseconds than that are no number of PostgreSQL's.
+    let most = f64::from(i32::MAX) / 1e3;
+    (seconds.is_finite() && seconds <= most).then(|| Duration::from_secs_f64(seconds))
 }
 
 /// As PostgreSQL shows a time: in the largest unit that leaves no rest.
-fn milliseconds(time: Duration) -> String {
+pub(super) fn milliseconds(time: Duration) -> String {
     let all = time.as_millis();
     match all {
         0 => "0".to_owned(),

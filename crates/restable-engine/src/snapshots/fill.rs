@@ -9,7 +9,6 @@ use arrow::compute::cast;
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use datafusion::logical_expr::LogicalPlan;
 use parquet::file::metadata::KeyValue;
-use restable_sql::Diagnostic;
 
 use super::manifest::{Lost, Refresh};
 use super::sink::{self, Sink};
@@ -19,9 +18,6 @@ use crate::outcome::Report;
 use crate::session::{Prepared, Session};
 use crate::statement::{Missing, Statement};
 use crate::{Error, Outcome, Result};
-
-/// Missing scopes that an error names.
-const NAMED: usize = 10;
 
 /// What is to be read, and by whom.
 pub struct Source<'s> {
@@ -122,20 +118,7 @@ fn shaped(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
 }
 
 fn incomplete(missing: &[Missing]) -> Error {
-    let count = match missing.len() {
-        1 => "1 scope".to_owned(),
-        many => format!("{many} scopes"),
-    };
-    let problem = format!("{count} could not be read, and only complete rows are kept");
-    let mut all: Vec<&Missing> = missing.iter().collect();
-    all.sort_by(|one, other| one.scope.cmp(&other.scope));
-    let mut told = Diagnostic::new("R0604", problem.clone())
-        .help("`SET partial_refresh = on` keeps such rows, marked with what they lack");
-    for one in all.iter().take(NAMED) {
-        told = told.note(format!("`{}`: {}: {}", one.scope, one.code, one.message));
-    }
-    if all.len() > NAMED {
-        told = told.note(format!("and {} more", all.len() - NAMED));
-    }
-    Error::Answer(problem).told_as(told)
+    let problem = "and only complete rows are kept";
+    let advice = "`SET partial_refresh = on` keeps such rows, marked with what they lack";
+    Missing::refused(missing, problem, advice)
 }

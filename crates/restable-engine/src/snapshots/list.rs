@@ -105,8 +105,8 @@ fn number(value: u64) -> i64 {
 pub fn table(shared: &Shared, name: &str) -> Result<RecordBatch> {
     let entries = entries(shared.own.store())?;
     match name {
-        "restable_snapshots" => snapshots(&entries, now(shared)),
-        _ => refreshes(&entries),
+        "restable_snapshots" => snapshots(shared, &entries),
+        _ => refreshes(shared, &entries),
     }
 }
 
@@ -134,9 +134,10 @@ fn bytes(entry: &Entry) -> Option<i64> {
     Some(number(refreshes.iter().map(|one| one.bytes).sum()))
 }
 
-fn snapshots(entries: &[Entry], now: Moment) -> Result<RecordBatch> {
+fn snapshots(shared: &Shared, entries: &[Entry]) -> Result<RecordBatch> {
+    let (now, catalog) = (now(shared), shared.shown_catalog(OWN_CATALOG));
     let mut columns = Columns::new();
-    columns.text("table_catalog", entries, |_| Some(OWN_CATALOG.to_owned()));
+    columns.text("table_catalog", entries, |_| Some(catalog.clone()));
     columns.text("table_schema", entries, |_| Some(OWN_SCHEMA.to_owned()));
     columns.text("table_name", entries, |entry| Some(entry.name.clone()));
     columns.text("kind", entries, |entry| {
@@ -165,14 +166,15 @@ fn snapshots(entries: &[Entry], now: Moment) -> Result<RecordBatch> {
     columns.batch()
 }
 
-fn refreshes(entries: &[Entry]) -> Result<RecordBatch> {
+fn refreshes(shared: &Shared, entries: &[Entry]) -> Result<RecordBatch> {
+    let catalog = shared.shown_catalog(OWN_CATALOG);
     let rows: Vec<(&Manifest, &Refresh)> = entries
         .iter()
         .filter_map(Entry::manifest)
         .flat_map(|manifest| manifest.refreshes.iter().map(move |one| (manifest, one)))
         .collect();
     let mut columns = Columns::new();
-    columns.text("table_catalog", &rows, |_| Some(OWN_CATALOG.to_owned()));
+    columns.text("table_catalog", &rows, |_| Some(catalog.clone()));
     columns.text("table_schema", &rows, |_| Some(OWN_SCHEMA.to_owned()));
     columns.text("table_name", &rows, |(manifest, _)| {
         Some(manifest.name.clone())

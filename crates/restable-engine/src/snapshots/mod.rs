@@ -6,6 +6,7 @@
 //! Parquet file a refresh, which is never changed. So a reader sees the old or the new one, never half of one; a writer that
 //! dies leaves a file that nobody names, and the next one removes it. Who writes holds the lock of the folder (`store.rs`).
 
+mod audited;
 mod estate;
 mod fill;
 mod list;

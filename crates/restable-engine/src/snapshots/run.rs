@@ -24,6 +24,7 @@ use crate::outcome::{Outcome, Report};
 use crate::parameters::Given;
 use crate::session::Session;
 use crate::settings::Origin;
+use crate::shared::unique_columns;
 use crate::{Error, Result};
 
 /// A statement about what is kept.
@@ -54,6 +55,23 @@ pub(crate) struct Create {
     /// The session that reads, if it is not the one that creates.
     apart: Option<Box<Session>>,
     plan: LogicalPlan,
+}
+
+impl Keeping {
+    /// What is done, to what, and whether something is lost by it.
+    pub(super) fn about(&self) -> (String, Vec<&str>, bool) {
+        match self {
+            Keeping::Create(create) => {
+                let action = format!("CREATE {}", create.kind.words().to_uppercase());
+                (action, vec![&create.name], create.or_replace)
+            }
+            Keeping::Refresh(name) => ("REFRESH MATERIALIZED VIEW".to_owned(), vec![name], false),
+            Keeping::Drop { kind, names, .. } => {
+                let action = format!("DROP {}", kind.words().to_uppercase());
+                (action, names.iter().map(String::as_str).collect(), true)
+            }
+        }
+    }
 }
 
 impl Session {
@@ -148,6 +166,19 @@ impl Session {
         }
     }
 
+    /// The name of what is to be kept, which hides nothing of a provider.
+    fn free_name(&self, written: &ast::ObjectName) -> Result<String> {
+        let name = name::checked(written)?;
+        match self.shared().of_provider(&name)? {
+            Some(known) => {
+                let told = format!("`{name}` is `{known}` here, and can be nothing else");
+                let help = "another name tells the two apart";
+                Err(Diagnostic::new("R0341", told).help(help).into())
+            }
+            None => Ok(name),
+        }
+    }
+
     /// The name of something of this kind that there is.
     fn existing(&self, written: &ast::ObjectName, kind: Kind) -> Result<String> {
         let store = self.store()?;
@@ -174,7 +205,7 @@ impl Session {
         given: &Given,
         view: &ast::CreateView,
     ) -> Result<Keeping> {
-        let name = name::checked(&view.name)?;
+        let name = self.free_name(&view.name)?;
         let statement = bound_text(parsed, given);
         let context = self.context();
         let apart = apart(self, &context)?;
@@ -182,6 +213,7 @@ impl Session {
             Ok(planned) => planned,
             Err(problem) => return Err(self.of_session_only(problem)),
         };
+        unique_columns(&plan)?;
         Ok(Keeping::Create(Box::new(Create {
             name,
             kind: Kind::MaterializedView,
@@ -201,12 +233,14 @@ impl Session {
         given: &Given,
         table: &ast::CreateTable,
     ) -> Result<Keeping> {
-        let name = name::checked(&table.name)?;
+        let name = self.free_name(&table.name)?;
         let statement = bound_text(parsed, given);
         let query = table.query.as_ref().map(ToString::to_string);
         let mut plain = table.clone();
         (plain.or_replace, plain.if_not_exists) = (false, false);
         let plan = self.plan(ast::Statement::CreateTable(plain), given).await?;
+        let plan = input(plan.into_plan()?)?;
+        unique_columns(&plan)?;
         Ok(Keeping::Create(Box::new(Create {
             name,
             kind: Kind::Table,
@@ -216,7 +250,7 @@ impl Session {
             if_not_exists: table.if_not_exists,
             context: self.context(),
             apart: None,
-            plan: input(plan.into_plan()?)?,
+            plan,
         })))
     }
 
@@ -321,7 +355,24 @@ impl Session {
     }
 
     /// Does what a statement asks of the data directory.
-    pub(crate) async fn run_keeping(&self, keeping: Keeping, started: Instant) -> Result<Outcome> {
+    pub(crate) async fn run_keeping(
+        &self,
+        keeping: Keeping,
+        sql: &str,
+        started: Instant,
+    ) -> Result<Outcome> {
+        if self.access() == Access::Preview {
+            return Ok(previewed(&keeping));
+        }
+        let audited = self.audit_keeping(&keeping, sql)?;
+        let outcome = self.do_keeping(keeping, started).await;
+        if let Some(audited) = audited {
+            audited.end(outcome.as_ref().err());
+        }
+        outcome
+    }
+
+    async fn do_keeping(&self, keeping: Keeping, started: Instant) -> Result<Outcome> {
         match keeping {
             Keeping::Create(create) => self.create(*create).await,
             Keeping::Refresh(name) => self.refresh(&name, started).await,
@@ -336,6 +387,9 @@ impl Session {
     /// The right to write a snapshot: nobody gets it past this place.
     fn writer(&self, name: &str) -> Result<Writer> {
         self.may_write("the statement", None)?;
+        if self.access() == Access::Preview {
+            return Err(Error::internal("a preview would have changed a snapshot"));
+        }
         self.store()?.writer(name)
     }
 
@@ -503,6 +557,30 @@ impl Session {
         if let Some(statement) = apart.and_then(Session::last_statement) {
             *crate::statement::lock(&self.last) = Some(statement);
         }
+    }
+}
+
+/// What a statement would do.
+fn previewed(keeping: &Keeping) -> Outcome {
+    let of_all = |words: &str, names: &[String]| {
+        let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+        format!("{words} {}", names.join(", "))
+    };
+    let would = match keeping {
+        Keeping::Create(create) => {
+            let (words, name) = (create.kind.words(), &create.name);
+            format!("{words} `{name}` would be created, or filled anew")
+        }
+        Keeping::Refresh(name) => format!("materialized view `{name}` would be refreshed"),
+        Keeping::Drop { names, .. } if names.is_empty() => "nothing would be dropped".to_owned(),
+        Keeping::Drop { kind, names, .. } => {
+            let all = of_all(kind.words(), names);
+            format!("{all} would be dropped, with all its refreshes")
+        }
+    };
+    Outcome::Done {
+        message: format!("{would}; this is a preview, nothing was read or changed"),
+        report: None,
     }
 }
 

@@ -160,6 +160,11 @@ impl Store {
         Ok(footer)
     }
 
+    /// An error if the rows of a refresh are not there as they were written, as far as that is seen without reading them.
+    pub fn check(&self, path: &Path, refresh: &Refresh) -> Result<()> {
+        open(path, refresh).map(drop)
+    }
+
     /// The right to write a snapshot, which one writer has at a time, whichever process it is of.
     pub fn writer(self: &Arc<Self>, name: &str) -> Result<Writer> {
         if !name::is_allowed(name) {
@@ -326,7 +331,7 @@ fn read(name: &str, path: &Path, text: &str) -> Result<Manifest> {
     struct Form {
         format: u32,
     }
-    let wrong = |problem: serde_json::Error| corrupt(path, &problem.to_string());
+    let wrong = |problem: serde_json::Error| illegible(path, &problem.to_string());
     let form: Form = serde_json::from_str(text).map_err(wrong)?;
     if form.format > FORMAT {
         let problem = format!("`{}` was written by a newer restable", path.display());
@@ -340,10 +345,10 @@ fn read(name: &str, path: &Path, text: &str) -> Result<Manifest> {
         file.ends_with(".parquet") && !file.contains(['/', '\\']) && !file.starts_with('.')
     };
     if manifest.name != name || !manifest.refreshes.iter().all(|one| plain(&one.file)) {
-        return Err(corrupt(path, "it names what is not the snapshot's own"));
+        return Err(illegible(path, "it names what is not the snapshot's own"));
     }
     if manifest.refreshes.is_empty() {
-        return Err(corrupt(path, "it names no rows"));
+        return Err(illegible(path, "it names no rows"));
     }
     Ok(manifest)
 }
@@ -413,6 +418,13 @@ pub fn failed(verb: &str, path: &Path, problem: &std::io::Error) -> Error {
 pub fn corrupt(path: &Path, why: &str) -> Error {
     let message = format!("the file `{}` is damaged: {why}", path.display());
     let help = "`REFRESH MATERIALIZED VIEW` reads anew; other refreshes are not affected; DROP removes all of them";
+    Diagnostic::new("R0711", message).help(help).into()
+}
+
+/// The error for a manifest that is not what was written: without it nobody knows what the files are.
+fn illegible(path: &Path, why: &str) -> Error {
+    let message = format!("the file `{}` is damaged: {why}", path.display());
+    let help = "DROP removes the snapshot with all its refreshes; the statement that made it has to be given again";
     Diagnostic::new("R0711", message).help(help).into()
 }
 

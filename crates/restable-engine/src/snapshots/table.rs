@@ -191,6 +191,11 @@ impl TableProvider for SnapshotTable {
             let mut kept = kept.into_iter();
             refreshes.retain(|_| kept.next().unwrap_or(true));
         }
+        // A count is known without the file; it is no answer if the file is gone.
+        for refresh in &refreshes {
+            let path = self.store.path(&self.manifest.name, refresh);
+            self.store.check(&path, refresh)?;
+        }
         self.tell(state, &refreshes);
         let all: Vec<usize> = (0..self.schema.fields().len()).collect();
         let schema = Arc::new(self.schema.project(projection.unwrap_or(&all))?);

@@ -231,6 +231,57 @@ fn parameters_come_from_the_id_and_have_one_spelling() {
 }
 
 #[test]
+fn an_id_is_taken_apart_alike_whatever_row_came_before() {
+    let template = "/subscriptions/{subscriptionId}/vaults/{vaultName}/instances/{name}";
+    let names = ["subscriptionId", "vaultName", "name"];
+    let fields = names.map(|name| Field::new(name, data_type(Kind::Text), true));
+    let schema = Arc::new(Schema::new(fields.to_vec()));
+    let columns = [0, 1, 2].map(|part| Column {
+        source: Source::Identity(part, Some(Arc::from("called"))),
+        kind: Kind::Text,
+    });
+    let texts = |rows: &[&str], spellings: &Arc<Spellings>| {
+        let identity = Identity::new(template, Arc::clone(spellings)).unwrap();
+        let identity = Some(Arc::new(identity));
+        let decoder = Decoder::new(Arc::clone(&schema), columns.to_vec(), &list(), identity);
+        let body = Bytes::from(format!(r#"{{"value":[{}]}}"#, rows.join(",")));
+        let batch = decoder.read(&body).unwrap().rows;
+        (0..batch.num_rows())
+            .map(|row| {
+                let columns = batch.columns().iter();
+                let texts = columns.map(|column| column.as_string::<i32>().value(row).to_owned());
+                texts.collect::<Vec<_>>()
+            })
+            .collect::<Vec<_>>()
+    };
+    let rows = [
+        r#"{"id":"/subscriptions/s/vaults/v1/instances/a"}"#,
+        r#"{"id":"/subscriptions/s/vaults/v1/instances/b"}"#,
+        r#"{"id":"/subscriptions/s/vaults/v1/instances/c/"}"#,
+        r#"{"id":"/subscriptions/s/vaults/v1/instances/"}"#,
+        r#"{"id":"/subscriptions/s/vaults/v1/instances/d/e"}"#,
+        r#"{"id":"/Subscriptions/S/vaults/V1/instances/B"}"#,
+        r#"{"id":"/subscriptions/s/vaults/v2/instances/b"}"#,
+        r#"{"id":"\/subscriptions/s/vaults/v2/instances/\u0062"}"#,
+        r#"{"id":"/subscriptions/s/vaults/v1"}"#,
+        "{}",
+    ];
+    for first in rows {
+        for second in rows {
+            for third in rows {
+                let (one, other) = (
+                    Arc::new(Spellings::default()),
+                    Arc::new(Spellings::default()),
+                );
+                let page = texts(&[first, second, third], &one);
+                let alone = [first, second, third].map(|row| texts(&[row], &other).remove(0));
+                assert_eq!(page, alone, "{first} {second} {third}");
+            }
+        }
+    }
+}
+
+#[test]
 fn one_row_and_scalar_rows() {
     let one = decoder(&[("a", Kind::Text)], &response(Items::One))
         .read(&Bytes::from(r#"{"a":"x"}"#))

@@ -116,16 +116,18 @@ fn a_wider_list_holds_the_rows_of_a_narrower_one() {
         Seen::now(&scope(&[]), 1, 1, None),
     );
     let narrow = scope(&[("resourcegroupname", "g"), ("subscriptionid", "S")]);
-    assert_eq!(lists.wider("s", "vaults", &narrow), Some(&wide));
+    assert_eq!(lists.wider("s", "vaults", &narrow, |_| true), Some(&wide));
     assert_eq!(
-        lists.wider("s", "vaults", &scope(&[("subscriptionid", "t")])),
+        lists.wider("s", "vaults", &scope(&[("subscriptionid", "t")]), |_| true),
         None
     );
     assert_eq!(
-        lists.wider("s", "vaults", &scope(&[("resourcegroupname", "g")])),
+        lists.wider("s", "vaults", &scope(&[("resourcegroupname", "g")]), |_| {
+            true
+        }),
         None
     );
-    assert_eq!(lists.wider("s", "vaul", &narrow), None);
+    assert_eq!(lists.wider("s", "vaul", &narrow, |_| true), None);
     assert_eq!(lists.exact(LIST, &narrow), None);
 }
 

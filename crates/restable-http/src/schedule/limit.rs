@@ -1,7 +1,9 @@
 //! How many calls one service takes at once: additive increase, multiplicative decrease. It starts at 16, doubles with each round of
-//! answers until the service first shows signs of overload, and from then on grows by one a round. Pure: the time comes from outside.
+//! answers until the service first shows signs of overload, and from then on grows by one a round. What answers at once needs few calls under
+//! way to be kept busy, and each of them is a page in memory: so the time of its answers is a limit too. Pure: the time comes from outside.
 
-use std::time::Instant;
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 /// Where it starts.
 const START: f64 = 16.0;
@@ -9,6 +11,12 @@ const START: f64 = 16.0;
 const LEAST: f64 = 2.0;
 /// What is left of it after a sign of overload.
 const CUT: f64 = 0.75;
+/// So many calls are under way at a service that answers at once, ...
+const AT_ONCE: usize = 8;
+/// ... and so many more for each millisecond that an answer takes. That is more than two thousand calls a second; Resource Manager allows 25.
+const PER_MILLISECOND: usize = 2;
+/// After so many answers the quickest of them is what is known, until as many more have come.
+const SEEN: u32 = 32;
 
 /// The limit of one service.
 #[derive(Debug)]
@@ -18,6 +26,19 @@ pub(crate) struct Limit {
     cut: Option<Instant>,
     /// Calls under way.
     pub(crate) under_way: usize,
+    /// How quick the service is, for each form of calls: a list may take much longer than one row does.
+    quickest: BTreeMap<Form, Quickest>,
+}
+
+/// What calls have in common that take about the same time: how many segments their path has.
+pub(crate) type Form = u8;
+
+/// The quickest answer among the last ones. What a busy client adds to each is not in it.
+#[derive(Debug)]
+struct Quickest {
+    before: Option<Duration>,
+    now: Duration,
+    seen: u32,
 }
 
 impl Limit {
@@ -32,7 +53,20 @@ impl Limit {
             rising: true,
             cut: None,
             under_way: 0,
+            quickest: BTreeMap::new(),
         }
+    }
+
+    /// Whether a call of this form may join those that are under way.
+    pub(crate) fn has_room(&self, form: Form) -> bool {
+        let of_time = self.quickest.get(&form).map_or(usize::MAX, |quickest| {
+            let took = quickest
+                .before
+                .map_or(quickest.now, |it| it.min(quickest.now));
+            let more = took.as_millis().saturating_mul(PER_MILLISECOND as u128);
+            AT_ONCE.saturating_add(usize::try_from(more).unwrap_or(usize::MAX))
+        });
+        self.under_way < self.current().min(of_time)
     }
 
     /// How many may be under way now.
@@ -44,6 +78,21 @@ impl Limit {
         )]
         let whole = self.current as usize;
         whole.max(1)
+    }
+
+    /// A call of this form had its answer after this time.
+    pub(crate) fn took(&mut self, form: Form, time: Duration) {
+        let quickest = self.quickest.entry(form).or_insert(Quickest {
+            before: None,
+            now: time,
+            seen: 0,
+        });
+        if quickest.seen == SEEN {
+            quickest.before = Some(quickest.now);
+            (quickest.now, quickest.seen) = (time, 0);
+        }
+        quickest.now = quickest.now.min(time);
+        quickest.seen += 1;
     }
 
     /// A call had its answer. Only while the limit is what holds calls back does that say that more would do.

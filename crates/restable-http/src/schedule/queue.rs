@@ -7,7 +7,7 @@ use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use super::bucket::{Bucket, Taken, Verbs};
-use super::limit::Limit;
+use super::limit::{Form, Limit};
 use super::{Lane, Throttle};
 
 /// What a call is counted under.
@@ -25,6 +25,7 @@ pub(crate) struct Place {
 struct Waiter {
     lane: u64,
     place: Arc<Place>,
+    form: Form,
     waker: Option<Waker>,
     taken: Option<Taken>,
 }
@@ -74,7 +75,13 @@ impl Queue {
     }
 
     /// A call wants to go.
-    pub(crate) fn enter(&mut self, lane: &Lane, place: &Arc<Place>, now: Instant) -> u64 {
+    pub(crate) fn enter(
+        &mut self,
+        lane: &Lane,
+        place: &Arc<Place>,
+        form: Form,
+        now: Instant,
+    ) -> u64 {
         self.next += 1;
         let number = self.next;
         self.buckets
@@ -102,6 +109,7 @@ impl Queue {
             Waiter {
                 lane: lane.id(),
                 place: Arc::clone(place),
+                form,
                 waker: None,
                 taken: None,
             },
@@ -262,14 +270,13 @@ impl Queue {
             .collect();
         fronts.sort_unstable_by_key(|(number, _)| *number);
         let adaptive = line.throttle == Throttle::Adaptive;
-        fronts.into_iter().map(|(_, place)| place).find(|place| {
-            let free = !adaptive
-                || self
-                    .limits
-                    .get(&place.origin)
-                    .is_none_or(|limit| limit.under_way < limit.current());
+        let front = fronts.into_iter().find(|(number, place)| {
+            let form = self.waiters.get(number).map_or(0, |waiter| waiter.form);
+            let limit = self.limits.get(&place.origin);
+            let free = !adaptive || limit.is_none_or(|limit| limit.has_room(form));
             free && self.bucket_wait(lane, place, now).is_zero()
-        })
+        });
+        front.map(|(_, place)| place)
     }
 
     fn let_through(&mut self, lane: u64, place: &Arc<Place>, now: Instant) {

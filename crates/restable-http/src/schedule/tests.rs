@@ -491,6 +491,27 @@ fn the_number_of_calls_under_way_adapts() {
 }
 
 #[test]
+fn what_answers_at_once_has_few_calls_under_way() {
+    for (milliseconds, most) in [(1, 16), (20, 48), (40, 64)] {
+        let clock = VirtualClock::default();
+        let scene = scene(&clock, config(), move |request, _| {
+            // A row is there at once, lists take their time: neither says anything of the other.
+            let is_row = request.url.path().ends_with("/row");
+            let time = if is_row { 0 } else { milliseconds };
+            Reply::json(200, "{}").after(Duration::from_millis(time))
+        });
+        assert_eq!(
+            clock.run(scene.many(64, HttpMethod::Get, "/x/row")),
+            Some(0)
+        );
+        assert_eq!(clock.run(scene.many(1_000, HttpMethod::Get, "/x")), Some(0));
+        assert_eq!(scene.script.peak(), most, "{milliseconds} ms");
+        let times = clock.elapsed().as_millis();
+        assert!(times <= u128::from(milliseconds) * 130, "{times}");
+    }
+}
+
+#[test]
 fn without_throttling_only_the_ceilings_count() {
     let clock = VirtualClock::default();
     let scene = scene(&clock, config(), quick);

@@ -106,8 +106,16 @@ fn give_all(
                     missing.take(&rows.report());
                     break;
                 };
-                if give.send(Ok(fit(&batch?, &columns)?)).await.is_err() {
-                    return Ok(());
+                let given = give.send(Ok(fit(&batch?, &columns)?));
+                let taken = match rows.deadline() {
+                    // A client that does not take them has no longer for that than its statement has.
+                    Some(deadline) => tokio::time::timeout_at(deadline.into(), given).await,
+                    None => Ok(given.await),
+                };
+                match taken {
+                    Ok(Ok(())) => {}
+                    Ok(Err(_)) => return Ok(()),
+                    Err(_) => return Err(rows.late()),
                 }
             }
         }
@@ -188,17 +196,21 @@ fn count(session: Arc<Session>, plans: Vec<Prepared>) -> BoxFuture<'static, Resu
             let Outcome::Rows(mut rows) = run.map_err(told)? else {
                 continue;
             };
+            let mut taken = 0;
             loop {
                 let (back, batch) = asked::next(rows).await;
                 rows = back;
                 match batch {
                     None => break,
-                    Some(batch) => count += batch.map_err(told)?.num_rows(),
+                    Some(batch) => taken += batch.map_err(told)?.num_rows() as u64,
                 }
             }
             if let Some(status) = failed(&rows) {
                 return Err(status);
             }
+            // Of targets those count that were changed.
+            let changed = rows.report().actions.map(|actions| actions.changed());
+            count += changed.unwrap_or(taken);
         }
         Ok(i64::try_from(count).unwrap_or(i64::MAX))
     }
@@ -210,12 +222,9 @@ fn failed(rows: &Rows) -> Option<Status> {
     let Report { actions, rows, .. } = rows.report();
     let actions = actions.filter(|actions| actions.failed() > 0)?;
     let mut text = format!("{} of {rows} targets did not succeed", actions.failed());
-    for error in &actions.errors {
-        let code = error.code.as_deref().map(|code| format!("{code}: "));
-        text.push_str(&format!("\n{}{}", code.unwrap_or_default(), error.message));
-        if error.count > 1 {
-            text.push_str(&format!(" ({} times)", error.count));
-        }
+    for line in actions.lines() {
+        text.push('\n');
+        text.push_str(&line);
     }
     text.push_str("\nhint: `SHOW OPERATIONS` lists what was sent");
     Some(Status::unknown(text))

@@ -29,7 +29,7 @@ use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _};
 use prost::Message as _;
 use restable_engine::Session;
 use restable_engine::parameters::Parameter;
-use restable_engine::sql::{self, Parsed};
+use restable_engine::sql::Parsed;
 use tonic::{Request, Response, Status};
 
 use super::running::{self, Planned, Sent};
@@ -74,8 +74,9 @@ fn client<T>(request: &Request<T>) -> Result<Arc<Client>, Status> {
 }
 
 /// The one statement of a text.
-fn one(text: &str) -> Result<Parsed, Status> {
-    let mut all = sql::parse(text).map_err(|fault| status::fault(&fault))?;
+fn one(session: &Session, text: &str) -> Result<Parsed, Status> {
+    let all = session.parse(text);
+    let mut all = all.map_err(|fault| status::fault(&fault))?;
     match (all.pop(), all.is_empty()) {
         (Some(parsed), true) => Ok(parsed),
         (None, _) => Err(Status::invalid_argument("there is no statement")),
@@ -175,7 +176,8 @@ fn cancel_status(ended: bool) -> CancelStatus {
 /// The plan of a text.
 fn plan(session: Arc<Session>, text: String) -> BoxFuture<'static, Result<Planned, Status>> {
     async move {
-        let prepared = asked::prepare(session, one(&text)?, Vec::new()).await;
+        let parsed = one(&session, &text)?;
+        let prepared = asked::prepare(session, parsed, Vec::new()).await;
         let prepared = prepared.map_err(|problem| status::told(&problem))?;
         Ok(Planned::new(vec![prepared]))
     }
@@ -228,7 +230,9 @@ fn prepare(
     text: String,
 ) -> BoxFuture<'static, Result<ActionCreatePreparedStatementResult, Status>> {
     async move {
-        let described = asked::describe(client.session(), one(&text)?).await;
+        let session = client.session();
+        let parsed = one(&session, &text)?;
+        let described = asked::describe(session, parsed).await;
         let (parsed, described) = described.map_err(|problem| status::told(&problem))?;
         let values = described.parameters.iter().zip(1..);
         let values =

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use restable_engine::counters::Present;
 use restable_engine::parameters::{Described, Parameter};
 use restable_engine::sql::Parsed;
-use restable_engine::{Door, Engine, Reach, Session};
+use restable_engine::{Door, Engine, Reach, Sees, Session};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tonic::Status;
@@ -58,6 +58,9 @@ impl Hidden<House> for House {
 pub struct Client {
     /// What names it; nobody can guess it.
     pub id: String,
+    /// What the handles of its plans and statements begin with. They may go to others, who read what a client planned; the id, which
+    /// lets its bearer in, may not.
+    handles: String,
     /// Who it is; empty where nobody has to say.
     pub user: String,
     own: Box<dyn Hidden<Own>>,
@@ -205,8 +208,11 @@ impl Sessions {
     }
 
     fn open(&self, user: &str) -> Result<Arc<Client>, Status> {
-        let id = guard::secret_name()
-            .ok_or_else(|| Status::internal("the machine has no random numbers"))?;
+        let name = || {
+            let name = guard::secret_name();
+            name.ok_or_else(|| Status::internal("the machine has no random numbers"))
+        };
+        let (id, handles) = (name()?, name()?);
         let House {
             engine, options, ..
         } = self.house.shown();
@@ -217,6 +223,11 @@ impl Sessions {
             memory: options.memory.clone(),
             options: Arc::clone(&options.engine_options),
             postgres: None,
+            // Who shows who he is sees what he did.
+            sees: match options.guard.has_any() {
+                true => Sees::Own,
+                false => Sees::All,
+            },
         };
         let session = engine
             .session_of(options.settings.clone(), door)
@@ -228,6 +239,7 @@ impl Sessions {
         };
         let client = Arc::new(Client {
             id: id.clone(),
+            handles,
             user: user.to_owned(),
             own: Box::new(own),
             running: Mutex::default(),
@@ -262,8 +274,12 @@ impl Sessions {
 
     /// The session and the number of a handle, if the caller is whom it was given to.
     pub fn handle(&self, handle: &[u8], user: &str) -> Option<(Arc<Client>, u64)> {
-        let (id, number) = std::str::from_utf8(handle).ok()?.split_once('.')?;
-        let client = self.find(id).filter(|client| client.user == user)?;
+        let (handles, number) = std::str::from_utf8(handle).ok()?.split_once('.')?;
+        let client = {
+            let all = lock(&self.all);
+            let mut of_user = all.values().filter(|client| client.user == user);
+            of_user.find(|client| client.handles == handles).cloned()?
+        };
         client.touch();
         Some((client, number.parse().ok()?))
     }
@@ -293,7 +309,7 @@ impl Client {
     }
 
     fn handle_of(&self, number: u64) -> String {
-        format!("{}.{number}", self.id)
+        format!("{}.{number}", self.handles)
     }
 
     /// Keeps a plan until it is asked for once; answers its handle.

@@ -97,6 +97,12 @@ pub fn unachieved(failed: u64, of: u64) -> String {
     }
 }
 
+/// How many targets were changed; of rows that go into a table of the session all are.
+pub fn changed(report: &Report, rows: u64) -> u64 {
+    let actions = report.actions.as_ref();
+    actions.map_or(rows, |totals| totals.changed())
+}
+
 /// How many targets a statement had.
 pub fn targets(totals: &ActionTotals) -> u64 {
     totals.statuses.values().sum()

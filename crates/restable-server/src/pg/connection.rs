@@ -2,9 +2,11 @@
 //! engine's; here it is only told apart what a connection keeps from what the engine runs.
 
 mod copy;
+mod telling;
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use bytes::Bytes;
 use futures::FutureExt as _;
@@ -12,7 +14,7 @@ use restable_engine::arrow::array::timezone::Tz;
 use restable_engine::arrow::datatypes::DataType;
 use restable_engine::parameters::Described;
 use restable_engine::pg_catalog::{self, Postgres};
-use restable_engine::sql::{self, Connection as Kept, Parsed, Statement};
+use restable_engine::sql::{Connection as Kept, Parsed, Statement};
 use restable_engine::{Error, Outcome, Report, Session};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::runtime::Handle;
@@ -29,8 +31,6 @@ use super::{decode, oids, sqlstate};
 mod keeping;
 pub use copy::Outgoing;
 
-/// Scopes that are named in a warning before the rest is only counted.
-const NAMED: usize = 10;
 /// So much is gathered before it is sent.
 const ENOUGH: usize = 64 << 10;
 
@@ -180,7 +180,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
             Request::Close(target) => {
                 match target {
                     Target::Statement(name) => drop(self.statements.remove(&name)),
-                    Target::Portal(name) => drop(self.portals.remove(&name)),
+                    Target::Portal(name) => {
+                        let ended = self.portals.remove(&name);
+                        self.told_of(ended);
+                    }
                 }
                 messages::plain(&mut self.wire.out, b'3');
                 Ok(())
@@ -193,6 +196,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
                 return Ok(());
             }
             Request::Unexpected(_) => Err(said("0A000", "nobody asked for data").into()),
+            Request::NotText { kind, problem } => {
+                let told = said("22021", problem);
+                if kind == b'Q' {
+                    self.fail(told.into())?;
+                    messages::ready(&mut self.wire.out, self.transaction);
+                    return Ok(());
+                }
+                Err(told.into())
+            }
         };
         if let Err(failure) = done {
             self.fail(failure)?;
@@ -218,10 +230,31 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
         self.skipping = false;
         if self.transaction == Transaction::Idle {
             // What is not in a transaction ends here.
-            self.portals.retain(|_, portal| portal.hold);
+            self.end_portals(|portal| !portal.hold);
         }
         self.report();
         messages::ready(&mut self.wire.out, self.transaction);
+    }
+
+    /// Ends the portals of this kind, and tells what is to be told of their rows.
+    fn end_portals(&mut self, ends: impl Fn(&Portal) -> bool) {
+        let ended = self.portals.extract_if(|_, portal| ends(portal));
+        let ended: Vec<Portal> = ended.map(|(_, portal)| portal).collect();
+        for portal in ended {
+            self.told_of(Some(portal));
+        }
+    }
+
+    /// Tells of a portal that ends what its rows lack, as far as that is known.
+    fn told_of(&mut self, portal: Option<Portal>) {
+        if let Some(Portal {
+            state: State::Open(mut flow),
+            ..
+        }) = portal
+            && let Some(report) = flow.untold()
+        {
+            self.remark(&report);
+        }
     }
 
     /// Tells the client which of its settings have new values.
@@ -248,7 +281,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
     async fn query(&mut self, text: Arc<str>) -> Done {
         self.statements.remove("");
         self.portals.remove("");
-        let all = sql::parse(&text).map_err(|fault| sqlstate::fault(&fault, &text))?;
+        let all = self
+            .session
+            .parse(&text)
+            .map_err(|fault| sqlstate::fault(&fault, &text))?;
         if all.is_empty() {
             messages::plain(&mut self.wire.out, b'I');
         }
@@ -261,6 +297,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
                 told: None,
                 hold: false,
                 kept: false,
+                created: SystemTime::now(),
                 state: State::Fresh,
             };
             self.start(&mut portal).await?;
@@ -273,7 +310,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
     }
 
     fn parse(&mut self, name: String, text: Arc<str>, declared: Vec<u32>) -> Done {
-        let mut all = sql::parse(&text).map_err(|fault| sqlstate::fault(&fault, &text))?;
+        let mut all = self
+            .session
+            .parse(&text)
+            .map_err(|fault| sqlstate::fault(&fault, &text))?;
         if all.len() > 1 {
             return Err(said("42601", "a prepared statement is one statement").into());
         }
@@ -289,6 +329,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
             parsed: all.pop().map(Arc::new),
             declared,
             described: None,
+            created: SystemTime::now(),
         };
         self.statements.insert(name, stored);
         messages::plain(&mut self.wire.out, b'1');
@@ -409,7 +450,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
                 each => each.get(at) == Some(&1),
             };
             let parameter = decode::parameter(at + 1, declared, kind, binary, value);
-            parameters.push(parameter.map_err(|wrong| said("22P02", wrong.to_string()))?);
+            parameters.push(parameter.map_err(|wrong| said(wrong.sqlstate(), wrong.to_string()))?);
         }
         let made = Portal {
             text: Arc::clone(&stored.text),
@@ -422,6 +463,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
                 .and_then(|described| described.columns.clone()),
             hold: false,
             kept: false,
+            created: SystemTime::now(),
             state: State::Fresh,
         };
         self.portals.insert(portal, made);
@@ -442,6 +484,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
             if self.transaction == Transaction::Failed {
                 return Err(aborted().into());
             }
+            self.tell_what_is_held(parsed);
             let prepared = self
                 .session
                 .prepare_with(parsed, portal.parameters.clone())
@@ -576,13 +619,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
         let planned = match std::mem::replace(&mut portal.state, State::Fresh) {
             State::Planned(prepared) => Ok(*prepared),
             _ => {
+                self.tell_what_is_held(parsed);
                 self.session
                     .prepare_with(parsed, portal.parameters.clone())
                     .await
             }
         };
         let told = |problem: Error| sqlstate::told(&problem, &portal.text);
-        let planned = planned.map_err(told)?;
+        let mut planned = planned.map_err(told)?;
+        match self.transaction {
+            // What is for a transaction only ends with the statement.
+            Transaction::Idle => planned.forget_local(),
+            Transaction::Open | Transaction::Failed => {
+                for (key, local) in planned.chosen() {
+                    self.undo.set(&self.session, key, local);
+                }
+            }
+        }
         // The rows would be read as what they are not.
         if let Some(told) = &portal.told
             && let Some(columns) = planned.columns()
@@ -643,7 +696,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
                     return Err(problem.into());
                 }
                 self.remark(&acted.report);
-                Ok(Begun::Counted(acted.targets))
+                Ok(Begun::Counted(acts::changed(&acted.report, acted.targets)))
             }
             Some(Ok(Ran::Rows(flow))) => Ok(Begun::Rows(flow)),
             Some(Ok(Ran::Done(report))) => {
@@ -663,10 +716,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
                 let sent = self.send(flow, most, &portal.formats, true).await;
                 match sent {
                     Ok(sent) => {
-                        if let Some(report) = flow.report().filter(|_| flow.ended) {
-                            self.remark(&report);
+                        let ended = flow.ended;
+                        match ended.then(|| flow.untold()).flatten() {
+                            Some(report) => {
+                                self.remark(&report);
+                                let changes = ["INSERT", "UPDATE", "REPLACE", "DELETE"];
+                                match changes.contains(&tag) {
+                                    // Of rows that tell how calls ended, those count that changed something.
+                                    true => (acts::changed(&report, sent), ended),
+                                    false => (sent, ended),
+                                }
+                            }
+                            None => (sent, ended),
                         }
-                        (sent, flow.ended)
                     }
                     Err(failure) => {
                         // Its calls end here, not when the client closes it.
@@ -693,6 +755,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
                 let sent = self.send(flow, most.min(*left), &formats, *shown).await?;
                 *left -= sent;
                 let ended = flow.ended || *left == 0;
+                if let Some(report) = flow.ended.then(|| flow.untold()).flatten() {
+                    self.remark(&report);
+                }
                 self.portals.insert(name, source);
                 (sent, ended)
             }
@@ -731,7 +796,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
         let told = match tag {
             "SHOW" | "EXPLAIN" => tag.to_owned(),
             "INSERT" => format!("INSERT 0 {sent}"),
-            "DESCRIBE" | "EXEC" | "PREVIEW" | "REPLACE" => format!("SELECT {sent}"),
+            "DESCRIBE" | "EXEC" | "PREVIEW" => format!("SELECT {sent}"),
+            "REPLACE" => format!("UPDATE {sent}"),
             _ => format!("{tag} {sent}"),
         };
         messages::complete(&mut self.wire.out, &told);
@@ -774,15 +840,32 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
                 }
                 .into());
             }
+            if let Some(late) = flow.late() {
+                return Err(sqlstate::told(&late, "").into());
+            }
             sent += if shown {
                 let written = flow.write(most - sent, formats, ENOUGH, &mut self.wire.out);
                 written.map_err(|problem| said("22003", problem.to_string()))?
             } else {
                 flow.skip(most - sent)
             };
-            self.wire.relieve().await?;
+            self.relieve(flow).await?;
         }
         Ok(sent)
+    }
+
+    /// Sends what was gathered if it is much; a client that does not take it has no longer for that than its statement has.
+    async fn relieve(&mut self, flow: &mut Flow) -> Done {
+        let Some(deadline) = flow.deadline().filter(|_| !flow.ended) else {
+            return Ok(self.wire.relieve().await?);
+        };
+        match tokio::time::timeout_at(deadline.into(), self.wire.relieve()).await {
+            Ok(relieved) => Ok(relieved?),
+            Err(_) => match flow.late() {
+                Some(late) => Err(sqlstate::told(&late, "").into()),
+                None => Ok(()),
+            },
+        }
     }
 
     /// Reads the next rows; a client that cancels or goes away ends it.
@@ -813,69 +896,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
             .unwrap_or("UTC");
         name.parse()
             .map_err(|_| said("22023", format!("there is no time zone `{name}`")).into())
-    }
-
-    fn warn(&mut self, code: &'static str, message: &str) {
-        self.notice(Told {
-            severity: "WARNING",
-            ..said(code, message)
-        });
-    }
-
-    fn notice(&mut self, told: Told) {
-        let least = self
-            .session
-            .postgres()
-            .and_then(|postgres| postgres.value("client_min_messages").map(str::to_owned));
-        let wanted = match least.as_deref() {
-            Some("error") => false,
-            Some("warning") => told.severity == "WARNING",
-            _ => true,
-        };
-        if wanted {
-            messages::told(&mut self.wire.out, b'N', &told);
-        }
-    }
-
-    /// What the client should know although its statement did not fail.
-    fn remark(&mut self, report: &Report) {
-        for notice in &report.notices {
-            self.notice(Told {
-                severity: "NOTICE",
-                ..said("00000", notice.clone())
-            });
-        }
-        if let Some(totals) = &report.actions
-            && totals.failed() > 0
-        {
-            let told = acts::unachieved(totals.failed(), acts::targets(totals));
-            self.warn("01000", &told);
-        }
-        if report.is_complete() {
-            return;
-        }
-        let missing = &report.missing;
-        let mut lines: Vec<String> = missing
-            .iter()
-            .take(NAMED)
-            .map(|one| format!("{}: {}: {}", one.scope, one.code, one.message))
-            .collect();
-        if missing.len() > NAMED {
-            lines.push(format!("and {} more", missing.len() - NAMED));
-        }
-        let scopes = if missing.len() == 1 {
-            "1 scope is".to_owned()
-        } else {
-            format!("{} scopes are", missing.len())
-        };
-        self.notice(Told {
-            severity: "WARNING",
-            detail: Some(lines.join("\n")),
-            ..said(
-                "01000",
-                format!("the answer is incomplete: {scopes} missing"),
-            )
-        });
     }
 }
 

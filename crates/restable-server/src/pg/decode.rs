@@ -5,6 +5,8 @@ use chrono::{DateTime, NaiveDate, TimeDelta};
 use restable_engine::arrow::datatypes::DataType;
 use restable_engine::parameters::{Bound, Parameter};
 
+use super::messages::not_text;
+
 const UUID: u32 = 2950;
 const JSONB: u32 = 3802;
 
@@ -14,6 +16,20 @@ pub enum Wrong {
     /// The bytes are no value of the type.
     #[error("the value of `${0}` is no value of its type")]
     Value(usize),
+    /// The bytes are no text.
+    #[error("{0}")]
+    Text(String),
+}
+
+impl Wrong {
+    /// The SQLSTATE of it.
+    pub fn sqlstate(&self) -> &'static str {
+        match self {
+            Wrong::Value(_) => "22P02",
+            // character_not_in_repertoire
+            Wrong::Text(_) => "22021",
+        }
+    }
 }
 
 /// The parameter `$number` from its bytes. `type_oid` is what the client said of its type, `kind` what the engine takes.
@@ -37,6 +53,13 @@ pub fn parameter(
         (JSONB, Some(bytes)) if binary && bytes.first() == Some(&1) => Some(bytes.slice(1..)),
         (_, bytes) => bytes,
     };
+    // What has a form of its own says itself whether its bytes are right.
+    if let Some(bytes) = &bytes
+        && (!binary || *kind == DataType::Utf8)
+        && let Some(problem) = not_text(bytes)
+    {
+        return Err(Wrong::Text(problem));
+    }
     let value = match bytes {
         None => Bound::Null,
         Some(bytes) => value(kind, binary, bytes).ok_or(Wrong::Value(number))?,

@@ -18,6 +18,46 @@ fn malformed<T>(what: impl Into<String>) -> Result<T, Malformed> {
     Err(Malformed(what.into()))
 }
 
+/// Why a message cannot be read.
+enum Fault {
+    /// It breaks the protocol, so that nobody knows where the next one begins.
+    Malformed(Malformed),
+    /// A text in it is no UTF-8; the message is whole.
+    NotText(String),
+}
+
+impl From<Malformed> for Fault {
+    fn from(what: Malformed) -> Fault {
+        Fault::Malformed(what)
+    }
+}
+
+impl From<Fault> for Malformed {
+    fn from(fault: Fault) -> Malformed {
+        match fault {
+            Fault::Malformed(what) => what,
+            Fault::NotText(what) => Malformed(what),
+        }
+    }
+}
+
+/// What is wrong with bytes that should be text, in PostgreSQL's words; `None` if nothing is.
+pub fn not_text(bytes: &[u8]) -> Option<String> {
+    let wrong = match std::str::from_utf8(bytes) {
+        Ok(text) if text.contains('\0') => &[0][..],
+        Ok(_) => return None,
+        Err(fault) => {
+            let rest = &bytes[fault.valid_up_to()..];
+            &rest[..fault.error_len().unwrap_or(rest.len())]
+        }
+    };
+    let wrong: Vec<String> = wrong.iter().map(|byte| format!("0x{byte:02x}")).collect();
+    let wrong = wrong.join(" ");
+    Some(format!(
+        "invalid byte sequence for encoding \"UTF8\": {wrong}"
+    ))
+}
+
 /// The first message of a connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Opening {
@@ -89,6 +129,13 @@ pub enum Request {
     Terminate,
     /// COPY and function calls, which nobody asked for.
     Unexpected(u8),
+    /// A message of this kind with a text that is none; what follows it can be read.
+    NotText {
+        /// Its kind.
+        kind: u8,
+        /// What is wrong.
+        problem: String,
+    },
 }
 
 /// A prepared statement or a portal, by name.
@@ -141,23 +188,24 @@ impl Body {
         Ok(self.0.split_to(length))
     }
 
-    fn text(&mut self) -> Result<String, Malformed> {
+    fn text(&mut self) -> Result<String, Fault> {
         let Some(end) = self.0.iter().position(|byte| *byte == 0) else {
-            return malformed("a text has no end");
+            return malformed("a text has no end")?;
         };
         let text = self.0.split_to(end);
         self.0.advance(1);
-        String::from_utf8(text.to_vec()).or_else(|_| malformed("a text is not UTF-8"))
+        String::from_utf8(text.to_vec())
+            .map_err(|_| Fault::NotText(not_text(&text).unwrap_or_default()))
     }
 
-    fn target(&mut self) -> Result<Target, Malformed> {
+    fn target(&mut self) -> Result<Target, Fault> {
         match self.byte()? {
             b'S' => self.text().map(Target::Statement),
             b'P' => self.text().map(Target::Portal),
             other => malformed(format!(
                 "`{}` is neither a statement nor a portal",
                 other.escape_ascii()
-            )),
+            ))?,
         }
     }
 
@@ -236,7 +284,15 @@ pub fn request(buffer: &mut BytesMut, largest: usize) -> Result<Option<Request>,
     let kind = buffer[0];
     let mut body = Body(buffer.split_to(length + 1).freeze());
     body.0.advance(5);
-    Ok(Some(match kind {
+    match read(kind, body) {
+        Ok(request) => Ok(Some(request)),
+        Err(Fault::Malformed(what)) => Err(what),
+        Err(Fault::NotText(problem)) => Ok(Some(Request::NotText { kind, problem })),
+    }
+}
+
+fn read(kind: u8, mut body: Body) -> Result<Request, Fault> {
+    Ok(match kind {
         b'Q' => Request::Query(body.text()?),
         b'P' => Request::Parse {
             name: body.text()?,
@@ -273,8 +329,8 @@ pub fn request(buffer: &mut BytesMut, largest: usize) -> Result<Option<Request>,
         b'p' => Request::Password(body.0),
         b'X' => Request::Terminate,
         b'd' | b'c' | b'f' | b'F' => Request::Unexpected(kind),
-        other => return malformed(format!("there is no message `{}`", other.escape_ascii())),
-    }))
+        other => malformed(format!("there is no message `{}`", other.escape_ascii()))?,
+    })
 }
 
 /// Whether a session is in a transaction.

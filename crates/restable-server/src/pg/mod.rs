@@ -23,7 +23,7 @@ use bytes::BytesMut;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use restable_engine::pg_catalog::{Encryption, Postgres};
-use restable_engine::{Door, Engine, Error, Reach, Session, Settings};
+use restable_engine::{Door, Engine, Error, Reach, Sees, Session, Settings};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -111,6 +111,7 @@ impl Server {
                     Ok((stream, peer)) => {
                         // Where many are on their way in, the next is turned away.
                         let Ok(place) = Arc::clone(&self.house.starting).try_acquire_owned() else {
+                            clients.spawn(turn_away(stream));
                             continue;
                         };
                         let house = Arc::clone(&self.house);
@@ -131,6 +132,14 @@ impl Server {
             }
         }
     }
+}
+
+/// Tells somebody for whom there is no place why, if he listens.
+async fn turn_away(stream: TcpStream) {
+    let mut socket = Socket::plain(stream);
+    let what = "too many clients are on their way in".to_owned();
+    let told = refuse(&mut socket, "53300", what);
+    let _ = tokio::time::timeout(Duration::from_secs(1), told).await;
 }
 
 impl House {
@@ -258,12 +267,13 @@ impl House {
         if guard::random(&mut secret).is_none() {
             return end(wire, said("58000", "the machine has no random numbers")).await;
         }
-        let session = match self.session(&user, database, &given, encryption) {
+        let listed = self.connections.list(secret);
+        let session = self.session(&user, database, &given, encryption, listed.process);
+        let session = match session {
             Ok(session) => session,
             Err(problem) => return end(wire, sqlstate::told(&problem, "")).await,
         };
         messages::authentication(&mut wire.out, 0, &[]);
-        let listed = self.connections.list(secret);
         let computing = self.computing.handle();
         Ok(Some(Client::new(wire, session, listed, computing)))
     }
@@ -275,6 +285,7 @@ impl House {
         database: Option<String>,
         given: &[(String, String)],
         encryption: Encryption,
+        process: i32,
     ) -> Result<Session, Error> {
         // Clients that are told no database name one like their user.
         let database = database.filter(|name| name != user);
@@ -289,7 +300,8 @@ impl House {
             access,
             named,
         )?
-        .encrypted(encryption);
+        .encrypted(encryption)
+        .numbered(process);
         let door = Door {
             user: None,
             access,
@@ -297,6 +309,11 @@ impl House {
             memory: self.options.memory.clone(),
             options: Arc::clone(&self.options.engine_options),
             postgres: Some(postgres),
+            // Who shows who he is sees what he did.
+            sees: match self.options.guard.has_users() {
+                true => Sees::Own,
+                false => Sees::All,
+            },
         };
         let session = self.engine.session_of(Arc::clone(&self.settings), door)?;
         for (name, value) in given

@@ -1,6 +1,7 @@
 //! Portals: a statement with its values, planned or running. A cursor of SQL is a portal with a name.
 
 use std::sync::Arc;
+use std::time::{Instant, SystemTime};
 
 use bytes::{BufMut as _, BytesMut};
 use futures::FutureExt as _;
@@ -28,6 +29,8 @@ pub struct Stored {
     pub declared: Vec<u32>,
     /// What it takes and answers, once somebody asked.
     pub described: Option<Described>,
+    /// When it was prepared.
+    pub created: SystemTime,
 }
 
 /// A statement with its values.
@@ -47,6 +50,8 @@ pub struct Portal {
     pub hold: bool,
     /// Whether the transaction that it began in has ended.
     pub kept: bool,
+    /// When it was made.
+    pub created: SystemTime,
     /// How far it is.
     pub state: State,
 }
@@ -93,6 +98,8 @@ pub struct Flow {
     pub ended: bool,
     /// Whether they are of calls that change something.
     pub acts: bool,
+    /// Whether the client was told what it should know of them.
+    pub remarked: bool,
 }
 
 #[derive(Debug)]
@@ -118,6 +125,7 @@ impl Flow {
             batch: None,
             next: None,
             ended: false,
+            remarked: false,
         }
     }
 
@@ -184,6 +192,24 @@ impl Flow {
             Some(batch) => self.batch = Some(Batch::new(&batch?, zone)?),
         }
         Ok(())
+    }
+
+    /// When the last of them must have been sent.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.rows.as_ref().and_then(Rows::deadline)
+    }
+
+    /// The error, if that time is over.
+    pub fn late(&self) -> Option<Error> {
+        let rows = self.rows.as_ref().filter(|_| !self.ended)?;
+        rows.is_late().then(|| rows.late())
+    }
+
+    /// What a client was not told of the rows, once nothing more is read of them.
+    pub fn untold(&mut self) -> Option<Report> {
+        let report = self.report().filter(|_| !self.remarked)?;
+        self.remarked = true;
+        Some(report)
     }
 
     /// What the rows cost, once they are all read.

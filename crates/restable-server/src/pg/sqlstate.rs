@@ -48,6 +48,9 @@ fn of_diagnostic(diagnostic: &Diagnostic) -> &'static str {
         // string_data_right_truncation
         "R0211" => "22001",
         "R0203" => "42703",
+        // undefined_function and undefined_object: an operator, a type.
+        "R0204" => "42883",
+        "R0211" => "42704",
         "R0306" => "42P10",
         "R0307" => "42P02",
         // A transaction or cursor where there is none.
@@ -72,6 +75,8 @@ fn of_diagnostic(diagnostic: &Diagnostic) -> &'static str {
         "R0343" => "55006",
         "R0344" => "72000",
         "R0347" | "R0349" => "42809",
+        // duplicate_column
+        "R0351" => "42701",
         "R0348" => "22007",
         // io_error and data_corrupted.
         "R0710" => "58030",

@@ -168,7 +168,7 @@ fn preview(cursor: &mut Cursor<'_>) -> Result<Statement, Diagnostic> {
         | Statement::Exec(_)) => Ok(Statement::Preview(Box::new(inner))),
         _ => Err(Diagnostic::new(code::MISPLACED, wanted)
             .at(place)
-            .note("any other statement changes nothing; run it")),
+            .note("a preview is of calls that change something at a provider")),
     }
 }
 

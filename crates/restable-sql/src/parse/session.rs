@@ -45,15 +45,21 @@ pub(super) fn set(cursor: &mut Cursor<'_>) -> Result<Statement, Diagnostic> {
     if assigned && !cursor.eat_token(&Token::Eq) && !cursor.eat("TO") {
         return Err(cursor.unexpected("`=`"));
     }
-    if cursor.sees("DEFAULT") {
+    let is_zone = key == "timezone" && !assigned;
+    if cursor.sees("DEFAULT") || (is_zone && cursor.sees("LOCAL")) {
         cursor.skip();
         return Ok(Statement::Reset(Reset {
             key: Some(key),
             span: span.to(cursor.last_span()),
         }));
     }
+    // An offset may be written as `INTERVAL '+02:00' HOUR TO MINUTE`.
+    let is_offset = is_zone && cursor.eat("INTERVAL");
     let value_start = cursor.next_span();
     let mut values = vec![value(cursor)?];
+    if is_offset && !cursor.eat_all(&["HOUR", "TO", "MINUTE"]) {
+        let _ = cursor.eat("HOUR");
+    }
     while cursor.eat_token(&Token::Comma) {
         values.push(value(cursor)?);
     }

@@ -81,7 +81,8 @@ fn object(cursor: &mut Cursor<'_>) -> Result<ShowObject, Diagnostic> {
         "CALLS" => step(cursor, ShowObject::Calls),
         "OPERATIONS" => step(cursor, ShowObject::Operations),
         "WARNINGS" => step(cursor, ShowObject::Warnings),
-        "SETTINGS" | "ALL" | "VARIABLES" => step(cursor, ShowObject::Settings),
+        "SETTINGS" | "VARIABLES" => step(cursor, ShowObject::Settings),
+        "ALL" => step(cursor, ShowObject::All),
         "CREATE" => {
             cursor.skip();
             if !cursor.eat_any(&["TABLE", "VIEW"]) && !cursor.eat_all(&["MATERIALIZED", "VIEW"]) {

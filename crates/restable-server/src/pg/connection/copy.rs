@@ -81,6 +81,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
             told: None,
             hold: false,
             kept: false,
+            created: std::time::SystemTime::now(),
             state: State::Fresh,
         };
         let Some(query) = parsed.cursor_query() else {
@@ -139,6 +140,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
             if self.listed.cancel.is_asked() {
                 return Err(cancelled().into());
             }
+            if let Some(late) = flow.late() {
+                return Err(sqlstate::told(&late, "").into());
+            }
             let written = flow.each(u64::MAX, ENOUGH, &mut self.wire.out, |cells, row, out| {
                 let mut done = Ok(());
                 messages::message(out, b'd', |out| {
@@ -149,7 +153,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
                 done
             });
             sent += written.map_err(|problem| said("22003", problem.to_string()))?;
-            self.wire.relieve().await?;
+            self.relieve(flow).await?;
         }
         form.foot(&mut head);
         if !head.is_empty() {

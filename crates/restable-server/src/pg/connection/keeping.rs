@@ -1,15 +1,17 @@
 //! What a connection keeps beside its queries: transactions, savepoints, cursors, prepared statements.
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use restable_engine::Error;
 use restable_engine::parameters::Parameter;
+use restable_engine::pg_catalog::{Held, HeldCursor, HeldStatement};
 use restable_engine::sql::{Connection as Kept, Count, Discard, Modes, Parsed};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::super::messages::Transaction;
-use super::super::portal::{Portal, State};
-use super::super::sqlstate;
+use super::super::portal::{Portal, State, columns as columns_of};
+use super::super::{oids, sqlstate};
 use super::{Begun, Client, Done, said};
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
@@ -23,6 +25,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
     ) -> Done<Begun> {
         match kept {
             Kept::Begin(modes) => {
+                let mut modes = modes.clone();
+                // Drivers say so of every transaction, whatever is done in it; what changes something is refused there.
+                if modes.read_only == Some(false) && !self.session.door_writes() {
+                    let problem = "this session may only read, and so may the transaction";
+                    self.warn("01000", problem);
+                    modes.read_only = None;
+                }
+                let modes = &modes;
                 let told = |problem: Error| sqlstate::told(&problem, text);
                 self.session.check_modes(modes).map_err(told)?;
                 if self.transaction == Transaction::Idle {
@@ -45,8 +55,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
                 };
                 self.transaction = Transaction::Idle;
                 // A cursor of a transaction that is undone was never declared.
-                self.portals
-                    .retain(|_, portal| portal.hold && (commits || portal.kept));
+                self.end_portals(|portal| !(portal.hold && (commits || portal.kept)));
                 self.portals
                     .values_mut()
                     .for_each(|portal| portal.kept = true);
@@ -93,6 +102,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
                     told: None,
                     hold: *hold,
                     kept: self.transaction == Transaction::Idle,
+                    created: SystemTime::now(),
                     state: State::Fresh,
                 };
                 if let Some(query) = query
@@ -114,8 +124,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
                     shown: *shown,
                 });
             }
-            Kept::Close(None) => self.portals.clear(),
-            Kept::Close(Some(name)) => drop(self.take(name)?),
+            Kept::Close(None) => self.end_portals(|_| true),
+            Kept::Close(Some(name)) => {
+                let ended = self.take(name)?;
+                self.told_of(Some(ended));
+            }
             Kept::Deallocate(None) => {
                 self.statements.clear();
                 self.session.deallocate(None);
@@ -160,6 +173,48 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
         Ok(Begun::Nothing)
     }
 
+    /// Tells the session what the connection holds, if a statement may ask for it.
+    pub(super) fn tell_what_is_held(&self, parsed: &Parsed) {
+        if !self.session.asks_what_is_held(parsed) {
+            return;
+        }
+        let cursors = self.portals.iter().filter(|(name, _)| !name.is_empty());
+        let cursors = cursors.map(|(name, portal)| HeldCursor {
+            name: name.clone(),
+            statement: portal.text.to_string(),
+            holdable: portal.hold,
+            binary: portal.formats.contains(&1),
+            created: portal.created,
+        });
+        let statements = self.statements.iter().filter(|(name, _)| !name.is_empty());
+        let statements = statements.map(|(name, stored)| {
+            let described = stored.described.as_ref();
+            let parameters = described.map(|described| {
+                let kinds = described.parameters.iter().enumerate();
+                let one = |(at, kind): (usize, _)| {
+                    let declared = stored.declared.get(at).copied().filter(|one| *one != 0);
+                    declared.unwrap_or_else(|| oids::of_kind(kind))
+                };
+                kinds.map(one).collect()
+            });
+            let columns = described.and_then(|described| described.columns.as_ref());
+            HeldStatement {
+                name: name.clone(),
+                statement: stored.text.to_string(),
+                prepared: stored.created,
+                parameters,
+                columns: columns.map(|schema| {
+                    let told = columns_of(schema, &[]);
+                    told.iter().map(|column| column.kind).collect()
+                }),
+            }
+        });
+        self.session.hold(Held {
+            cursors: sorted(cursors, |one| &one.name),
+            statements: sorted(statements, |one| &one.name),
+        });
+    }
+
     /// Modes hold to the end of the transaction.
     fn transaction_modes(&mut self, modes: &Modes) -> Result<(), Error> {
         if modes.read_only.is_some() {
@@ -177,4 +232,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
             Transaction::Open | Transaction::Failed => Ok(()),
         }
     }
+}
+
+fn sorted<T>(all: impl Iterator<Item = T>, name: impl Fn(&T) -> &String) -> Vec<T> {
+    let mut all: Vec<T> = all.collect();
+    all.sort_by(|one, other| name(one).cmp(name(other)));
+    all
 }
