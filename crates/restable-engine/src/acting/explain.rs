@@ -80,7 +80,6 @@ pub(crate) async fn explain(
         source.display_indent().to_string()
     };
     // What finding the rows costs; then it is one call for each.
-    let statement = session.begin_statement();
     let physical = on_deep_stack(planning.physical(&acting.source)).await??;
     crate::narrowing::check(&physical)?;
     let forecast = crate::explain::forecast(&statement, &physical)?;
