@@ -247,8 +247,8 @@ impl Session {
                 "the table `{name}` is this session's own and ends with it, as one of CREATE TEMP TABLE; `CREATE TABLE … AS SELECT …` keeps its rows where there is a data directory"
             ));
         }
-        let report = (report.calls > 0 || !report.notices.is_empty() || !report.is_complete())
-            .then_some(report);
+        let told = report.calls > 0 || !report.is_complete() || !report.notices.is_empty();
+        let report = told.then_some(report);
         Ok(Outcome::Done { message, report })
     }
 

@@ -145,8 +145,8 @@ pub fn rows_in(list: &InList, schema: &DFSchema) -> Result<Option<Expr>> {
     }))
 }
 
-/// `count(DISTINCT x)` counts ids, not their spellings, and lengths of intervals, not their forms; `PARTITION BY x` divides by them, and ORDER
-/// BY orders by them.
+/// `count(DISTINCT x)` counts ids, not their spellings, and lengths of intervals, not their forms; `PARTITION BY x` divides by them, and
+/// ORDER BY orders by them.
 pub fn distinct(expr: Expr, schema: &DFSchema) -> Transformed<Expr> {
     let fold_varying = |values: &mut Vec<Expr>| {
         let mut changed = false;
@@ -171,14 +171,14 @@ pub fn distinct(expr: Expr, schema: &DFSchema) -> Transformed<Expr> {
         Expr::WindowFunction(mut function) => {
             let counts = function.params.distinct && function.fun.name() == "count";
             let mut changed = fold_varying(&mut function.params.partition_by)
-                | (counts && fold_varying(&mut function.params.args))
-                | fold_order(&mut function.params.order_by, schema);
+                | (counts && fold_varying(&mut function.params.args));
             for sort in &mut function.params.order_by {
                 if is_interval(&sort.expr, schema) {
                     sort.expr = spans::order().call(vec![std::mem::take(&mut sort.expr)]);
                     changed = true;
                 }
             }
+            changed |= fold_order(&mut function.params.order_by, schema);
             Transformed::new_transformed(Expr::WindowFunction(function), changed)
         }
         other => Transformed::no(other),
