@@ -240,15 +240,7 @@ impl Session {
             .await?;
         let made = OwnTable::new(schema, batches, vec![memory], report.missing.clone())?;
         own.put(name, Some(Arc::new(made)))?;
-        let mut report = report;
-        if !table.temporary {
-            // Whoever did not ask for that should hear of it.
-            report.notices.push(format!(
-                "the table `{name}` is this session's own and ends with it, as one of CREATE TEMP TABLE; `CREATE TABLE … AS SELECT …` keeps its rows where there is a data directory"
-            ));
-        }
-        let told = report.calls > 0 || !report.is_complete() || !report.notices.is_empty();
-        let report = told.then_some(report);
+        let report = (report.calls > 0 || !report.is_complete()).then_some(report);
         Ok(Outcome::Done { message, report })
     }
 
