@@ -3,7 +3,6 @@
 //! inputs of calls are checked after its optimizer. Nothing here knows a table.
 
 mod comparisons;
-mod existence;
 mod forms;
 mod implied;
 mod inputs;
@@ -32,7 +31,6 @@ use datafusion::sql::sqlparser::ast::BinaryOperator;
 use restable_sql::Diagnostic;
 
 pub use self::comparisons::Comparisons;
-pub(crate) use self::existence::count_existing;
 pub use self::inputs::InputsChecked;
 pub use self::json_casts::json_casts;
 use self::marks::{cast_json, cast_json_operands, is_interval, is_text};

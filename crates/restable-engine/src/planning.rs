@@ -25,7 +25,6 @@ pub(crate) async fn plan_given(
     let names = names::rewrite(&mut statement, shared)?;
     let lengths = dialect::lengths(&statement);
     dialect::put_words(&mut statement)?;
-    dialect::count_existing(&mut statement);
     parameters::tell_apart(&mut statement);
     let statement = datafusion::sql::parser::Statement::Statement(Box::new(statement));
     let plan = shared

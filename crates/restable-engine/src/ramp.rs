@@ -161,10 +161,15 @@ mod tests {
 
         // Whoever takes them has to wait each time: more and more are read at once, and all of them come.
         widest.store(0, SeqCst);
-        let mut all: Vec<usize> = hungry(streams(400), 64).collect().await;
+        let mut all: Vec<usize> = hungry(streams(4_000), 64).collect().await;
         all.sort_unstable();
-        assert_eq!(all, (0..400).collect::<Vec<_>>());
-        assert_eq!(widest.load(SeqCst), 64);
+        assert_eq!(all, (0..4_000).collect::<Vec<_>>());
+        // How many are open at once depends on who is polled when; it is more than at first, and never more than may be.
+        let open_at_once = widest.load(SeqCst);
+        assert!(
+            open_at_once > AT_FIRST && open_at_once <= 64,
+            "{open_at_once}"
+        );
         widest.store(0, SeqCst);
         let all: Vec<usize> = hungry(streams(400), 5).collect().await;
         assert_eq!((all.len(), widest.load(SeqCst)), (400, 5));

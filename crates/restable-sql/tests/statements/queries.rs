@@ -361,7 +361,7 @@ fn show_and_describe() {
     check("SHOW EXEC a.b.c.m", "show exec m of a.b.c");
     check(
         "SHOW CALLS; SHOW OPERATIONS; SHOW WARNINGS; SHOW SETTINGS; SHOW ALL",
-        "show calls; show operations; show warnings; show settings; show settings",
+        "show calls; show operations; show warnings; show settings; show all",
     );
     check(
         "SHOW max_calls; SHOW datafusion.execution.batch_size",
