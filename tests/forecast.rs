@@ -73,11 +73,21 @@ struct Tally {
 impl Tally {
     /// Runs one statement and compares. Statements that fail are other tests' business.
     async fn take(&mut self, rig: &Rig, session: &Session, sql: &str) {
-        rig.emulator.clear_journal();
-        let Ok((forecast, counted)) = both(session, sql).await else {
-            return;
-        };
-        let fact = rig.calls().count() as u64;
+        let mut asked = (None, 0);
+        let mut fact = 0;
+        // A call that the query before gave up may reach the emulator only now: it is not this one's, and does not come again.
+        for _ in 0..3 {
+            rig.emulator.clear_journal();
+            let Ok(answer) = both(session, sql).await else {
+                return;
+            };
+            asked = answer;
+            fact = rig.calls().count() as u64;
+            if fact <= asked.1 {
+                break;
+            }
+        }
+        let (forecast, counted) = asked;
         // Where a join ends before its other side was read, calls of that side are given up before they were sent.
         assert!(fact <= counted, "{sql}: {fact}, {counted} counted");
         self.given_up += usize::from(fact < counted);
