@@ -36,6 +36,7 @@ pub(crate) struct Call {
     demand: watch::Sender<usize>,
     task: tokio::task::JoinHandle<()>,
     told_absent: AtomicBool,
+    store: Arc<Store>,
 }
 
 impl Drop for Call {
@@ -63,6 +64,9 @@ struct State {
     next_reader: u64,
 }
 
+/// A list of so many bytes is short.
+const SHORT: usize = 64 << 10;
+
 /// The first reader: its rows are decoded as the pages come.
 const FIRST: u64 = 0;
 
@@ -81,6 +85,13 @@ impl State {
         while self.gone < least && self.kept.pop_front().is_some() {
             self.gone += 1;
         }
+    }
+
+    /// Whether all of it has come and is held, and is short.
+    fn is_short(&self) -> bool {
+        let bytes = |page: &Option<Kept>| page.as_ref().map_or(usize::MAX, Kept::length);
+        let held = self.kept.iter().map(bytes).fold(0, usize::saturating_add);
+        matches!(self.end, Some(Ok(()))) && self.gone == 0 && held <= SHORT
     }
 
     /// Whether anybody may want the body of the page that comes now.
@@ -107,9 +118,10 @@ impl Call {
         let (arrival, arrived) = watch::channel(0_usize);
         let (demand, mut demanded) = watch::channel(0);
         let filled = Arc::clone(&state);
+        let pages = Arc::clone(&store);
         let task = tokio::spawn(async move {
             // Where nobody wants anything any more there is no end to tell.
-            if let Some(end) = fill(&filled, source(), &arrival, &mut demanded, &store).await {
+            if let Some(end) = fill(&filled, source(), &arrival, &mut demanded, &pages).await {
                 lock(&filled).end = Some(end);
                 arrival.send_modify(|count| *count += 1);
             }
@@ -120,6 +132,7 @@ impl Call {
             demand,
             task,
             told_absent: AtomicBool::new(false),
+            store,
         }
     }
 
@@ -133,9 +146,11 @@ impl Call {
         lock(&self.state).taken.contains(class)
     }
 
-    /// Says whether others may come; whether it is of any use then.
+    /// Says whether others may come; whether it is of any use then. A short list that has come whole stays where there is room: a listing
+    /// whose scan was given up may still be about to ask for it.
     pub(crate) fn open(&self, open: bool) -> bool {
         let mut state = lock(&self.state);
+        let open = open || (state.is_short() && self.store.is_roomy());
         state.open = open;
         state.trim();
         open || !state.readers.is_empty()

@@ -60,6 +60,11 @@ impl Store {
         }
     }
 
+    /// Whether little waits, so that what is short may stay.
+    pub(crate) fn is_roomy(&self) -> bool {
+        lock(&self.held).memory.size() <= self.most / 16
+    }
+
     /// Keeps a page for as long as what is returned lives.
     pub(crate) async fn keep(self: &Arc<Self>, body: Bytes) -> Result<Kept> {
         {
@@ -117,6 +122,14 @@ impl fmt::Debug for Kept {
 }
 
 impl Kept {
+    /// How many bytes it has.
+    pub(crate) fn length(&self) -> usize {
+        match self {
+            Kept::InMemory(page) => page.body.len(),
+            Kept::InFile { length, .. } => *length,
+        }
+    }
+
     /// The body of the page.
     pub(crate) async fn body(self) -> Result<Bytes> {
         match self {
