@@ -44,6 +44,12 @@ fn spilled(output: &str, operator: &str) -> bool {
 fn sorting_and_grouping_go_to_files_and_leave_none() {
     run(async {
         let files = tempfile::tempdir().unwrap();
+        // What a killed process left goes as well.
+        let left = files.path().join("restable-spill-left");
+        std::fs::create_dir(&left).unwrap();
+        for name in ["lock", "rows"] {
+            std::fs::write(left.join(name), "rows").unwrap();
+        }
         for (sql, operator) in [
             (
                 format!("SELECT name, properties FROM {INSTANCES} ORDER BY properties, name"),
@@ -64,6 +70,14 @@ fn sorting_and_grouping_go_to_files_and_leave_none() {
             let left: Vec<_> = std::fs::read_dir(files.path()).unwrap().collect();
             assert!(left.is_empty(), "{left:?}");
         }
+        // Names are counted without regard to case: by groups, which go to files.
+        let counted = format!("EXPLAIN SELECT count(DISTINCT name) AS n FROM {INSTANCES}");
+        let counted = limited(files.path(), &counted).await;
+        assert!(
+            counted.stdout.contains("gby=[arm_fold("),
+            "{}",
+            counted.stdout
+        );
         let groups = format!(
             "SELECT count(*) FROM (SELECT id, properties FROM {INSTANCES} GROUP BY id, properties)"
         );

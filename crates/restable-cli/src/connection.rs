@@ -8,7 +8,7 @@ use std::sync::Arc;
 use arm_emulator::{ClockKind, Emulator, Options};
 use restable_engine::acting::JournalPlace;
 use restable_engine::snapshots::DataPlace;
-use restable_engine::{Engine, MemoryPlace, Origin, Session};
+use restable_engine::{Engine, MemoryPlace, Origin, Passing, Session};
 use restable_http::{
     AzureCredential, Client, ClientConfig, Cloud, Credential, Environment, Scheduler, Secret,
     TokioClock, Trust,
@@ -22,7 +22,6 @@ use crate::auxiliary::{self, Auxiliary};
 use crate::azure_profile;
 use crate::configuration::Configuration;
 use crate::error::{Error, Result};
-use crate::passing::Passing;
 use crate::places;
 
 /// The provider that the emulator stands in for.
@@ -193,7 +192,7 @@ fn data(
         return Ok((places::data(environment), None));
     }
     let root = std::env::temp_dir();
-    let passing = Passing::below(&root);
+    let passing = Passing::below(&root, "restable-emulator-");
     let passing = passing.map_err(|source| Error::Write { path: root, source })?;
     Ok((Some(passing.path().to_owned()), Some(passing)))
 }

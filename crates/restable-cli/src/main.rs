@@ -15,7 +15,6 @@ mod interrupt;
 mod log;
 mod observation;
 mod output;
-mod passing;
 mod places;
 mod question;
 mod runner;

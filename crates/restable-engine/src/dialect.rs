@@ -3,6 +3,7 @@
 //! inputs of calls are checked after its optimizer. Nothing here knows a table.
 
 mod comparisons;
+mod distinct_counts;
 mod forms;
 mod implied;
 mod inputs;
@@ -31,6 +32,7 @@ use datafusion::sql::sqlparser::ast::BinaryOperator;
 use restable_sql::Diagnostic;
 
 pub use self::comparisons::Comparisons;
+pub use self::distinct_counts::with_plain_counts;
 pub use self::inputs::InputsChecked;
 pub use self::json_casts::json_casts;
 use self::marks::{cast_json, cast_json_operands, is_interval, is_text};

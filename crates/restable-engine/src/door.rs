@@ -177,6 +177,7 @@ impl Memory {
 /// Memory of a pool, and files for what does not fit.
 pub(crate) fn runtime(pool: Arc<dyn MemoryPool>) -> Result<Arc<RuntimeEnv>> {
     let runtime = RuntimeEnvBuilder::new().with_memory_pool(pool);
+    let runtime = runtime.with_disk_manager_builder(crate::spill::files());
     Ok(Arc::new(runtime.build()?))
 }
 

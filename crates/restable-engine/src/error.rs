@@ -334,7 +334,7 @@ impl From<DataFusionError> for Error {
             DataFusionError::ResourcesExhausted(message) => Error::Plan {
                 message: format!(
                     "the statement needs more memory than `memory_limit` allows, and this part of it cannot go to files: {}",
-                    first_line(message)
+                    first_line(message).split(" with top memory consumers").next().unwrap_or_default()
                 ),
                 hint: Some("`SET memory_limit = '…'` raises the limit, `0` lifts it; sorting and grouping go to files, the smaller side of a join does not".to_owned()),
             },

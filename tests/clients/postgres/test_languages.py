@@ -77,7 +77,7 @@ def run(command, *probe):
 def test_perl(served):
     source = "dbi:Pg:" + served.dsn.replace(" user=tester", "").replace(" ", ";")
     said = run(["perl", "-e", PERL, source], "perl", "-MDBD::Pg", "-e", "1")
-    assert said == ["rows BV-Prod-NEU", "columns 9", "views 4", "copied 7"]
+    assert said == ["rows bv-data-disks-eus2", "columns 9", "views 4", "copied 7"]
 
 
 def test_ruby(served):
@@ -87,4 +87,4 @@ def test_ruby(served):
 
 def test_php(served):
     said = run(["php", "-r", PHP, served.dsn], "php", "-r", "exit(extension_loaded('pdo_pgsql') ? 0 : 1);")
-    assert said == ["BV-Prod-NEU json", "[4,true]", "7 16.9"]
+    assert said == ["bv-data-disks-eus2 json", "[4,true]", "7 16.9"]

@@ -37,11 +37,7 @@ impl Span {
 
     /// Of parts that are not whole: what is no whole month becomes days of thirty a month, what is no whole day hours; as PostgreSQL
     /// rounds them, which hides what floats add of their own.
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_precision_loss,
-        reason = "as PostgreSQL computes it"
-    )]
+    #[expect(clippy::cast_possible_truncation, reason = "as PostgreSQL computes it")]
     pub(crate) fn of_parts(months: f64, days: f64, nanos: f64) -> Span {
         const SECONDS: f64 = 86_400.0;
         let rounded = |number: f64| (number * 1e6).round_ties_even() / 1e6;

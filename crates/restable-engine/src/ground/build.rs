@@ -14,7 +14,7 @@ use restable_spec::Registry;
 
 use super::Ground;
 use crate::catalog::{OWN_CATALOG, OWN_SCHEMA};
-use crate::dialect::{Comparisons, InputsChecked, JsonPlanner, with_marks};
+use crate::dialect::{Comparisons, InputsChecked, JsonPlanner, with_marks, with_plain_counts};
 use crate::door::{self, Memory};
 use crate::engine::Engine;
 use crate::json_columns::{self, JsonPathsScanned};
@@ -66,14 +66,15 @@ pub(crate) fn common(registry: &Arc<Registry>) -> Result<SessionState> {
     }));
     optimizer.rules.push(Arc::new(LargeConstants));
     optimizer.rules.push(Arc::new(PacedJoins));
+    let runtime = RuntimeEnvBuilder::new().with_disk_manager_builder(crate::spill::files());
     let mut state = SessionStateBuilder::new()
         .with_config(config)
-        .with_runtime_env(Arc::new(RuntimeEnvBuilder::new().build()?))
+        .with_runtime_env(Arc::new(runtime.build()?))
         .with_default_features()
         .with_expr_planners(planners)
         .with_analyzer_rules(analyzer.rules)
         .with_query_planner(Arc::new(InputsChecked))
-        .with_optimizer_rules(with_marks(json_columns::logical_rules()))
+        .with_optimizer_rules(with_plain_counts(with_marks(json_columns::logical_rules())))
         .with_physical_optimizer_rules(optimizer.rules)
         .build();
     for function in functions::all()

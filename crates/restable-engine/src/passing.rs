@@ -1,5 +1,6 @@
-//! The directory of what is kept of an emulator's estate: it ends with its process. One that is killed leaves it behind; the next one that
-//! starts removes it. Whether a process still lives is told by a lock, which ends with it however it ends.
+//! Directories that end with their process: of what is kept of an emulator's estate, and of what does not fit into memory. A process that
+//! is killed leaves its own behind; the next one that makes such a directory removes it. Whether a process still lives is told by a lock,
+//! which ends with it however it ends.
 
 use std::fs::{self, File};
 use std::io;
@@ -7,8 +8,6 @@ use std::path::Path;
 
 use tempfile::TempDir;
 
-/// How such directories begin.
-const PREFIX: &str = "restable-emulator-";
 /// The file in them that is locked.
 const LOCK: &str = "lock";
 
@@ -21,10 +20,10 @@ pub struct Passing {
 }
 
 impl Passing {
-    /// A new directory below `root`, and nothing there any more of processes that are gone.
-    pub fn below(root: &Path) -> io::Result<Passing> {
-        sweep(root);
-        let directory = tempfile::Builder::new().prefix(PREFIX).tempdir_in(root)?;
+    /// A new directory below `root`, for this user alone, whose name begins with `prefix`; and none there any more of processes that are gone.
+    pub fn below(root: &Path, prefix: &str) -> io::Result<Passing> {
+        sweep(root, prefix);
+        let directory = tempfile::Builder::new().prefix(prefix).tempdir_in(root)?;
         // It gets its name once it is locked: nobody sees it unlocked while this process lives.
         let new = directory.path().join("lock.new");
         let lock = File::create(&new)?;
@@ -45,12 +44,12 @@ impl Passing {
 }
 
 /// Removes what processes left that are gone. What cannot be looked at is somebody else's.
-fn sweep(root: &Path) {
+fn sweep(root: &Path, prefix: &str) {
     let Ok(entries) = fs::read_dir(root) else {
         return;
     };
     for entry in entries.flatten() {
-        let is_ours = entry.file_name().to_string_lossy().starts_with(PREFIX);
+        let is_ours = entry.file_name().to_string_lossy().starts_with(prefix);
         // What a link leads to is not looked at.
         let is_directory = entry.file_type().is_ok_and(|kind| kind.is_dir());
         if !is_ours || !is_directory {
@@ -83,9 +82,10 @@ mod tests {
         for directory in [&left, &other] {
             File::create(directory.join(LOCK)).unwrap();
         }
-        let held = Passing::below(root.path()).unwrap();
+        let below = |root: &Path| Passing::below(root, "restable-emulator-");
+        let held = below(root.path()).unwrap();
         assert!(!left.exists() && new.exists() && other.exists());
-        let next = Passing::below(root.path()).unwrap();
+        let next = below(root.path()).unwrap();
         assert!(held.path().exists());
         let path = next.path().to_owned();
         drop(next);
