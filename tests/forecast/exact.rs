@@ -1,5 +1,5 @@
 //! Where nothing is open both bounds are the fact: random statements about one table, by key, by its scopes or whole, over estates of one page a list and
-//! after one walk of them. No join narrows them and no LIMIT ends them early, so that EXPLAIN has to say exactly what is called.
+//! after one walk of them; where lists have more pages only those of lists that the walk did not read are open. No join narrows them and no LIMIT ends them early, so that EXPLAIN has to say exactly what is called.
 
 use std::collections::BTreeMap;
 
@@ -217,12 +217,12 @@ fn said(variable: &str) -> Option<u64> {
 fn both_bounds_are_the_fact_of_any_statement_about_one_table() {
     run(async {
         let long = std::env::var("RESTABLE_TEST_LONG").is_ok_and(|long| !long.is_empty());
-        let (estates, queries) = if long { (8, 150) } else { (3, 40) };
+        let (estates, queries) = if long { (10, 120) } else { (4, 30) };
         let seeds = match said("RESTABLE_TEST_SEED") {
             Some(seed) => seed..seed + 1,
             None => 1..1 + estates,
         };
-        let (mut wrong, mut calls) = (Vec::new(), 0);
+        let (mut wrong, mut calls, mut exact) = (Vec::new(), 0, 0);
         for seed in seeds {
             let mut random = Random::new(seed);
             let estate = match seed % 3 {
@@ -235,7 +235,12 @@ fn both_bounds_are_the_fact_of_any_statement_about_one_table() {
                 ),
             };
             let mut options = options(&estate);
-            options.page_size = 10_000;
+            options.page_size = match seed % 5 {
+                3 => 4,
+                4 => 20,
+                _ => 10_000,
+            };
+            let paged = options.page_size < 10_000;
             let mut rig =
                 Rig::with(options, vec![std::sync::Arc::new(restable_spec::Builtin)]).await;
             // Every other one spells names as it likes.
@@ -272,9 +277,17 @@ fn both_bounds_are_the_fact_of_any_statement_about_one_table() {
                         .unwrap_or_else(|problem| panic!("{sql}\n{problem:?}"));
                     let counted = answer.report.calls;
                     let bounds = forecast.as_ref().and_then(|it| it.calls);
-                    let bounds = bounds.map_or(Some((0, Some(0))), |it| Some((it.least, it.most)));
-                    if bounds != Some((counted, Some(counted))) {
-                        let scans = forecast.iter().flat_map(|Forecast { scans, .. }| scans);
+                    // What is contradicted has no scan at all.
+                    let Some(bounds) = bounds else {
+                        assert_eq!(counted, 0, "{sql}");
+                        continue;
+                    };
+                    let scans = forecast.iter().flat_map(|Forecast { scans, .. }| scans);
+                    let mut open = scans.clone().filter(|scan| !scan.calls.is_exact());
+                    let only_pages = open.all(|scan| scan.reasons == ["extra pages"]);
+                    let as_told = bounds.is_exact() || paged && only_pages;
+                    exact += usize::from(bounds.is_exact());
+                    if !as_told || !bounds.holds(counted) {
                         let scans = scans
                             .map(|scan| format!("\n  {scan:?}"))
                             .collect::<String>();
@@ -296,7 +309,7 @@ fn both_bounds_are_the_fact_of_any_statement_about_one_table() {
         );
         assert!(calls > 0);
         report(&format!(
-            "forecasts of one table: {queries} random statements over each of {estates} estates, both bounds are the fact ({calls} calls)"
+            "forecasts of one table: {queries} random statements over each of {estates} estates, both bounds are the fact of {exact}, each asked twice ({calls} calls)"
         ));
     });
 }
