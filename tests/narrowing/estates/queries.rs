@@ -376,7 +376,7 @@ impl<'r> Maker<'r> {
         let product = product.then(|| sql.clone());
         let mut cut = None;
         let first = columns[0].rsplit(" AS ").next().unwrap_or_default();
-        let sql = match self.random.below(13) {
+        let sql = match self.random.below(19) {
             9 => format!(
                 "WITH q AS ({sql}) SELECT a.{first} FROM q a JOIN q b ON a.{first} = b.{first} WHERE a.{first} > 'b'"
             ),
@@ -388,6 +388,18 @@ impl<'r> Maker<'r> {
             ),
             12 => format!(
                 "SELECT {first} FROM (SELECT *, row_number() OVER (ORDER BY {first}) AS rn FROM ({sql}) x) y WHERE rn < 4 AND 1 = 0 OR rn > 0"
+            ),
+            13 => format!("SELECT {first}, count(*) FROM ({sql}) x GROUP BY {first}"),
+            14 => {
+                format!("SELECT count(DISTINCT {first}), min({first}), max({first}) FROM ({sql}) x")
+            }
+            15 => format!("SELECT {first} FROM ({sql}) x ORDER BY {first} LIMIT 3"),
+            16 => format!("SELECT {first} FROM ({sql}) x ORDER BY {first} DESC LIMIT 2 OFFSET 1"),
+            17 => format!(
+                "WITH q AS ({sql}) SELECT {first} FROM q EXCEPT SELECT {first} FROM q WHERE {first} LIKE '%1%'"
+            ),
+            18 => format!(
+                "SELECT max({first}) OVER (), count(*) OVER (PARTITION BY {first}) FROM ({sql}) x"
             ),
             0 => format!("WITH q AS ({sql}) SELECT count(*) FROM q"),
             1 => format!("WITH q AS ({sql}) SELECT * FROM q UNION ALL SELECT * FROM q"),
