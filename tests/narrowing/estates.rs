@@ -132,6 +132,10 @@ async fn check(world: &World, query: &Query, tally: &mut Tally) -> Vec<String> {
     for fresh in [true, false] {
         let own = world.rig.engine.session(settings()).unwrap();
         let session = if fresh { &own } else { &world.memory };
+        for (name, value) in query.settings {
+            let set = format!("SET datafusion.execution.{name} = {value}");
+            ask(session, &set).await.unwrap();
+        }
         let confined = query.confined.join(",");
         session
             .set("subscriptions", &confined, Origin::Flag)
@@ -289,7 +293,7 @@ fn names_in_any_spelling_are_foreseen_and_found() {
                     let problem = format!(
                         "RESTABLE_TEST_SEED={seed} RESTABLE_TEST_NUMBER={number} ({estate}, pages of {page_size}): {}\n  {:?}\n  {}",
                         written(&query.sql, true, &[]),
-                        (query.cut, &query.confined),
+                        (query.cut, query.settings, &query.confined),
                         problems.join("\n  ")
                     );
                     // At once, too: whoever stops the test has seen it.

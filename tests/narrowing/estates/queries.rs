@@ -53,6 +53,8 @@ pub(super) struct Query {
     pub(super) product: Option<String>,
     pub(super) tables: Vec<&'static str>,
     pub(super) cut: Option<(usize, usize)>,
+    /// How many parts a plan has, and rows a batch.
+    pub(super) settings: [(&'static str, &'static str); 2],
     /// The subscriptions that the session is confined to, if it is.
     pub(super) confined: Vec<String>,
 }
@@ -415,9 +417,13 @@ impl<'r> Maker<'r> {
                 confined.extend(self.row("subscriptions").map(|row| row[0].clone()));
             }
         }
+        // As on machines of one core, and of many.
+        let parts = ["1", "2", "2", "16"][self.random.below(4)];
+        let rows = ["8192", "8192", "2"][self.random.below(3)];
         Query {
             sql,
             product,
+            settings: [("target_partitions", parts), ("batch_size", rows)],
             tables: self.tables,
             cut,
             confined,
