@@ -82,7 +82,7 @@ pub fn calls(
         .filter(|name| !bindings.contains_key(*name))
         .collect();
     let scopes: BoxStream<'static, Result<(Scope, bool)>> = if open.is_empty() {
-        let confined = confine(&statement.subscriptions, &constants);
+        let confined = confine(&statement.subscriptions, &resource, &constants);
         // Names that are given are not in the spelling that rows have: only what sees no difference can be asked of them.
         let named = !prunes.are_found();
         let blind = prunes.blind();
@@ -210,10 +210,17 @@ pub(crate) fn bind(
     )?)
 }
 
-/// Bindings as the setting `subscriptions` confines them.
-pub(crate) fn confine(subscriptions: &[String], bindings: &Bindings) -> Bindings {
+/// Bindings of a resource as the setting `subscriptions` confines them. What is above all walks, the list of subscriptions, is whole in any case: so is a
+/// row of it that is asked for by its name.
+pub(crate) fn confine(
+    subscriptions: &[String],
+    resource: &Resource,
+    bindings: &Bindings,
+) -> Bindings {
     let mut bindings = bindings.clone();
-    if !subscriptions.is_empty()
+    let is_walked = !matches!(resource.key.as_slice(), [own] if same(own, "subscriptionId"));
+    if is_walked
+        && !subscriptions.is_empty()
         && let Some(values) = bindings.get_mut("subscriptionid")
     {
         values.retain(|value| {
