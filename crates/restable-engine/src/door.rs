@@ -41,7 +41,7 @@ pub enum Sees {
     /// All that were started from here.
     #[default]
     All,
-    /// Those that its own user started since the process began: others who come in have names and secrets of their own.
+    /// Those that its own user started: others who come in have names and secrets of their own.
     Own,
 }
 

@@ -64,6 +64,7 @@ pub mod table;
 mod templates;
 mod views;
 pub mod walk;
+mod windowed;
 mod zone;
 
 pub use arrow;

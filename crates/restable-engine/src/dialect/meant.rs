@@ -7,6 +7,7 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, TimeUnit};
 use datafusion::common::tree_node::Transformed;
 use datafusion::common::{DFSchema, Result, ScalarValue};
+use datafusion::execution::memory_pool::MemoryPool;
 use datafusion::functions_aggregate::first_last::first_value_udaf;
 use datafusion::logical_expr::expr::{
     AggregateFunction, Cast, InList, ScalarFunction, Sort, WindowFunction,
@@ -20,12 +21,12 @@ use super::marks::{compares, fold, folds, is_interval, varies};
 use crate::functions::{held, own::Own, plain, spans, sums, written};
 use crate::zone::UTC;
 
-/// One expression as PostgreSQL means it; `zone` and `memory` are the session's.
+/// One expression as PostgreSQL means it; `zone` and `pool`, its memory, are the session's.
 pub fn rewrite(
     expr: Expr,
     schema: &DFSchema,
     zone: &str,
-    memory: Option<usize>,
+    pool: Option<&Arc<dyn MemoryPool>>,
 ) -> Result<Transformed<Expr>> {
     Ok(match expr {
         Expr::BinaryExpr(BinaryExpr { left, op, right }) if compares(op) => {
@@ -70,8 +71,15 @@ pub fn rewrite(
             Transformed::new_transformed(Expr::Between(between), changed)
         }
         Expr::Cast(one) => cast(one, schema, zone)?,
-        Expr::AggregateFunction(function) => extreme(within(function, memory), schema)?,
-        Expr::WindowFunction(function) => Transformed::no(running(*function, schema, memory)),
+        Expr::AggregateFunction(function) => {
+            extreme(function, schema)?.update_data(|expr| match expr {
+                Expr::AggregateFunction(function) => {
+                    Expr::AggregateFunction(within(function, schema, pool))
+                }
+                other => other,
+            })
+        }
+        Expr::WindowFunction(function) => Transformed::no(running(*function, schema, pool)),
         Expr::Case(Case {
             expr: Some(subject),
             mut when_then_expr,
@@ -98,21 +106,29 @@ pub fn rewrite(
     })
 }
 
-/// What holds its rows, within bounds: DataFusion's quick way to join texts of groups is counted by nobody.
-fn within(mut function: AggregateFunction, memory: Option<usize>) -> AggregateFunction {
-    let plain = function.params.order_by.is_empty() && !function.params.distinct;
-    if let Some(limit) = memory
-        && plain
-        && function.func.name() == "string_agg"
-        && let Some(bounded) = held::bounded(&function.func, limit)
-    {
+/// What holds its rows, within bounds.
+fn within(
+    mut function: AggregateFunction,
+    schema: &DFSchema,
+    pool: Option<&Arc<dyn MemoryPool>>,
+) -> AggregateFunction {
+    let Some(pool) = pool else {
+        return function;
+    };
+    let first = function.params.args.first();
+    let of = first.and_then(|one| one.get_type(schema).ok());
+    if let Some(bounded) = held::of_groups(&function.func, of.as_ref(), pool) {
         function.func = bounded;
     }
     function
 }
 
 /// `sum(x) OVER (…)` of whole numbers, which refuses to overflow as well; and what holds its rows, within bounds.
-fn running(mut function: WindowFunction, schema: &DFSchema, memory: Option<usize>) -> Expr {
+fn running(
+    mut function: WindowFunction,
+    schema: &DFSchema,
+    pool: Option<&Arc<dyn MemoryPool>>,
+) -> Expr {
     let kind = function.params.args.first().map(|one| one.get_type(schema));
     let whole = matches!(kind, Some(Ok(kind)) if kind.is_signed_integer());
     if let WindowFunctionDefinition::AggregateUDF(aggregate) = &function.fun
@@ -121,9 +137,8 @@ fn running(mut function: WindowFunction, schema: &DFSchema, memory: Option<usize
     {
         function.fun = WindowFunctionDefinition::AggregateUDF(sums::checked());
     }
-    if let (WindowFunctionDefinition::AggregateUDF(aggregate), Some(limit)) =
-        (&function.fun, memory)
-        && let Some(bounded) = held::bounded(aggregate, limit)
+    if let (WindowFunctionDefinition::AggregateUDF(aggregate), Some(pool)) = (&function.fun, pool)
+        && let Some(bounded) = held::of_window(aggregate, pool)
     {
         function.fun = WindowFunctionDefinition::AggregateUDF(bounded);
     }

@@ -23,6 +23,7 @@ use crate::once::wants::SharedCalls;
 use crate::paced::{LargeConstants, PacedJoins};
 use crate::prompt::PromptFilters;
 use crate::settings::Settings;
+use crate::windowed::WindowsCounted;
 use crate::{Result, functions, pg_catalog, zone};
 
 /// Functions, rules and options, as sessions begin with them.
@@ -66,6 +67,7 @@ pub(crate) fn common(registry: &Arc<Registry>) -> Result<SessionState> {
     }));
     optimizer.rules.push(Arc::new(LargeConstants));
     optimizer.rules.push(Arc::new(PacedJoins));
+    optimizer.rules.push(Arc::new(WindowsCounted));
     let runtime = RuntimeEnvBuilder::new().with_disk_manager_builder(crate::spill::files());
     let mut state = SessionStateBuilder::new()
         .with_config(config)
@@ -101,10 +103,12 @@ pub(crate) fn apply_memory(
         (Some(memory), Some(bytes)) => door::runtime(memory.within(bytes))?,
         (None, Some(bytes)) => door::runtime(door::pool(bytes))?,
     };
+    let pool = Arc::clone(&runtime.memory_pool);
     ground.set_runtime(runtime);
     ground.configure(|config| {
         size_batches(limit, config);
-        zone::set_memory(config, limit.or_else(|| shared.and_then(Memory::limit)));
+        let most = limit.or_else(|| shared.and_then(Memory::limit));
+        zone::set_memory(config, most, &pool);
     });
     Ok(())
 }

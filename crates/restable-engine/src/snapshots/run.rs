@@ -483,6 +483,10 @@ impl Session {
         let mut manifest = Manifest::clone(&known);
         let settings = self.settings();
         let apart = apart(self, &manifest.context)?;
+        let mut underway = Underway {
+            writer: &writer,
+            manifest: Some(manifest.clone()),
+        };
         let filled = async {
             let (plan, _) = planned(&apart, &manifest.statement).await?;
             let estates = estate::estates(&apart, &plan).await?;
@@ -497,6 +501,7 @@ impl Session {
             Ok::<_, Error>((filled, estates))
         };
         let filled = filled.await;
+        underway.manifest = None;
         self.take_last(Some(&apart));
         match filled {
             Ok(((refresh, mut report), estates)) => {
@@ -557,6 +562,29 @@ impl Session {
         if let Some(statement) = apart.and_then(Session::last_statement) {
             *crate::statement::lock(&self.last) = Some(statement);
         }
+    }
+}
+
+/// A refresh that is being read. When it is given up before its end, it leaves word of that: its client cancelled it or is gone, its time
+/// was up, or the process ends.
+struct Underway<'w> {
+    writer: &'w Writer,
+    /// What there was before; `None`: the refresh has come to an end.
+    manifest: Option<Manifest>,
+}
+
+impl Drop for Underway<'_> {
+    fn drop(&mut self) {
+        let Some(mut manifest) = self.manifest.take() else {
+            return;
+        };
+        manifest.last_failure = Some(Failed {
+            at: self.writer.store().now(),
+            code: "R0602".to_owned(),
+            message: "the refresh was stopped before its end".to_owned(),
+        });
+        // Nobody is there to be told where it cannot be noted.
+        let _ = self.writer.commit(&manifest);
     }
 }
 
