@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use datafusion::common::{DataFusionError, Result as PlanResult};
 use datafusion::execution::memory_pool::{
-    FairSpillPool, MemoryConsumer, MemoryLimit, MemoryPool, MemoryReservation, TrackConsumersPool,
+    FairSpillPool, GreedyMemoryPool, MemoryConsumer, MemoryLimit, MemoryPool, MemoryReservation,
+    TrackConsumersPool,
 };
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use restable_sql::Diagnostic;
@@ -144,17 +145,36 @@ fn listed() -> String {
 /// Memory that sessions share for sorting, grouping and joining. What does not fit goes to temporary files where it can,
 /// and ends the statement where it cannot.
 #[derive(Debug, Clone)]
-pub struct Memory(Arc<RuntimeEnv>);
+pub struct Memory {
+    computing: Arc<RuntimeEnv>,
+    /// As much again, for what waits: rows that their clients have not taken yet, statements and values that clients left here. It is apart,
+    /// so that sorting, which takes all that there is, leaves room for its own answer.
+    waiting: Arc<dyn MemoryPool>,
+}
+
+/// Memory that is held for a client. It is free again when this is dropped.
+#[derive(Debug)]
+pub struct HeldMemory(MemoryReservation);
 
 impl Memory {
     /// So many bytes for all sessions that get a clone of this.
     pub fn limited(bytes: usize) -> Result<Memory> {
-        runtime(pool(bytes)).map(Memory)
+        Ok(Memory {
+            computing: runtime(pool(bytes))?,
+            waiting: Arc::new(GreedyMemoryPool::new(bytes)),
+        })
+    }
+
+    /// Holds so many bytes for a client. `what` is what they are for.
+    pub(crate) fn hold(&self, what: &str, bytes: usize) -> Result<HeldMemory> {
+        let mut held = HeldMemory(MemoryConsumer::new(what).register(&self.waiting));
+        held.resize(bytes)?;
+        Ok(held)
     }
 
     /// So many bytes.
     pub(crate) fn limit(&self) -> Option<usize> {
-        match self.0.memory_pool.memory_limit() {
+        match self.computing.memory_pool.memory_limit() {
             MemoryLimit::Finite(bytes) => Some(bytes),
             _ => None,
         }
@@ -162,15 +182,22 @@ impl Memory {
 
     /// The memory and files of sessions without a limit of their own.
     pub(crate) fn runtime(&self) -> &Arc<RuntimeEnv> {
-        &self.0
+        &self.computing
     }
 
     /// What a session may use that has a limit of its own: of this, and at most so many bytes by itself.
     pub(crate) fn within(&self, bytes: usize) -> Arc<dyn MemoryPool> {
         Arc::new(Both {
             own: pool(bytes),
-            shared: Arc::clone(&self.0.memory_pool),
+            shared: Arc::clone(&self.computing.memory_pool),
         })
+    }
+}
+
+impl HeldMemory {
+    /// Holds so many bytes from now on.
+    pub(crate) fn resize(&mut self, bytes: usize) -> Result<()> {
+        Ok(self.0.try_resize(bytes)?)
     }
 }
 

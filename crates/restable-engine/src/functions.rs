@@ -5,6 +5,7 @@ pub(crate) mod averages;
 pub(crate) mod bounded;
 mod clocks;
 pub(crate) mod decimals;
+pub(crate) mod floats;
 pub(crate) mod held;
 pub(crate) mod made;
 mod numbers;
@@ -14,6 +15,7 @@ mod patterns;
 pub(crate) mod plain;
 mod reading;
 pub(crate) mod single;
+mod sleep;
 pub(crate) mod spans;
 pub(crate) mod sums;
 pub(crate) mod times;
@@ -88,6 +90,8 @@ pub fn all() -> Vec<Arc<ScalarUDF>> {
     .into_iter()
     .map(|function| Arc::new(ScalarUDF::from(Restable::new(function, Place::Anywhere))))
     .chain(bounded::all())
+    .chain(floats::all())
+    .chain([sleep::sleep()])
     .chain(
         [clocks::all(), made::all(), patterns::all(), plain::all()]
             .into_iter()

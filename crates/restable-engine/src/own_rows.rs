@@ -101,6 +101,20 @@ impl TableProvider for OwnTable {
 #[derive(Debug, Clone, Default)]
 pub struct OwnTables(Vec<(String, Arc<dyn TableProvider>)>);
 
+/// What is said of a table that is made as if it would stay, and ends with the session.
+pub(crate) fn passing(parsed: &Parsed) -> Option<String> {
+    let restable_sql::Statement::Query(statement) = &parsed.statement else {
+        return None;
+    };
+    match &**statement {
+        ast::Statement::CreateTable(table) if !table.temporary => Some(format!(
+            "the table `{}` ends with the session, and nobody else sees it",
+            table.name
+        )),
+        _ => None,
+    }
+}
+
 fn unsupported(what: &str, insert: &Insert) -> Error {
     let told = format!("{what} is not supported for a table of the session");
     Diagnostic::new("R0308", told).at(insert.span).into()
@@ -114,7 +128,8 @@ impl Session {
         given: &Given,
     ) -> Result<Option<Appending>> {
         let own = &self.shared().own;
-        let Some(name) = name_of(&insert.table).filter(|name| own.is_of_session(name)) else {
+        let written = self.shared().without_database(&insert.table);
+        let Some(name) = name_of(&written).filter(|name| own.is_of_session(name)) else {
             return Ok(None);
         };
         let table = own.of_session(&name);

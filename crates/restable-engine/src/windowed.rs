@@ -8,14 +8,16 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, ready};
 
 use arrow::array::{Array as _, RecordBatch};
-use arrow::datatypes::SchemaRef;
-use datafusion::common::Result as PlanResult;
+use arrow::datatypes::{DataType, SchemaRef};
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{
     Transformed, TransformedResult as _, TreeNode as _, TreeNodeRecursion,
 };
+use datafusion::common::{Result as PlanResult, ScalarValue};
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
 use datafusion::execution::{RecordBatchStream, SendableRecordBatchStream, TaskContext};
+use datafusion::logical_expr::{WindowFrameBound, WindowFrameUnits};
+use datafusion::physical_expr::window::WindowExpr;
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::execution_plan::{CardinalityEffect, replace_children_if_necessary};
 use datafusion::physical_plan::windows::{BoundedWindowAggExec, WindowAggExec};
@@ -44,12 +46,14 @@ impl PhysicalOptimizerRule for WindowsCounted {
                 return Ok(Transformed::no(node));
             }
             let rooms = Rooms::default();
+            let back = looks_back(&node);
             let inputs = node.children().into_iter();
             let inputs: Vec<_> = inputs
                 .map(|input| Counted::over(Arc::clone(input), Side::In, &rooms))
                 .collect();
             let node = replace_children_if_necessary(node, inputs)?;
-            Ok(Transformed::yes(Counted::over(node, Side::Out, &rooms)))
+            let node = Counted::over(node, Side::Out(back), &rooms);
+            Ok(Transformed::yes(node))
         })
         .data()
     }
@@ -63,6 +67,45 @@ impl PhysicalOptimizerRule for WindowsCounted {
     }
 }
 
+/// How many rows that came out the windows of a node may still look back at.
+fn looks_back(node: &Arc<dyn ExecutionPlan>) -> usize {
+    let expressions = match node.downcast_ref::<BoundedWindowAggExec>() {
+        Some(bounded) => bounded.window_expr(),
+        // It lets nothing out before all is in.
+        None => &[],
+    };
+    let of = |one: &Arc<dyn WindowExpr>| {
+        let frame = one.get_window_frame();
+        let preceding = match &frame.start_bound {
+            // It is summed up, or its first row is kept.
+            WindowFrameBound::Preceding(value) if value.is_null() => Some(0),
+            WindowFrameBound::Preceding(value) if frame.units == WindowFrameUnits::Rows => {
+                whole(value)
+            }
+            // Rows of a span of values may be any number.
+            WindowFrameBound::Preceding(_) => None,
+            WindowFrameBound::CurrentRow | WindowFrameBound::Following(_) => Some(0),
+        };
+        // `lag(x, 1000)` keeps its offset to itself, but for its name.
+        let offsets = one.name().split("Int64(").skip(1).filter_map(|rest| {
+            let digits = rest.split(')').next()?;
+            digits.trim_start_matches('-').parse::<usize>().ok()
+        });
+        preceding.map_or(usize::MAX, |rows| {
+            offsets.max().unwrap_or_default().max(rows)
+        })
+    };
+    expressions.iter().map(of).max().unwrap_or_default()
+}
+
+fn whole(value: &ScalarValue) -> Option<usize> {
+    let value = value.cast_to(&DataType::Int64).ok()?;
+    let ScalarValue::Int64(Some(value)) = value else {
+        return None;
+    };
+    Some(usize::try_from(value.unsigned_abs()).unwrap_or(usize::MAX))
+}
+
 /// Where both sides of a window meet as they begin: the one above makes a room for its partition, the one below finds it.
 type Rooms = Arc<Mutex<HashMap<usize, Arc<Mutex<Room>>>>>;
 
@@ -72,6 +115,8 @@ struct Room {
     memory: MemoryReservation,
     /// Rows and bytes of what went in, oldest first.
     inside: VecDeque<(usize, usize)>,
+    /// Rows that came out, and are looked back at.
+    seen: usize,
 }
 
 impl Room {
@@ -88,7 +133,10 @@ impl Room {
         Ok(())
     }
 
-    fn leave(&mut self, mut rows: usize) {
+    fn leave(&mut self, rows: usize, back: usize) {
+        self.seen = self.seen.saturating_add(rows);
+        let mut rows = self.seen.saturating_sub(back);
+        self.seen -= rows;
         while let Some((inside, bytes)) = self.inside.front_mut() {
             if *inside > rows {
                 let part = *bytes / *inside * rows;
@@ -106,7 +154,8 @@ impl Room {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Side {
     In,
-    Out,
+    /// So many rows that came out are inside still.
+    Out(usize),
 }
 
 /// One side of a window.
@@ -178,11 +227,12 @@ impl ExecutionPlan for Counted {
         context: Arc<TaskContext>,
     ) -> PlanResult<SendableRecordBatchStream> {
         let room = match self.side {
-            Side::Out => {
+            Side::Out(_) => {
                 let consumer = MemoryConsumer::new("rows of a window");
                 let room = Arc::new(Mutex::new(Room {
                     memory: consumer.register(context.memory_pool()),
                     inside: VecDeque::new(),
+                    seen: 0,
                 }));
                 lock(&self.rooms).insert(partition, Arc::clone(&room));
                 Some(room)
@@ -225,7 +275,7 @@ impl Stream for Passing {
                         return Poll::Ready(Some(Err(problem)));
                     }
                 }
-                Side::Out => room.leave(batch.num_rows()),
+                Side::Out(back) => room.leave(batch.num_rows(), back),
             }
         }
         Poll::Ready(next)

@@ -18,7 +18,7 @@ use datafusion::logical_expr::{
 use restable_sql::Diagnostic;
 
 use super::marks::{compares, fold, folds, is_interval, varies};
-use crate::functions::{held, own::Own, plain, spans, sums, written};
+use crate::functions::{floats, held, own::Own, plain, spans, sums, written};
 use crate::zone::UTC;
 
 /// One expression as PostgreSQL means it; `zone` and `pool`, its memory, are the session's.
@@ -39,11 +39,23 @@ pub fn rewrite(
         Expr::BinaryExpr(BinaryExpr { left, op, right }) => {
             let sides = (left.get_type(schema), right.get_type(schema));
             let signed = |kind: &DataType| kind.is_signed_integer();
-            let checked: Option<fn() -> Own> = match (op, sides) {
-                (_, (Ok(left), Ok(right))) if !signed(&left) || !signed(&right) => None,
-                (Operator::Plus, _) => Some(plain::plus),
-                (Operator::Minus, _) => Some(plain::minus),
-                (Operator::Multiply, _) => Some(plain::times),
+            let float = |kind: &DataType| *kind == DataType::Float64;
+            let number = |kind: &DataType| signed(kind) || kind.is_floating();
+            let (whole, floats) = match &sides {
+                (Ok(left), Ok(right)) => (
+                    signed(left) && signed(right),
+                    (float(left) && number(right)) || (number(left) && float(right)),
+                ),
+                _ => (false, false),
+            };
+            let checked: Option<fn() -> Own> = match op {
+                Operator::Plus if whole => Some(plain::plus),
+                Operator::Minus if whole => Some(plain::minus),
+                Operator::Multiply if whole => Some(plain::times),
+                Operator::Plus if floats => Some(floats::sum),
+                Operator::Minus if floats => Some(floats::difference),
+                Operator::Multiply if floats => Some(floats::product),
+                Operator::Divide if floats => Some(floats::quotient),
                 _ => None,
             };
             match checked {
@@ -101,7 +113,7 @@ pub fn rewrite(
             };
             Transformed::new_transformed(Expr::Case(case), changed)
         }
-        Expr::ScalarFunction(function) => of_spans(function, schema),
+        Expr::ScalarFunction(function) => of_spans(joined(function, schema), schema),
         other => Transformed::no(other),
     })
 }
@@ -143,6 +155,28 @@ fn running(
         function.fun = WindowFunctionDefinition::AggregateUDF(bounded);
     }
     Expr::from(function)
+}
+
+/// `concat(true)` is `t`, as a truth value is sent; its cast to text is `true`.
+fn joined(mut function: ScalarFunction, schema: &DFSchema) -> ScalarFunction {
+    if !matches!(function.func.name(), "concat" | "concat_ws") {
+        return function;
+    }
+    for one in &mut function.args {
+        if matches!(one.get_type(schema), Ok(DataType::Boolean)) {
+            let is = one.clone();
+            let letter = |letter: &str| Box::new(lit(letter));
+            *one = Expr::Case(Case {
+                expr: None,
+                when_then_expr: vec![
+                    (Box::new(is.clone()), letter("t")),
+                    (Box::new(Expr::Not(Box::new(is))), letter("f")),
+                ],
+                else_expr: None,
+            });
+        }
+    }
+    function
 }
 
 /// `nullif`, `greatest` and `least` of intervals.

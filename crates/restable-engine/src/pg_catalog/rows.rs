@@ -14,7 +14,7 @@ use datafusion::catalog::{CatalogProviderList as _, SchemaProvider as _, TablePr
 
 use super::facts::catalog_oid;
 use super::tables::{self, Layout};
-use super::{functions, held, kinds, operators, settings};
+use super::{catalogs, functions, held, kinds, operators, settings};
 use crate::catalog::{OWN_CATALOG, OWN_SCHEMA};
 use crate::functions::{NAME_METADATA, OID_METADATA};
 use crate::information_schema::{is_readable, key};
@@ -87,7 +87,7 @@ pub struct Relation {
     pub definition: Option<String>,
     /// What its document says of it.
     pub description: Option<String>,
-    columns: Vec<Column>,
+    pub(super) columns: Vec<Column>,
 }
 
 /// A column of a table or view.
@@ -312,12 +312,14 @@ async fn rows(shared: &Arc<Shared>, name: &str) -> Result<Vec<Row>> {
             })
             .collect()
         }
-        "pg_class" => relations(shared).await?.iter().map(class).collect(),
-        "pg_attribute" => relations(shared)
-            .await?
-            .iter()
-            .flat_map(attributes)
-            .collect(),
+        "pg_class" => {
+            let (own, catalogs) = (relations(shared).await?, catalogs::relations(shared).await?);
+            own.iter().chain(&catalogs).map(class).collect()
+        }
+        "pg_attribute" => {
+            let (own, catalogs) = (relations(shared).await?, catalogs::relations(shared).await?);
+            own.iter().chain(&catalogs).flat_map(attributes).collect()
+        }
         "pg_type" => kinds::ALL.iter().flat_map(kind_rows).collect(),
         "pg_proc" => procs(),
         "pg_database" => {

@@ -102,7 +102,9 @@ impl Session {
                 self.is_free(&view.name, "view")?;
                 Ok(None)
             }
-            ast::Statement::CreateTable(table) if name::of(&table.name).is_none() => {
+            ast::Statement::CreateTable(table)
+                if name::of(&self.shared().without_database(&table.name)).is_none() =>
+            {
                 let told = format!(
                     "`{}` cannot be created: schemas of providers hold their tables only",
                     table.name
@@ -154,7 +156,8 @@ impl Session {
 
     /// An error if the name that the session is to use is one of what is kept.
     fn is_free(&self, name: &ast::ObjectName, what: &str) -> Result<()> {
-        let (Some(store), Some(name)) = (self.shared().own.store(), name::of(name)) else {
+        let name = self.shared().without_database(name);
+        let (Some(store), Some(name)) = (self.shared().own.store(), name::of(&name)) else {
             return Ok(());
         };
         if self.shared().own.is_of_session(&name) {
@@ -168,7 +171,7 @@ impl Session {
 
     /// The name of what is to be kept, which hides nothing of a provider.
     fn free_name(&self, written: &ast::ObjectName) -> Result<String> {
-        let name = name::checked(written)?;
+        let name = name::checked(&self.shared().without_database(written))?;
         match self.shared().of_provider(&name)? {
             Some(known) => {
                 let told = format!("`{name}` is `{known}` here, and can be nothing else");
@@ -182,7 +185,8 @@ impl Session {
     /// The name of something of this kind that there is.
     fn existing(&self, written: &ast::ObjectName, kind: Kind) -> Result<String> {
         let store = self.store()?;
-        let name = name::of(written).unwrap_or_else(|| written.to_string());
+        let name = name::of(&self.shared().without_database(written));
+        let name = name.unwrap_or_else(|| written.to_string());
         let known = match self.shared().own.is_of_session(&name) {
             true => None,
             false => store.load(&name)?,
@@ -263,7 +267,7 @@ impl Session {
     ) -> Result<Option<Keeping>> {
         let own = &self.shared().own;
         let known = |name: &ast::ObjectName| -> Result<Option<Arc<Manifest>>> {
-            match (name::of(name), own.store()) {
+            match (name::of(&self.shared().without_database(name)), own.store()) {
                 (Some(name), Some(store)) if !own.is_of_session(&name) => store.load(&name),
                 _ => Ok(None),
             }
@@ -286,7 +290,7 @@ impl Session {
         let is_view = wanted == Kind::MaterializedView;
         let mut found = Vec::new();
         for name in names {
-            let plain = name::of(name).unwrap_or_default();
+            let plain = name::of(&self.shared().without_database(name)).unwrap_or_default();
             match known(name) {
                 Ok(Some(known)) if known.kind == wanted => found.push(plain),
                 Ok(Some(known)) => return Err(mismatch(&known, wanted)),

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use restable_engine::counters::Present;
 use restable_engine::parameters::{Described, Parameter};
 use restable_engine::sql::Parsed;
-use restable_engine::{Door, Engine, Reach, Sees, Session};
+use restable_engine::{Door, Engine, HeldMemory, Reach, Sees, Session};
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tonic::Status;
@@ -93,6 +93,8 @@ pub struct Stored {
     pub described: Described,
     /// The values that were bound, a set for each time it is run.
     pub bound: Mutex<Vec<Vec<Parameter>>>,
+    /// Room for what it says.
+    pub _memory: Option<HeldMemory>,
 }
 
 /// A connection of a client, and the sessions that hang on it.

@@ -105,7 +105,12 @@ fn of_plan(message: &str) -> &'static str {
         text if text.starts_with("invalid input syntax for type") => of_syntax(text),
         text if text.contains("out of range") => "22003",
         text if text.starts_with("operator does not exist") => "42883",
-        text if text.contains("square root") || text.contains("zero raised to") => "2201F",
+        text if ["square root", "zero raised to", "number raised to"]
+            .iter()
+            .any(|words| text.contains(words)) =>
+        {
+            "2201F"
+        }
         text if text.contains("logarithm") => "2201E",
         text if text.starts_with("not supported") => "0A000",
         text if text.contains("Cannot cast")
