@@ -482,6 +482,8 @@ pub(crate) struct Reader {
     part: Part,
     /// With whom it reads a call once, if it may share calls.
     class: Option<Class>,
+    /// The pages of all its calls that nobody has taken yet.
+    waiting: Arc<ahead::Waiting>,
 }
 
 impl Reader {
@@ -507,6 +509,7 @@ impl Reader {
             schema,
             part,
             class,
+            waiting: Arc::default(),
         }
     }
 
@@ -538,7 +541,7 @@ impl Reader {
         let (method, class) = (&self.method, self.class.as_ref());
         let pages = pages(statement, resource, method, class, call, decoder, listed);
         if self.statement.reads_ahead() {
-            ahead::read(pages)
+            ahead::read(pages, Arc::clone(&self.waiting))
         } else {
             pages
         }

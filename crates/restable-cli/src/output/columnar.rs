@@ -11,18 +11,14 @@ use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::error::ArrowError;
 use arrow::ipc::writer::StreamWriter;
-use parquet::arrow::ArrowWriter;
-use parquet::basic::Compression;
-use parquet::file::properties::WriterProperties;
 
 use super::json::keys;
+use super::parquet_file::ParquetFile;
 use super::{Format, Printer};
 use crate::error::{Error, Result};
 
-/// What a row group of Parquet takes at most while it is made: it is kept in memory, and once more while it is written.
-const ROW_GROUP_BYTES: usize = 12 << 20;
-/// A buffer is kept for what comes next up to this size: the next row group needs as much, and fresh pages cost more than those.
-const KEPT_BYTES: usize = ROW_GROUP_BYTES;
+/// A buffer is kept for what comes next up to this size.
+const KEPT_BYTES: usize = 4 << 20;
 /// Metadata of fields that is known outside of the engine.
 const EXTENSION: &str = "ARROW:extension:";
 
@@ -42,13 +38,13 @@ pub enum Form {
 }
 
 enum Writer {
-    Parquet(Box<ArrowWriter<Pipe>>),
+    Parquet(Box<ParquetFile>),
     Arrow(Box<StreamWriter<Pipe>>),
 }
 
 /// What a writer has written and nobody has taken yet.
 #[derive(Clone, Default)]
-struct Pipe(Arc<Mutex<Vec<u8>>>);
+pub(super) struct Pipe(Arc<Mutex<Vec<u8>>>);
 
 impl Write for Pipe {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -63,7 +59,7 @@ impl Write for Pipe {
 }
 
 impl Pipe {
-    fn hand_on(&self, out: &mut dyn Write) -> Result<()> {
+    pub(super) fn hand_on(&self, out: &mut dyn Write) -> Result<()> {
         let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         out.write_all(&waiting)?;
         waiting.clear();
@@ -86,15 +82,9 @@ impl Columnar {
         if self.writer.is_none() {
             let pipe = self.written.clone();
             let begun = match self.form {
-                Form::Parquet => {
-                    let properties = WriterProperties::builder()
-                        .set_compression(Compression::SNAPPY)
-                        .set_created_by(concat!("restable ", env!("CARGO_PKG_VERSION")).to_owned())
-                        .build();
-                    ArrowWriter::try_new(pipe, Arc::clone(&self.schema), Some(properties))
-                        .map(|writer| Writer::Parquet(Box::new(writer)))
-                        .map_err(|problem| refused(self.form, &problem))?
-                }
+                Form::Parquet => ParquetFile::new(pipe, &self.schema)
+                    .map(|file| Writer::Parquet(Box::new(file)))
+                    .map_err(|problem| refused(self.form, &problem))?,
                 Form::Arrow => StreamWriter::try_new(pipe, &self.schema)
                     .map(|writer| Writer::Arrow(Box::new(writer)))
                     .map_err(|problem| refused(self.form, &problem))?,
@@ -122,14 +112,7 @@ impl Printer for Columnar {
             arrow::array::RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
         let batch = RecordBatch::try_new_with_options(schema, columns, &options)?;
         match self.writer()? {
-            Writer::Parquet(writer) => {
-                writer
-                    .write(&batch)
-                    .map_err(|problem| refused(form, &problem))?;
-                if writer.memory_size() >= ROW_GROUP_BYTES {
-                    writer.flush().map_err(|problem| refused(form, &problem))?;
-                }
-            }
+            Writer::Parquet(file) => return file.add(&batch, out),
             Writer::Arrow(writer) => {
                 writer
                     .write(&batch)
@@ -143,9 +126,7 @@ impl Printer for Columnar {
         let form = self.form;
         self.writer()?;
         match self.writer.take() {
-            Some(Writer::Parquet(writer)) => {
-                writer.close().map_err(|problem| refused(form, &problem))?;
-            }
+            Some(Writer::Parquet(file)) => return file.end(out),
             Some(Writer::Arrow(mut writer)) => {
                 writer.finish().map_err(|problem| refused(form, &problem))?;
             }
@@ -182,7 +163,7 @@ fn shown(form: Form, schema: &Schema) -> SchemaRef {
 }
 
 /// The writers write into memory: what they refuse is a type that the format has not.
-fn refused(form: Form, problem: &dyn std::error::Error) -> Error {
+pub(super) fn refused(form: Form, problem: &dyn std::error::Error) -> Error {
     let format = match form {
         Form::Parquet => Format::Parquet,
         Form::Arrow => Format::Arrow,

@@ -3,6 +3,7 @@
 
 mod columnar;
 mod json;
+mod parquet_file;
 mod table;
 mod text;
 pub mod value;

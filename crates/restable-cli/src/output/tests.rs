@@ -417,6 +417,45 @@ fn read(format: Format, bytes: Vec<u8>) -> (Arc<Schema>, Vec<RecordBatch>) {
 }
 
 #[test]
+fn a_large_parquet_file_has_several_row_groups() {
+    // Texts that do not repeat, so that they take their room; and a column whose values stand deeper than itself.
+    let texts: Vec<String> = (0..60_000_u64)
+        .map(|row| {
+            let part = |at: u64| {
+                format!(
+                    "{:016x}",
+                    (row * 31 + at).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+                )
+            };
+            (0..20).map(part).collect()
+        })
+        .collect();
+    let batch = |texts: &[String]| {
+        let mut lists = arrow::array::ListBuilder::new(arrow::array::Int64Builder::new());
+        for text in texts {
+            lists.append_value(text.bytes().take(3).map(|byte| Some(i64::from(byte))));
+        }
+        let columns: [(&str, arrow::array::ArrayRef); 2] = [
+            ("text", Arc::new(StringArray::from_iter_values(texts))),
+            ("bytes", Arc::new(lists.finish())),
+        ];
+        RecordBatch::try_from_iter(columns).unwrap()
+    };
+    let batches: Vec<RecordBatch> = texts.chunks(500).map(batch).collect();
+    let bytes = written(Format::Parquet, &batches);
+    let (schema, found) = read(Format::Parquet, bytes.clone());
+    let found = arrow::compute::concat_batches(&schema, &found).unwrap();
+    let expected = arrow::compute::concat_batches(&batches[0].schema(), &batches).unwrap();
+    assert_eq!(found.columns(), expected.columns());
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), &bytes).unwrap();
+    let file = std::fs::File::open(file.path()).unwrap();
+    let reader = parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder::try_new(file);
+    let groups = reader.unwrap().metadata().num_row_groups();
+    assert!((2..=4).contains(&groups), "{groups} row groups");
+}
+
+#[test]
 fn files_for_programs_hold_what_was_written() {
     let zone = Some(Arc::from("+00:00"));
     let time = DataType::Timestamp(arrow::datatypes::TimeUnit::Microsecond, zone);
