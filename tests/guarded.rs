@@ -437,6 +437,11 @@ fn what_statements_hold_counts_for_the_memory_of_the_server() {
             ),
             "SELECT count(*) FROM unnest(array_repeat(repeat('x', 100000), 1000)) u(x)".to_owned(),
             "SELECT format('%1$s%1$s%1$s%1$s%1$s', repeat('x', 4000000))".to_owned(),
+            // Few values, and each of them large: as keys, to be sorted, in joins.
+            "SELECT count(*) FROM (SELECT DISTINCT repeat('x', 200000) || value AS x FROM generate_series(1, 1000)) d".to_owned(),
+            "SELECT count(DISTINCT x) FROM (SELECT repeat('x', 200000) || value AS x FROM generate_series(1, 1000)) d".to_owned(),
+            "SELECT x FROM (SELECT repeat('x', 200000) || value AS x FROM generate_series(1, 1000)) d ORDER BY x DESC".to_owned(),
+            "SELECT count(b.x) FROM generate_series(1, 1000) a(v) JOIN (SELECT repeat('x', 200000) || value AS x, value AS v FROM generate_series(1, 20)) b ON a.v > b.v".to_owned(),
         ] {
             match client.query(&sql).await {
                 Ok(_) => panic!("{sql} was answered"),
@@ -448,7 +453,9 @@ fn what_statements_hold_counts_for_the_memory_of_the_server() {
         // What fits is answered, also in windows that see more rows than there is memory for.
         for (sql, expected) in [
             (format!("SELECT count(*) FROM (SELECT g, json_agg(left(x, 10)) FROM {rows} GROUP BY g) a"), 100),
-            (format!("SELECT count(s) FROM (SELECT lag(x, 3) OVER (PARTITION BY value ORDER BY value) AS s, x FROM {rows}) w"), 0),
+            ("SELECT count(s) FROM (SELECT lag(x, 3) OVER (ORDER BY value) AS s FROM (SELECT value, repeat('x', 500) || value AS x FROM generate_series(1, 60000)) t) w".to_owned(), 59997),
+            ("SELECT count((SELECT string_agg(repeat('x', 1000), '') FROM generate_series(1, 1000))) FROM generate_series(1, 3000)".to_owned(), 3000),
+            ("SELECT count(a.x) FROM (SELECT repeat('x', 100000) || value AS x FROM generate_series(1, 5)) a, generate_series(1, 3000) b(v)".to_owned(), 15000),
             ("SELECT count(a) FROM (SELECT g, array_agg(value ORDER BY value DESC) AS a FROM (SELECT value, value % 7 AS g FROM generate_series(1, 10000)) t GROUP BY g) a".to_owned(), 7),
         ] {
             let (_, batches) = client.query(&sql).await.unwrap_or_else(|refused| panic!("{sql}: {refused}"));

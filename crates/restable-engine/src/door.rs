@@ -147,9 +147,9 @@ fn listed() -> String {
 #[derive(Debug, Clone)]
 pub struct Memory {
     computing: Arc<RuntimeEnv>,
-    /// As much again, for what waits: rows that their clients have not taken yet, statements and values that clients left here. It is apart,
-    /// so that sorting, which takes all that there is, leaves room for its own answer.
-    waiting: Arc<dyn MemoryPool>,
+    /// As much again, for what cannot go to files: what aggregates and windows hold, rows that their clients have not taken yet, statements
+    /// and values that clients left here. It is apart, so that sorting, which takes all that there is, leaves room for them.
+    held: Arc<dyn MemoryPool>,
 }
 
 /// Memory that is held for a client. It is free again when this is dropped.
@@ -161,13 +161,13 @@ impl Memory {
     pub fn limited(bytes: usize) -> Result<Memory> {
         Ok(Memory {
             computing: runtime(pool(bytes))?,
-            waiting: Arc::new(GreedyMemoryPool::new(bytes)),
+            held: held(bytes),
         })
     }
 
     /// Holds so many bytes for a client. `what` is what they are for.
     pub(crate) fn hold(&self, what: &str, bytes: usize) -> Result<HeldMemory> {
-        let mut held = HeldMemory(MemoryConsumer::new(what).register(&self.waiting));
+        let mut held = HeldMemory(MemoryConsumer::new(what).register(&self.held));
         held.resize(bytes)?;
         Ok(held)
     }
@@ -185,6 +185,19 @@ impl Memory {
         &self.computing
     }
 
+    /// The memory of what cannot go to files.
+    pub(crate) fn held(&self) -> Arc<dyn MemoryPool> {
+        Arc::clone(&self.held)
+    }
+
+    /// The same for a session that has a limit of its own.
+    pub(crate) fn held_within(&self, bytes: usize) -> Arc<dyn MemoryPool> {
+        Arc::new(Both {
+            own: held(bytes),
+            shared: Arc::clone(&self.held),
+        })
+    }
+
     /// What a session may use that has a limit of its own: of this, and at most so many bytes by itself.
     pub(crate) fn within(&self, bytes: usize) -> Arc<dyn MemoryPool> {
         Arc::new(Both {
@@ -199,6 +212,11 @@ impl HeldMemory {
     pub(crate) fn resize(&mut self, bytes: usize) -> Result<()> {
         Ok(self.0.try_resize(bytes)?)
     }
+}
+
+/// A pool of so many bytes for what cannot go to files.
+pub(crate) fn held(bytes: usize) -> Arc<dyn MemoryPool> {
+    Arc::new(GreedyMemoryPool::new(bytes))
 }
 
 /// Memory of a pool, and files for what does not fit.

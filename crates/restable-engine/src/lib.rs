@@ -64,6 +64,7 @@ pub mod table;
 mod templates;
 mod views;
 pub mod walk;
+mod wide;
 mod windowed;
 mod zone;
 

@@ -228,14 +228,17 @@ impl ExecutionPlan for Counted {
     ) -> PlanResult<SendableRecordBatchStream> {
         let room = match self.side {
             Side::Out(_) => {
-                let consumer = MemoryConsumer::new("rows of a window");
-                let room = Arc::new(Mutex::new(Room {
-                    memory: consumer.register(context.memory_pool()),
-                    inside: VecDeque::new(),
-                    seen: 0,
-                }));
-                lock(&self.rooms).insert(partition, Arc::clone(&room));
-                Some(room)
+                let pool = crate::zone::pool(context.session_config().options());
+                pool.map(|pool| {
+                    let consumer = MemoryConsumer::new("rows of a window");
+                    let room = Arc::new(Mutex::new(Room {
+                        memory: consumer.register(pool),
+                        inside: VecDeque::new(),
+                        seen: 0,
+                    }));
+                    lock(&self.rooms).insert(partition, Arc::clone(&room));
+                    room
+                })
             }
             Side::In => lock(&self.rooms).remove(&partition),
         };

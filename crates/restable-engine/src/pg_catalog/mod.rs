@@ -9,6 +9,7 @@ pub(crate) mod functions;
 mod headings;
 mod held;
 mod itself;
+mod keys;
 pub(crate) mod kinds;
 mod operators;
 mod rewrite;
