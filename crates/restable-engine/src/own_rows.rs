@@ -111,8 +111,21 @@ pub(crate) fn passing(parsed: &Parsed) -> Option<String> {
             "the table `{}` ends with the session, and nobody else sees it",
             table.name
         )),
+        ast::Statement::CreateView(view) if !view.temporary && !view.materialized => Some(format!(
+            "the view `{}` ends with the session, and nobody else sees it",
+            view.name
+        )),
         _ => None,
     }
+}
+
+/// Why a table that a session can read takes no change of this kind.
+pub(crate) fn unchanged(verb: &str, place: restable_sql::Span) -> Error {
+    let told = format!("{verb} is for tables of providers: what stands in `public` is made whole");
+    Diagnostic::new("R0308", told)
+        .at(place)
+        .help("tables of the session take INSERT; `DROP TABLE` and `CREATE TEMP TABLE … AS SELECT …` make one anew")
+        .into()
 }
 
 fn unsupported(what: &str, insert: &Insert) -> Error {
@@ -121,6 +134,19 @@ fn unsupported(what: &str, insert: &Insert) -> Error {
 }
 
 impl Session {
+    /// Whether a name is of a table or view in `public`: the session's own, or one that is kept in the data directory.
+    pub(crate) fn is_own(&self, name: &ast::ObjectName) -> bool {
+        let own = &self.shared().own;
+        let Some(name) = name_of(&self.shared().without_database(name)) else {
+            return false;
+        };
+        let is_kept = || {
+            let store = own.store();
+            store.is_some_and(|store| matches!(store.load(&name), Ok(Some(_))))
+        };
+        own.is_of_session(&name) || is_kept()
+    }
+
     /// What an INSERT means if it names a table of the session; `None` if it names another.
     pub(crate) async fn appending(
         &self,

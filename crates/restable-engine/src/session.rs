@@ -512,6 +512,9 @@ impl Session {
             Sql::Insert(insert) if let Some(appending) = self.appending(insert, given).await? => {
                 quiet(Action::Append(Box::new(appending)))
             }
+            Sql::Update(ast) if self.is_own(&ast.table) => Err(own_rows::unchanged("UPDATE", ast.table_span)),
+            Sql::Delete(ast) if self.is_own(&ast.table) => Err(own_rows::unchanged("DELETE", ast.table_span)),
+            Sql::Insert(ast) if self.is_own(&ast.table) => Err(own_rows::unchanged("INSERT", ast.table_span)),
             Sql::Insert(_)
             | Sql::Replace(_)
             | Sql::Update(_)

@@ -47,7 +47,7 @@ pub async fn run(arguments: &ServeArguments, environment: &Environment) -> Resul
     let (guard, tls) = (guard(arguments, environment)?, tls(arguments)?);
     let told = remarks(arguments, &guard);
     let memory = memory(&arguments.memory)?;
-    let interrupt = Interrupt::listen(Patience::Long)?;
+    let interrupt = Interrupt::listen(Patience::Server)?;
     let mut connection =
         connection::open(&arguments.connection, &configuration, environment).await?;
     let audit_log = arguments.observation.audit_log.as_deref();

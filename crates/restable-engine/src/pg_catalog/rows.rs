@@ -551,7 +551,13 @@ fn class(relation: &Relation) -> Row {
         ("oid", oid(relation.oid)),
         ("relname", text(&relation.name)),
         ("relnamespace", oid(schema_oid(&relation.schema))),
-        ("reltype", oid(0)),
+        (
+            "reltype",
+            oid(oid_of(&format!(
+                "type {}.{}",
+                relation.schema, relation.name
+            ))),
+        ),
         ("relowner", oid(OWNER)),
         ("relam", oid(if relation.view { 0 } else { 2 })),
         ("relpages", Cell::Number(0)),

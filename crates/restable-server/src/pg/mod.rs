@@ -279,9 +279,9 @@ impl House {
     ) -> Result<Session, Error> {
         // Clients that are told no database name one like their user.
         let database = database.filter(|name| name != user);
-        let named = given
-            .iter()
-            .filter(|(name, _)| !name.eq_ignore_ascii_case("statement_timeout"));
+        // The others are restable's own, and are set as by a statement.
+        let of_postgres = |name: &str| Postgres::knows(name);
+        let named = given.iter().filter(|(name, _)| of_postgres(name));
         let named = named.map(|(name, value)| (name.as_str(), value.as_str()));
         let access = self.options.access;
         let postgres = Postgres::new(
@@ -306,10 +306,7 @@ impl House {
             },
         };
         let session = self.engine.session_of(Arc::clone(&self.settings), door)?;
-        for (name, value) in given
-            .iter()
-            .filter(|(name, _)| name.eq_ignore_ascii_case("statement_timeout"))
-        {
+        for (name, value) in given.iter().filter(|(name, _)| !of_postgres(name)) {
             session.set_postgres(name, value)?;
         }
         session.use_database(database.as_deref())?;
