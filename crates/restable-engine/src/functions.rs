@@ -6,6 +6,7 @@ pub(crate) mod bounded;
 mod clocks;
 pub(crate) mod decimals;
 pub(crate) mod extremes;
+pub(crate) mod floats;
 pub(crate) mod held;
 pub(crate) mod made;
 mod numbers;
@@ -15,6 +16,7 @@ mod patterns;
 pub(crate) mod plain;
 mod reading;
 pub(crate) mod single;
+mod sleep;
 pub(crate) mod spans;
 pub(crate) mod sums;
 pub(crate) mod times;
@@ -89,6 +91,8 @@ pub fn all() -> Vec<Arc<ScalarUDF>> {
     .into_iter()
     .map(|function| Arc::new(ScalarUDF::from(Restable::new(function, Place::Anywhere))))
     .chain(bounded::all())
+    .chain(floats::all())
+    .chain([sleep::sleep()])
     .chain(
         [clocks::all(), made::all(), patterns::all(), plain::all()]
             .into_iter()

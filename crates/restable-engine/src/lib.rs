@@ -65,11 +65,13 @@ pub mod table;
 mod templates;
 mod views;
 pub mod walk;
+mod wide;
+mod windowed;
 mod zone;
 
 pub use arrow;
 pub use audit::AuditLog;
-pub use door::{Door, Memory, Reach, Sees};
+pub use door::{Door, HeldMemory, Memory, Reach, Sees};
 pub use engine::Engine;
 pub use error::{Error, Fault, Result};
 pub use listed::Listed;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, TimeUnit};
 use datafusion::common::tree_node::Transformed;
 use datafusion::common::{DFSchema, Result, ScalarValue};
+use datafusion::execution::memory_pool::MemoryPool;
 use datafusion::functions_aggregate::first_last::first_value_udaf;
 use datafusion::logical_expr::expr::{
     AggregateFunction, Cast, InList, ScalarFunction, Sort, WindowFunction,
@@ -18,15 +19,15 @@ use restable_sql::Diagnostic;
 
 use super::marks::{compares, fold, folds, is_interval, varies};
 use crate::functions::extremes::{End, extreme};
-use crate::functions::{held, own::Own, plain, spans, sums, written};
+use crate::functions::{floats, held, own::Own, plain, spans, sums, written};
 use crate::zone::UTC;
 
-/// One expression as PostgreSQL means it; `zone` and `memory` are the session's.
+/// One expression as PostgreSQL means it; `zone` and `pool`, its memory, are the session's.
 pub fn rewrite(
     expr: Expr,
     schema: &DFSchema,
     zone: &str,
-    memory: Option<usize>,
+    pool: Option<&Arc<dyn MemoryPool>>,
 ) -> Result<Transformed<Expr>> {
     Ok(match expr {
         Expr::BinaryExpr(BinaryExpr { left, op, right }) if compares(op) => {
@@ -39,11 +40,23 @@ pub fn rewrite(
         Expr::BinaryExpr(BinaryExpr { left, op, right }) => {
             let sides = (left.get_type(schema), right.get_type(schema));
             let signed = |kind: &DataType| kind.is_signed_integer();
-            let checked: Option<fn() -> Own> = match (op, sides) {
-                (_, (Ok(left), Ok(right))) if !signed(&left) || !signed(&right) => None,
-                (Operator::Plus, _) => Some(plain::plus),
-                (Operator::Minus, _) => Some(plain::minus),
-                (Operator::Multiply, _) => Some(plain::times),
+            let float = |kind: &DataType| *kind == DataType::Float64;
+            let number = |kind: &DataType| signed(kind) || kind.is_floating();
+            let (whole, floats) = match &sides {
+                (Ok(left), Ok(right)) => (
+                    signed(left) && signed(right),
+                    (float(left) && number(right)) || (number(left) && float(right)),
+                ),
+                _ => (false, false),
+            };
+            let checked: Option<fn() -> Own> = match op {
+                Operator::Plus if whole => Some(plain::plus),
+                Operator::Minus if whole => Some(plain::minus),
+                Operator::Multiply if whole => Some(plain::times),
+                Operator::Plus if floats => Some(floats::sum),
+                Operator::Minus if floats => Some(floats::difference),
+                Operator::Multiply if floats => Some(floats::product),
+                Operator::Divide if floats => Some(floats::quotient),
                 _ => None,
             };
             match checked {
@@ -71,8 +84,15 @@ pub fn rewrite(
             Transformed::new_transformed(Expr::Between(between), changed)
         }
         Expr::Cast(one) => cast(one, schema, zone)?,
-        Expr::AggregateFunction(function) => outermost(within(function, memory), schema)?,
-        Expr::WindowFunction(function) => Transformed::no(running(*function, schema, memory)),
+        Expr::AggregateFunction(function) => {
+            outermost(function, schema)?.update_data(|expr| match expr {
+                Expr::AggregateFunction(function) => {
+                    Expr::AggregateFunction(within(function, schema, pool))
+                }
+                other => other,
+            })
+        }
+        Expr::WindowFunction(function) => Transformed::no(running(*function, schema, pool)),
         Expr::Case(Case {
             expr: Some(subject),
             mut when_then_expr,
@@ -94,19 +114,23 @@ pub fn rewrite(
             };
             Transformed::new_transformed(Expr::Case(case), changed)
         }
-        Expr::ScalarFunction(function) => of_spans(function, schema),
+        Expr::ScalarFunction(function) => of_spans(joined(function, schema), schema),
         other => Transformed::no(other),
     })
 }
 
-/// What holds its rows, within bounds: DataFusion's quick way to join texts of groups is counted by nobody.
-fn within(mut function: AggregateFunction, memory: Option<usize>) -> AggregateFunction {
-    let plain = function.params.order_by.is_empty() && !function.params.distinct;
-    if let Some(limit) = memory
-        && plain
-        && function.func.name() == "string_agg"
-        && let Some(bounded) = held::bounded(&function.func, limit)
-    {
+/// What holds its rows, within bounds.
+fn within(
+    mut function: AggregateFunction,
+    schema: &DFSchema,
+    pool: Option<&Arc<dyn MemoryPool>>,
+) -> AggregateFunction {
+    let Some(pool) = pool else {
+        return function;
+    };
+    let first = function.params.args.first();
+    let of = first.and_then(|one| one.get_type(schema).ok());
+    if let Some(bounded) = held::of_groups(&function.func, of.as_ref(), pool) {
         function.func = bounded;
     }
     function
@@ -114,7 +138,11 @@ fn within(mut function: AggregateFunction, memory: Option<usize>) -> AggregateFu
 
 /// `sum(x) OVER (…)` of whole numbers, which refuses to overflow as well; `min` and `max` by the order in which rows are sorted; and what holds its rows,
 /// within bounds.
-fn running(mut function: WindowFunction, schema: &DFSchema, memory: Option<usize>) -> Expr {
+fn running(
+    mut function: WindowFunction,
+    schema: &DFSchema,
+    pool: Option<&Arc<dyn MemoryPool>>,
+) -> Expr {
     let kind = function.params.args.first().map(|one| one.get_type(schema));
     let whole = matches!(kind, Some(Ok(kind)) if kind.is_signed_integer());
     if let WindowFunctionDefinition::AggregateUDF(aggregate) = &function.fun
@@ -136,13 +164,34 @@ fn running(mut function: WindowFunction, schema: &DFSchema, memory: Option<usize
         function.params.args.push(order);
         function.params.distinct = false;
     }
-    if let (WindowFunctionDefinition::AggregateUDF(aggregate), Some(limit)) =
-        (&function.fun, memory)
-        && let Some(bounded) = held::bounded(aggregate, limit)
+    if let (WindowFunctionDefinition::AggregateUDF(aggregate), Some(pool)) = (&function.fun, pool)
+        && let Some(bounded) = held::of_window(aggregate, pool)
     {
         function.fun = WindowFunctionDefinition::AggregateUDF(bounded);
     }
     Expr::from(function)
+}
+
+/// `concat(true)` is `t`, as a truth value is sent; its cast to text is `true`.
+fn joined(mut function: ScalarFunction, schema: &DFSchema) -> ScalarFunction {
+    if !matches!(function.func.name(), "concat" | "concat_ws") {
+        return function;
+    }
+    for one in &mut function.args {
+        if matches!(one.get_type(schema), Ok(DataType::Boolean)) {
+            let is = one.clone();
+            let letter = |letter: &str| Box::new(lit(letter));
+            *one = Expr::Case(Case {
+                expr: None,
+                when_then_expr: vec![
+                    (Box::new(is.clone()), letter("t")),
+                    (Box::new(Expr::Not(Box::new(is))), letter("f")),
+                ],
+                else_expr: None,
+            });
+        }
+    }
+    function
 }
 
 /// `nullif`, `greatest` and `least` of intervals.
