@@ -13,6 +13,7 @@ mod parts;
 mod patterns;
 pub(crate) mod plain;
 mod reading;
+pub(crate) mod shifts;
 pub(crate) mod single;
 pub(crate) mod spans;
 pub(crate) mod sums;
@@ -89,10 +90,16 @@ pub fn all() -> Vec<Arc<ScalarUDF>> {
     .map(|function| Arc::new(ScalarUDF::from(Restable::new(function, Place::Anywhere))))
     .chain(bounded::all())
     .chain(
-        [clocks::all(), made::all(), patterns::all(), plain::all()]
-            .into_iter()
-            .flatten()
-            .map(own::Own::shared),
+        [
+            clocks::all(),
+            made::all(),
+            patterns::all(),
+            plain::all(),
+            shifts::all(),
+        ]
+        .into_iter()
+        .flatten()
+        .map(own::Own::shared),
     )
     .collect()
 }
