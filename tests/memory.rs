@@ -88,17 +88,70 @@ fn sorting_and_grouping_go_to_files_and_leave_none() {
             "{}",
             groups.stderr
         );
-        let rows = limited(
-            files.path(),
-            &format!("SELECT name FROM {INSTANCES} ORDER BY properties, name"),
-        )
-        .await;
-        assert_eq!(
-            (rows.code, rows.stdout.lines().count()),
-            (0, 20_001),
-            "{}",
-            rows.stderr
-        );
+        // Keys as wide as their rows; a sort of all columns; several sorts at once; a sort of what was grouped.
+        for sql in [
+            format!("SELECT name FROM {INSTANCES} ORDER BY properties, name"),
+            format!("SELECT id, properties FROM {INSTANCES} ORDER BY properties, id"),
+            format!("SELECT * FROM {INSTANCES} ORDER BY name, properties, id"),
+            format!(
+                "SELECT id, row_number() OVER (ORDER BY properties) FROM {INSTANCES} ORDER BY properties, id"
+            ),
+            format!("SELECT id, properties, count(*) FROM {INSTANCES} GROUP BY 1, 2 ORDER BY 2, 1"),
+        ] {
+            let rows = limited(files.path(), &sql).await;
+            assert_eq!(
+                (rows.code, rows.stdout.lines().count()),
+                (0, 20_001),
+                "{sql}\n{}",
+                rows.stderr
+            );
+        }
+    });
+}
+
+/// `timeout`, a container and a service manager end a process so.
+#[cfg(unix)]
+#[test]
+fn a_process_that_is_told_to_end_leaves_no_files() {
+    run(async {
+        let files = tempfile::tempdir().unwrap();
+        let sql = format!("SELECT id, properties FROM {INSTANCES} ORDER BY properties, id");
+        let mut process = tokio::process::Command::new(env!("CARGO_BIN_EXE_restable"));
+        process
+            .args(["exec", "--emulator=1,4,20000", "-o", "csv"])
+            .args(["--set", "memory_limit=24MB", &sql])
+            .env("TMPDIR", files.path())
+            .env("HOME", files.path())
+            .stdin(std::process::Stdio::null())
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::piped())
+            .kill_on_drop(true);
+        let mut process = process.spawn().unwrap();
+        // The first rows of a sort come when all are in files; nobody takes the others, so that it waits.
+        let mut rows = process.stdout.take().unwrap();
+        let mut first = [0_u8; 1024];
+        tokio::io::AsyncReadExt::read_exact(&mut rows, &mut first)
+            .await
+            .unwrap();
+        let has_files = || {
+            let mut entries = std::fs::read_dir(files.path()).unwrap().flatten();
+            entries.any(|entry| {
+                let name = entry.file_name();
+                name.to_string_lossy().starts_with("restable-spill-")
+            })
+        };
+        assert!(has_files(), "nothing went to files");
+        let number = process.id().unwrap().to_string();
+        let told = tokio::process::Command::new("kill")
+            .args(["-TERM", &number])
+            .status();
+        assert!(told.await.unwrap().success());
+        process.stdout = Some(rows);
+        let ended = process.wait_with_output().await.unwrap();
+        let said = String::from_utf8_lossy(&ended.stderr);
+        assert_eq!(ended.status.code(), Some(130), "{said}");
+        assert!(said.contains("interrupted"), "{said}");
+        assert!(!has_files());
     });
 }
 

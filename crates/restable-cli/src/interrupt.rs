@@ -1,5 +1,5 @@
-//! Ctrl-C. Owns the signal: work that may be interrupted is awaited through [`Interrupt::or`], and is dropped when the signal comes, which
-//! ends its calls. Work that changes something is not dropped at the first signal: it is told to stop, and holds the process until then.
+//! Ctrl-C, and the signal by which a system ends its processes. Owns the signals: work that may be interrupted is awaited through [`Interrupt::or`], and is dropped when one comes, which
+//! ends its calls and removes its files. Work that changes something is not dropped at the first signal: it is told to stop, and holds the process until then.
 
 use std::io;
 use std::sync::Arc;
@@ -18,8 +18,10 @@ const GRACE: Duration = Duration::from_millis(500);
 pub enum Patience {
     /// The process ends.
     Short,
-    /// The session goes on as soon as the work yields.
+    /// A person's session goes on as soon as the work yields. It ends as the system says.
     Long,
+    /// A server ends by itself.
+    Server,
 }
 
 #[cfg(unix)]
@@ -30,6 +32,43 @@ fn signal() -> io::Result<tokio::signal::unix::Signal> {
 #[cfg(windows)]
 fn signal() -> io::Result<tokio::signal::windows::CtrlC> {
     tokio::signal::windows::ctrl_c()
+}
+
+/// What `timeout`, a container and a service manager send.
+#[cfg(unix)]
+struct Termination(Option<tokio::signal::unix::Signal>);
+
+#[cfg(unix)]
+impl Termination {
+    fn listen(patience: Patience) -> io::Result<Termination> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Termination(match patience {
+            Patience::Long => None,
+            Patience::Short | Patience::Server => Some(signal(SignalKind::terminate())?),
+        }))
+    }
+
+    async fn recv(&mut self) -> Option<()> {
+        match &mut self.0 {
+            Some(signal) => signal.recv().await,
+            None => std::future::pending().await,
+        }
+    }
+}
+
+/// There is none here.
+#[cfg(windows)]
+struct Termination;
+
+#[cfg(windows)]
+impl Termination {
+    fn listen(_: Patience) -> io::Result<Termination> {
+        Ok(Termination)
+    }
+
+    async fn recv(&mut self) -> Option<()> {
+        std::future::pending().await
+    }
 }
 
 /// How often Ctrl-C was pressed. A clone is the same one.
@@ -61,13 +100,21 @@ impl Interrupt {
             .map_err(|problem| Error::Internal(format!("no runtime for signals: {problem}")))?;
         let refused = |problem: io::Error| Error::Internal(format!("no signals: {problem}"));
         // Here and not in the thread: a terminal's line editor puts back whatever handler it finds at its own start.
-        let mut signal = {
+        let (mut signal, mut termination) = {
             let _in_runtime = runtime.enter();
-            signal().map_err(refused)?
+            let termination = Termination::listen(patience).map_err(refused)?;
+            (signal().map_err(refused)?, termination)
         };
         let listen = move || {
             runtime.block_on(async {
-                while signal.recv().await.is_some() {
+                loop {
+                    let came = tokio::select! {
+                        came = signal.recv() => came,
+                        came = termination.recv() => came,
+                    };
+                    if came.is_none() {
+                        return;
+                    }
                     if listener.press(patience) {
                         tokio::time::sleep(GRACE).await;
                         std::process::exit(i32::from(Exit::Interrupted.code()));

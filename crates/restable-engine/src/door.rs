@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use datafusion::common::{DataFusionError, Result as PlanResult};
 use datafusion::execution::memory_pool::{
-    FairSpillPool, MemoryConsumer, MemoryLimit, MemoryPool, MemoryReservation, TrackConsumersPool,
+    MemoryConsumer, MemoryLimit, MemoryPool, MemoryReservation, TrackConsumersPool,
 };
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use restable_sql::Diagnostic;
@@ -14,6 +14,7 @@ use restable_sql::Diagnostic;
 use crate::Result;
 use crate::acting::Access;
 use crate::pg_catalog::Postgres;
+use crate::pool::Pool;
 use crate::settings::Settings;
 
 /// How a session's client came in, and what it may do.
@@ -184,10 +185,7 @@ pub(crate) fn runtime(pool: Arc<dyn MemoryPool>) -> Result<Arc<RuntimeEnv>> {
 /// A pool of so many bytes. What uses most is named when they do not suffice.
 pub(crate) fn pool(bytes: usize) -> Arc<dyn MemoryPool> {
     let consumers = std::num::NonZeroUsize::MIN.saturating_add(4);
-    Arc::new(TrackConsumersPool::new(
-        FairSpillPool::new(bytes),
-        consumers,
-    ))
+    Arc::new(TrackConsumersPool::new(Pool::new(bytes), consumers))
 }
 
 /// The limit of a session within the limit of all.

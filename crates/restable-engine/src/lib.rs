@@ -44,6 +44,7 @@ mod passing;
 pub mod pg_catalog;
 mod placeholders;
 mod planning;
+mod pool;
 mod prepared;
 mod prompt;
 pub mod prune;

@@ -25,7 +25,7 @@ pub async fn run(arguments: EmulatorArguments, environment: &Environment) -> Res
         require_token: !arguments.no_auth,
         ..Options::default()
     };
-    let interrupt = Interrupt::listen(Patience::Long)?;
+    let interrupt = Interrupt::listen(Patience::Server)?;
     let emulator = Emulator::start(options).await?;
     let mut console = Console::standard(environment);
     let url = emulator.url();

@@ -45,7 +45,7 @@ pub async fn run(arguments: &ServeArguments, environment: &Environment) -> Resul
     crate::log::start_with(configuration.log, spans.as_ref().map(Spans::tracer));
     let (guard, tls) = (guard(arguments, environment)?, tls(arguments)?);
     let memory = memory(&arguments.memory)?;
-    let interrupt = Interrupt::listen(Patience::Long)?;
+    let interrupt = Interrupt::listen(Patience::Server)?;
     let mut connection =
         connection::open(&arguments.connection, &configuration, environment).await?;
     let audit_log = arguments.observation.audit_log.as_deref();

@@ -117,7 +117,7 @@ fn size_batches(limit: Option<usize>, config: &mut SessionConfig) {
     const ROW_BYTES: usize = 2 << 10;
     let (rows, kept_back) = match limit {
         None => (ROWS, KEPT_BACK),
-        Some(limit) => (limit / 64 / ROW_BYTES, limit / 8),
+        Some(limit) => (limit / 64 / ROW_BYTES, limit / 32),
     };
     let (rows, kept_back) = (rows.clamp(64, ROWS), kept_back.min(KEPT_BACK));
     let execution = &config.options().execution;
