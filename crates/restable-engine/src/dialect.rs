@@ -9,6 +9,7 @@ mod implied;
 mod inputs;
 mod json_casts;
 mod kept;
+mod kinds;
 mod lists;
 mod literals;
 mod marks;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use datafusion::common::{DataFusionError, SchemaError};
 use restable_spec::{Registry, Resource, RouteError};
 use restable_sql::Diagnostic;
+use tokio::task::JoinError;
 
 /// The result of what the engine does.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -377,6 +378,15 @@ impl From<DataFusionError> for Error {
                 hint: None,
             },
             DataFusionError::Configuration(message) => Error::Plan { message: first_line(message), hint: Some("`SHOW SETTINGS` lists restable's settings; DataFusion's begin with `datafusion.`".to_owned()) },
+            // A part of the plan that was computed beside the others had a fault.
+            DataFusionError::ExecutionJoin(problem) => {
+                Error::Internal(format!("the statement broke off: {problem}"))
+            }
+            DataFusionError::External(problem)
+                if problem.is::<JoinError>() || problem.is::<Arc<JoinError>>() =>
+            {
+                Error::Internal(format!("the statement broke off: {problem}"))
+            }
             root => Error::Plan {
                 message: first_line(&root.strip_backtrace()),
                 hint: None,

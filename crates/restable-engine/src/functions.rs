@@ -15,6 +15,7 @@ mod parts;
 mod patterns;
 pub(crate) mod plain;
 mod reading;
+pub(crate) mod shifts;
 pub(crate) mod single;
 mod sleep;
 pub(crate) mod spans;
@@ -94,10 +95,16 @@ pub fn all() -> Vec<Arc<ScalarUDF>> {
     .chain(floats::all())
     .chain([sleep::sleep()])
     .chain(
-        [clocks::all(), made::all(), patterns::all(), plain::all()]
-            .into_iter()
-            .flatten()
-            .map(own::Own::shared),
+        [
+            clocks::all(),
+            made::all(),
+            patterns::all(),
+            plain::all(),
+            shifts::all(),
+        ]
+        .into_iter()
+        .flatten()
+        .map(own::Own::shared),
     )
     .collect()
 }

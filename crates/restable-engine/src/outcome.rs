@@ -2,13 +2,14 @@
 //! report of what it cost and whether it is complete.
 
 use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arrow::array::{Array as _, RecordBatch, RecordBatchOptions};
 use arrow::datatypes::{Schema, SchemaRef};
 use datafusion::execution::SendableRecordBatchStream;
-use futures::StreamExt;
+use futures::{FutureExt as _, StreamExt};
 
 use crate::acting::{ActionTotals, Stopper};
 use crate::door::{HeldMemory, Memory};
@@ -43,6 +44,8 @@ pub struct Rows {
     stopper: Option<Stopper>,
     /// Room for the batches that wait for whoever reads them.
     waiting: Option<HeldMemory>,
+    /// What ended them before their end, if it was a fault of ours.
+    broken: Option<Error>,
 }
 
 impl std::fmt::Debug for Rows {
@@ -106,6 +109,7 @@ impl Rows {
             source,
             stopper: None,
             waiting: None,
+            broken: None,
         }
     }
 
@@ -156,14 +160,26 @@ impl Rows {
         if self.is_late() {
             return Some(Err(self.late()));
         }
+        // What broke has no end that could be taken for that of a complete answer.
+        if let Some(problem) = &self.broken {
+            return Some(Err(problem.clone()));
+        }
         let deadline = self.deadline();
-        let next = self.stream.next();
+        let next = unbroken(self.stream.next());
         let batch = match deadline {
             Some(deadline) => match tokio::time::timeout_at(deadline.into(), next).await {
                 Ok(batch) => batch,
                 Err(_) => return Some(Err(self.late())),
             },
             None => next.await,
+        };
+        let batch = match batch {
+            Ok(batch) => batch,
+            Err(problem) => {
+                self.statement.0.ended(Ended::Failed);
+                self.broken = Some(problem.clone());
+                return Some(Err(problem));
+            }
         };
         let Some(batch) = batch else {
             let actions = lock(&self.statement.0.actions);
@@ -227,6 +243,20 @@ impl Rows {
     pub fn report(&self) -> Report {
         Report::of(&self.statement.0, self.count, self.started)
     }
+}
+
+/// What comes of work that may have a fault of ours in it: a panic is an error like others, so that nobody takes what came before it
+/// for the whole.
+pub(crate) async fn unbroken<T>(work: impl Future<Output = T>) -> Result<T> {
+    AssertUnwindSafe(work)
+        .catch_unwind()
+        .await
+        .map_err(|fault| {
+            let said = fault.downcast_ref::<String>().map(String::as_str);
+            let said = said.or_else(|| fault.downcast_ref::<&str>().copied());
+            let said = said.unwrap_or("no reason was given");
+            Error::internal(format!("the statement broke off: {said}"))
+        })
 }
 
 impl Report {
@@ -408,5 +438,47 @@ fn told_apart(name: &str) -> &str {
             own
         }
         _ => name,
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use arrow::array::{ArrayRef, Int64Array};
+    use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+    use futures::stream;
+
+    use super::*;
+    use crate::{Engine, Settings};
+
+    #[tokio::test]
+    async fn a_panic_among_rows_is_an_error_and_stays_one() {
+        let registry =
+            restable_spec::Registry::open(vec![Arc::new(restable_spec::Builtin)]).unwrap();
+        let engine = Engine::new(registry, std::collections::HashMap::new());
+        let session = engine.session(Settings::default()).unwrap();
+        let column: ArrayRef = Arc::new(Int64Array::from(vec![1]));
+        let batch = RecordBatch::try_from_iter([("n", column)]).unwrap();
+        let schema = batch.schema();
+        let batches = stream::iter([0, 1, 2]).map(move |at| match at {
+            1 => panic!("a fault"),
+            _ => Ok(batch.clone()),
+        });
+        let stream = Box::pin(RecordBatchStreamAdapter::new(schema, batches));
+        let statement = Running(Arc::new(session.begin_counted("SELECT")));
+        let names = Names::default();
+        let mut rows = Rows::new(stream, &names, statement, Instant::now(), None);
+        assert_eq!(rows.next().await.unwrap().unwrap().num_rows(), 1);
+        for _ in 0..3 {
+            let problem = rows.next().await.unwrap().unwrap_err();
+            assert!(matches!(&problem, Error::Internal(text) if text.contains("a fault")));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_panic_before_the_first_row_is_an_error() {
+        let problem = unbroken(async { panic!("{} fault", "a") }).await;
+        let problem = problem.map(|(): ()| ()).unwrap_err();
+        assert!(matches!(&problem, Error::Internal(text) if text.ends_with("a fault")));
     }
 }

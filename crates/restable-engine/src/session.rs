@@ -29,7 +29,7 @@ use crate::identity::Spellings;
 use crate::locate::located;
 use crate::names::{self, Names};
 use crate::narrowing;
-use crate::outcome::{Outcome, Report, Rows, headed};
+use crate::outcome::{Outcome, Report, Rows, headed, unbroken};
 use crate::own_rows::{self, Appending};
 use crate::parameters::{self, Given, Parameter};
 use crate::pg_catalog::{Choice, Client, Postgres, Variable};
@@ -654,7 +654,7 @@ impl Session {
     pub async fn run(&self, prepared: Prepared) -> Result<Outcome> {
         let tag = prepared.source.as_ref().map_or("", |parsed| parsed.tag());
         let statement = self.begin_counted(tag);
-        self.run_as(prepared, statement).await
+        unbroken(self.run_as(prepared, statement)).await?
     }
 
     /// As [`Session::run`], for a statement that was begun already.

@@ -19,7 +19,7 @@ use restable_sql::Diagnostic;
 
 use super::marks::{compares, fold, folds, is_interval, varies};
 use crate::functions::extremes::{End, extreme};
-use crate::functions::{floats, held, own::Own, plain, spans, sums, written};
+use crate::functions::{floats, held, own::Own, plain, shifts, spans, sums, written};
 use crate::zone::UTC;
 
 /// One expression as PostgreSQL means it; `zone` and `pool`, its memory, are the session's.
@@ -39,6 +39,15 @@ pub fn rewrite(
         }
         Expr::BinaryExpr(BinaryExpr { left, op, right }) => {
             let sides = (left.get_type(schema), right.get_type(schema));
+            if zone != "UTC"
+                && let Some(moved) = moves(op, &sides)
+            {
+                let (instant, span) = match sides.0 {
+                    Ok(DataType::Interval(_)) => (*right, *left),
+                    _ => (*left, *right),
+                };
+                return Ok(Transformed::yes(moved().call(vec![instant, span])));
+            }
             let signed = |kind: &DataType| kind.is_signed_integer();
             let float = |kind: &DataType| *kind == DataType::Float64;
             let number = |kind: &DataType| signed(kind) || kind.is_floating();
@@ -117,6 +126,17 @@ pub fn rewrite(
         Expr::ScalarFunction(function) => of_spans(joined(function, schema), schema),
         other => Transformed::no(other),
     })
+}
+
+/// An instant and an interval: a day later it is as late by the clocks of the session's zone, which DataFusion does not know.
+fn moves(op: Operator, sides: &(Result<DataType>, Result<DataType>)) -> Option<fn() -> Own> {
+    use DataType::{Interval, Timestamp};
+    match (op, sides) {
+        (Operator::Plus, (Ok(Timestamp(_, Some(_))), Ok(Interval(_))))
+        | (Operator::Plus, (Ok(Interval(_)), Ok(Timestamp(_, Some(_))))) => Some(shifts::later),
+        (Operator::Minus, (Ok(Timestamp(_, Some(_))), Ok(Interval(_)))) => Some(shifts::earlier),
+        _ => None,
+    }
 }
 
 /// What holds its rows, within bounds.

@@ -12,7 +12,7 @@ use datafusion::sql::sqlparser::ast::{
 };
 use restable_sql::Diagnostic;
 
-use super::{lists, literals};
+use super::{kinds, lists, literals};
 use crate::functions::spans;
 use crate::pg_catalog::syntax::{call, cast};
 use crate::{Error, Result};
@@ -33,6 +33,15 @@ struct Words {
 
 impl VisitorMut for Words {
     type Break = ();
+
+    fn pre_visit_statement(&mut self, statement: &mut Statement) -> ControlFlow<()> {
+        if let Statement::CreateTable(table) = statement {
+            for column in &mut table.columns {
+                kinds::settle(&mut column.data_type);
+            }
+        }
+        ControlFlow::Continue(())
+    }
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<()> {
         if !query.locks.is_empty() {
@@ -173,6 +182,9 @@ pub fn is_by_bytes(collation: &ObjectName) -> bool {
 }
 
 fn better(expr: &mut Expr) -> Option<Expr> {
+    if let Some(rounded) = kinds::settled_cast(expr) {
+        return Some(rounded);
+    }
     match expr {
         Expr::Collate { expr, .. } => Some(taken(expr)),
         Expr::Value(value) => match &value.value {
@@ -433,6 +445,7 @@ fn renamed(function: &mut Function, name: &str, given: &[Expr]) -> Option<Expr> 
         // A pattern with `%` is one of DataFusion's.
         ("to_char", [_, pattern]) if !is_strftime(pattern) => rename("pg_to_char"),
         ("to_timestamp", [_, pattern]) if !is_strftime(pattern) => rename("pg_to_timestamp"),
+        ("to_timestamp", [_]) => rename("pg_epoch_time"),
         ("to_date", [_, pattern]) if !is_strftime(pattern) => rename("pg_to_date"),
         ("round", [_] | [_, _]) => rename("pg_round"),
         ("trunc", [_] | [_, _]) => rename("pg_trunc"),

@@ -1,13 +1,14 @@
 //! Functions of times that depend on where the session is: `date_trunc`, `extract`, `timezone`, `age`. A day begins when it begins in
 //! the session's zone, as in PostgreSQL.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::{
     Array, ArrayRef, AsArray, Float64Array, Int32Array, IntervalMonthDayNanoArray,
-    TimestampMicrosecondArray,
+    TimestampMicrosecondArray, UInt32Array, new_empty_array, new_null_array,
 };
-use arrow::compute::cast;
+use arrow::compute::{cast, interleave, take};
 use arrow::datatypes::{
     DataType, IntervalMonthDayNano, IntervalUnit, Time64NanosecondType, TimeUnit,
     TimestampMicrosecondType,
@@ -60,13 +61,53 @@ fn constant(values: &[Option<&ScalarValue>], at: usize) -> Option<String> {
     text.try_as_str().flatten().map(str::to_owned)
 }
 
-fn text_at(called: &Called, at: usize, row: usize) -> Result<Option<String>> {
-    let Some(array) = called.arrays.get(at) else {
-        return Ok(None);
-    };
-    let texts = cast(array, &DataType::Utf8)?;
-    let texts = texts.as_string::<i32>();
-    Ok(texts.is_valid(row).then(|| texts.value(row).to_owned()))
+/// Rows by the place that an argument names, which may be another one in each row; NULL where none is named.
+fn by_place(
+    called: &Called,
+    at: usize,
+    run: fn(&Called, &str) -> Result<ArrayRef>,
+) -> Result<ArrayRef> {
+    let places = cast(&called.arrays[at], &DataType::Utf8)?;
+    let places = places.as_string::<i32>();
+    let mut rows: BTreeMap<Option<&str>, Vec<u32>> = BTreeMap::new();
+    for (row, place) in (0..).zip(places) {
+        rows.entry(place).or_default().push(row);
+    }
+    if let (1, Some((place, _))) = (rows.len(), rows.first_key_value()) {
+        return match place {
+            Some(place) => run(called, place),
+            None => Ok(new_null_array(&called.kind, called.rows)),
+        };
+    }
+    let mut parts = Vec::with_capacity(rows.len());
+    // Of each row which part it is in, and where.
+    let mut found = vec![(0, 0); called.rows];
+    for (part, (place, rows)) in rows.into_iter().enumerate() {
+        for (at, row) in rows.iter().enumerate() {
+            found[*row as usize] = (part, at);
+        }
+        let rows = UInt32Array::from(rows);
+        parts.push(match place {
+            None => new_null_array(&called.kind, rows.len()),
+            Some(place) => {
+                let arrays = called.arrays.iter();
+                let arrays = arrays.map(|array| take(array, &rows, None));
+                let of_place = Called {
+                    arrays: arrays.collect::<Result<_, _>>()?,
+                    fields: called.fields.clone(),
+                    rows: rows.len(),
+                    kind: called.kind.clone(),
+                    options: Arc::clone(&called.options),
+                };
+                run(&of_place, place)?
+            }
+        });
+    }
+    let parts: Vec<&dyn Array> = parts.iter().map(AsRef::as_ref).collect();
+    if parts.is_empty() {
+        return Ok(new_empty_array(&called.kind));
+    }
+    Ok(interleave(&parts, &found)?)
 }
 
 /// The times of an array as microseconds of a clock, in a zone if they have one.
@@ -131,10 +172,14 @@ fn truncate(called: &Called) -> Result<ArrayRef> {
     if called.kind == INTERVAL {
         return truncate_spans(called);
     }
-    let place = match called.arrays.len() {
-        3 => text_at(called, 2, 0)?.unwrap_or_else(|| "UTC".to_owned()),
-        _ => zone::zone_name(&called.options).to_owned(),
-    };
+    match called.arrays.len() {
+        3 => by_place(called, 2, truncate_there),
+        _ => truncate_there(called, zone::zone_name(&called.options)),
+    }
+}
+
+fn truncate_there(called: &Called, place: &str) -> Result<ArrayRef> {
+    let place = posix(place);
     if zone::named(&place).is_none() {
         return Err(no_zone(&place));
     }
@@ -158,7 +203,7 @@ fn truncate(called: &Called) -> Result<ArrayRef> {
     from_clocks(made, &place, &called.kind)
 }
 
-fn read_texts(called: &Called, at: usize) -> Result<ArrayRef> {
+pub(super) fn read_texts(called: &Called, at: usize) -> Result<ArrayRef> {
     let kind = DataType::Timestamp(TimeUnit::Nanosecond, Some(zone::UTC.into()));
     let read = super::written::read_time();
     (read.run)(&Called {
@@ -450,14 +495,14 @@ fn zone_kind(kinds: &[DataType], _: &[Option<&ScalarValue>]) -> Result<DataType>
 }
 
 fn at_zone(called: &Called) -> Result<ArrayRef> {
-    let place = match called.arrays.len() {
-        2 => text_at(called, 0, 0)?,
-        _ => Some(zone::zone_name(&called.options).to_owned()),
-    };
-    let Some(place) = place else {
-        return Ok(arrow::array::new_null_array(&called.kind, called.rows));
-    };
-    let place = posix(&place);
+    match called.arrays.len() {
+        2 => by_place(called, 0, there),
+        _ => there(called, zone::zone_name(&called.options)),
+    }
+}
+
+fn there(called: &Called, place: &str) -> Result<ArrayRef> {
+    let place = posix(place);
     if zone::named(&place).is_none() {
         return Err(no_zone(&place));
     }

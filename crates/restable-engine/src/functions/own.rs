@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use arrow::array::ArrayRef;
+use arrow::array::{ArrayRef, new_empty_array};
 use arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::{Result, ScalarValue, plan_err};
@@ -129,6 +129,11 @@ impl ScalarUDFImpl for Own {
         let mut values = arguments.args.iter();
         let constant = values.all(|one| matches!(one, ColumnarValue::Scalar(_)));
         let rows = if constant { 1 } else { arguments.number_rows };
+        let kind = arguments.return_field.data_type();
+        // Of no rows nothing is computed: there is no first one to look at either.
+        if rows == 0 {
+            return Ok(ColumnarValue::Array(new_empty_array(kind)));
+        }
         let values = arguments.args.into_iter();
         let made = (self.run)(&Called {
             arrays: values
@@ -136,7 +141,7 @@ impl ScalarUDFImpl for Own {
                 .collect::<Result<_>>()?,
             fields: arguments.arg_fields,
             rows,
-            kind: arguments.return_field.data_type().clone(),
+            kind: kind.clone(),
             options: arguments.config_options,
         })?;
         Ok(match constant {

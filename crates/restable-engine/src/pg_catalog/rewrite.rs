@@ -58,7 +58,8 @@ pub fn concerns(text: &str) -> bool {
     ];
     let text = text.to_ascii_lowercase();
     // Its column is called like its alias, unless somebody calls it `value` as everywhere else.
-    let called = || text.replace("values", "").contains("value");
+    let mut words = text.split(|letter: char| !letter.is_alphanumeric() && letter != '_');
+    let mut called = || words.any(|word| word == "value");
     let series = text.contains("generate_series") && !called();
     series || SIGNS.iter().any(|sign| text.contains(sign))
 }

@@ -12,13 +12,12 @@ use arrow_flight::error::FlightError;
 use arrow_flight::{FlightData, IpcMessage, SchemaAsIpc};
 use bytes::Bytes;
 use futures::future::BoxFuture;
-use futures::stream::BoxStream;
+use futures::stream::{self, BoxStream};
 use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _};
 use restable_engine::{Error, Outcome, Prepared, Report, Rows, Session};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 
 use super::asked::{self, Asked};
@@ -56,6 +55,9 @@ impl Planned {
     }
 }
 
+/// A batch for the reader; `None` after the last one.
+type Given = Result<Option<RecordBatch>, FlightError>;
+
 /// What is sent to the client.
 pub type Sent = BoxStream<'static, Result<FlightData, Status>>;
 
@@ -67,7 +69,7 @@ pub fn rows(
     computing: &Handle,
 ) -> Sent {
     let schema = planned.schema();
-    let (give, take) = mpsc::channel(AHEAD);
+    let (give, take) = mpsc::channel::<Given>(AHEAD);
     let session = client.session();
     let may_lack = session.settings().partial_results;
     let missing = Missing::default();
@@ -79,7 +81,7 @@ pub fn rows(
         missing.clone(),
     );
     computing.spawn(watched(client.begin(number), work, give));
-    let sent = encoded(schema, ReceiverStream::new(take).boxed());
+    let sent = encoded(schema, until_told(take));
     match may_lack {
         true => told_at_the_end(sent, missing),
         false => sent,
@@ -91,7 +93,7 @@ fn give_all(
     session: Arc<Session>,
     plans: Vec<Prepared>,
     columns: SchemaRef,
-    give: mpsc::Sender<Result<RecordBatch, FlightError>>,
+    give: mpsc::Sender<Given>,
     missing: Missing,
 ) -> Asked<()> {
     async move {
@@ -106,7 +108,7 @@ fn give_all(
                     missing.take(&rows.report());
                     break;
                 };
-                let given = give.send(Ok(fit(&batch?, &columns)?));
+                let given = give.send(Ok(Some(fit(&batch?, &columns)?)));
                 let taken = match rows.deadline() {
                     // A client that does not take them has no longer for that than its statement has.
                     Some(deadline) => tokio::time::timeout_at(deadline.into(), given).await,
@@ -124,12 +126,26 @@ fn give_all(
     .boxed()
 }
 
+/// The batches until it is told that there are no more. Whoever gives them may be gone before that, whatever ended it: then they are not
+/// the whole answer, and must not look like it.
+fn until_told(take: mpsc::Receiver<Given>) -> BoxStream<'static, Result<RecordBatch, FlightError>> {
+    stream::unfold(Some(take), |take| async move {
+        let mut take = take?;
+        match take.recv().await {
+            Some(Ok(Some(batch))) => Some((Ok(batch), Some(take))),
+            Some(Ok(None)) => None,
+            Some(Err(problem)) => Some((Err(problem), None)),
+            None => {
+                let status = status::ours("the rows broke off before their end");
+                Some((Err(FlightError::Tonic(Box::new(status))), None))
+            }
+        }
+    })
+    .boxed()
+}
+
 /// Works until the end, or until it is cancelled, or until nobody takes the rows.
-fn watched(
-    mut begun: Begun,
-    work: Asked<()>,
-    give: mpsc::Sender<Result<RecordBatch, FlightError>>,
-) -> BoxFuture<'static, ()> {
+fn watched(mut begun: Begun, work: Asked<()>, give: mpsc::Sender<Given>) -> BoxFuture<'static, ()> {
     async move {
         let ended = tokio::select! {
             biased;
@@ -137,10 +153,12 @@ fn watched(
             () = begun.cancelled() => Err(cancelled()),
             done = work => done.map_err(|problem| status::told(&problem)),
         };
-        if let Err(status) = ended {
-            // Who is gone is not told.
-            let _ = give.send(Err(FlightError::Tonic(Box::new(status)))).await;
-        }
+        let last = match ended {
+            Ok(()) => Ok(None),
+            Err(status) => Err(FlightError::Tonic(Box::new(status))),
+        };
+        // Who is gone is not told.
+        let _ = give.send(last).await;
     }
     .boxed()
 }
@@ -148,7 +166,7 @@ fn watched(
 /// Sends one batch that is at hand.
 pub fn at_hand(batch: RecordBatch) -> Sent {
     let schema = batch.schema();
-    encoded(schema, futures::stream::iter([Ok(batch)]).boxed())
+    encoded(schema, stream::iter([Ok(batch)]).boxed())
 }
 
 fn encoded(
@@ -293,4 +311,44 @@ pub fn message(schema: &Schema) -> Result<Bytes, Status> {
         .try_into()
         .map_err(status::ours)?;
     Ok(message.0)
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use arrow::array::{ArrayRef, Int64Array};
+    use tonic::Code;
+
+    use super::*;
+
+    fn batch() -> RecordBatch {
+        let column: ArrayRef = Arc::new(Int64Array::from(vec![1]));
+        RecordBatch::try_from_iter([("n", column)]).unwrap()
+    }
+
+    #[tokio::test]
+    async fn rows_whose_task_is_gone_end_with_an_error() {
+        let (give, take) = mpsc::channel::<Given>(AHEAD);
+        let task = tokio::spawn(async move {
+            give.send(Ok(Some(batch()))).await.unwrap();
+            panic!("a fault");
+        });
+        let sent = encoded(batch().schema(), until_told(take));
+        let sent: Vec<Result<FlightData, Status>> = sent.collect().await;
+        assert!(task.await.is_err());
+        let (last, before) = sent.split_last().unwrap();
+        assert!(before.iter().all(Result::is_ok));
+        assert_eq!(last.as_ref().unwrap_err().code(), Code::Internal);
+    }
+
+    #[tokio::test]
+    async fn rows_that_are_all_there_end_without_one() {
+        let (give, take) = mpsc::channel::<Given>(AHEAD);
+        give.send(Ok(Some(batch()))).await.unwrap();
+        give.send(Ok(None)).await.unwrap();
+        drop(give);
+        let sent = encoded(batch().schema(), until_told(take));
+        let sent: Vec<Result<FlightData, Status>> = sent.collect().await;
+        assert!(sent.iter().all(Result::is_ok));
+    }
 }
