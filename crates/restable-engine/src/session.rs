@@ -642,7 +642,8 @@ impl Session {
     pub async fn run(&self, prepared: Prepared) -> Result<Outcome> {
         let tag = prepared.source.as_ref().map_or("", |parsed| parsed.tag());
         let statement = self.begin_counted(tag);
-        unbroken(self.run_as(prepared, statement)).await?
+        // On the heap: to run a statement may be to run others.
+        unbroken(Box::pin(self.run_as(prepared, statement))).await?
     }
 
     /// As [`Session::run`], for a statement that was begun already.

@@ -84,6 +84,7 @@ pub(crate) fn common(registry: &Arc<Registry>) -> Result<SessionState> {
         state.register_udf(function)?;
     }
     state.register_udaf(functions::averages::average())?;
+    state.register_udaf(functions::percentiles::between())?;
     Ok(state)
 }
 
