@@ -460,6 +460,28 @@ fn a_statement_is_cancelled_by_its_answer() {
     });
 }
 
+#[test]
+fn a_statement_has_no_longer_than_its_timeout() {
+    run(async {
+        let rig = Rig::start("empty").await;
+        let address = serve(&rig).await;
+        let mut client = Client::connect(address).await;
+        client.query("SET statement_timeout = 0.05").await.unwrap();
+        // It would take as long as the test may.
+        let late = client.query("SELECT pg_sleep(86400)").await.unwrap_err();
+        assert_eq!(late.code(), Code::DeadlineExceeded, "{late}");
+        assert!(late.message().contains("`statement_timeout`"), "{late}");
+        let late = "SELECT count(*) FROM generate_series(1, 1000000000000)";
+        let late = client.query(late).await.unwrap_err();
+        assert_eq!(late.code(), Code::DeadlineExceeded, "{late}");
+        // It is of this session only.
+        let mut other = Client::connect(address).await;
+        other.query("SELECT pg_sleep(0.1)").await.unwrap();
+        client.query("SET statement_timeout = 0").await.unwrap();
+        client.query("SELECT pg_sleep(0.1)").await.unwrap();
+    });
+}
+
 async fn slow() -> Rig {
     let options = arm_emulator::Options {
         latency: Duration::from_millis(20),

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use restable_server::{Guard, Options, Tls, Unserved, flight, pg};
+use tokio::net::TcpStream;
 use tokio_postgres::NoTls;
 use tokio_postgres::error::SqlState;
 use tonic::Code;
@@ -285,6 +286,60 @@ fn no_more_come_in_than_there_are_places() {
 }
 
 #[test]
+fn who_has_not_come_in_keeps_nobody_out() {
+    run(async {
+        /// More than there are places for those who are on their way in.
+        const MANY: usize = 250;
+        let rig = Rig::start("empty").await;
+        let options = Options {
+            max_connections: 2,
+            guard: guard(USERS, TOKENS),
+            ..local()
+        };
+        let silent = async |port: u16| {
+            let mut all = Vec::new();
+            for _ in 0..MANY {
+                all.push(TcpStream::connect(("127.0.0.1", port)).await.unwrap());
+            }
+            all
+        };
+        let server = pg::Server::bind(rig.engine.clone(), options.clone())
+            .await
+            .unwrap();
+        let port = server.address().unwrap().port();
+        tokio::spawn(server.run());
+        let _waiting = silent(port).await;
+        let config = format!("host=127.0.0.1 port={port} user=ann password='a secret'");
+        let (client, connection) = tokio_postgres::connect(&config, NoTls).await.unwrap();
+        tokio::spawn(connection);
+        client.query_one("SELECT 1", &[]).await.unwrap();
+
+        let address = guarded_flight(&rig, options).await;
+        let _waiting = silent(address.port()).await;
+        // These speak, and do not say who they are.
+        let mut strangers = Vec::new();
+        for _ in 0..5 {
+            let mut stranger = Client::connect(address).await;
+            let refused = stranger.query("SELECT 1").await.unwrap_err();
+            assert_eq!(refused.code(), Code::Unauthenticated, "{refused}");
+            strangers.push(stranger);
+        }
+        let mut known = Vec::new();
+        for _ in 0..2 {
+            let mut client = Client::connect(address).await;
+            client.0.set_token("0123456789abcdef".to_owned());
+            client.query("SELECT 1").await.unwrap();
+            known.push(client);
+        }
+        let mut third = Client::connect(address).await;
+        third.0.set_token("0123456789abcdef".to_owned());
+        let refused = third.query("SELECT 1").await.unwrap_err();
+        assert_eq!(refused.code(), Code::ResourceExhausted, "{refused}");
+        known[0].query("SELECT 1").await.unwrap();
+    });
+}
+
+#[test]
 fn sessions_share_the_memory_of_the_server() {
     run(async {
         let rig = Rig::start("empty").await;
@@ -347,5 +402,65 @@ fn tables_of_sessions_count_for_the_memory_of_the_server() {
         client.query("DROP TABLE mine").await.unwrap();
         other.query(theirs).await.unwrap();
         client.query("SELECT 1").await.unwrap();
+    });
+}
+
+/// What aggregates and windows hold is of the memory that all share, and no made-up statement gets more of it.
+#[test]
+fn what_statements_hold_counts_for_the_memory_of_the_server() {
+    run(async {
+        let rig = Rig::start("empty").await;
+        let options = Options {
+            memory: Some(restable_engine::Memory::limited(16 << 20).unwrap()),
+            ..local()
+        };
+        let address = guarded_flight(&rig, options).await;
+        let mut client = Client::connect(address).await;
+        // 64 MB in 100 groups.
+        let rows = "(SELECT value, value % 100 AS g, repeat('x', 16000) || value AS x FROM generate_series(1, 4000)) t";
+        for sql in [
+            format!("SELECT g, string_agg(x, '') FROM {rows} GROUP BY g"),
+            format!("SELECT g, string_agg(x, '' ORDER BY value) FROM {rows} GROUP BY g"),
+            format!("SELECT g, string_agg(DISTINCT x, '') FROM {rows} GROUP BY g"),
+            format!("SELECT g, array_agg(x) FROM {rows} GROUP BY g"),
+            format!("SELECT g, array_agg(x ORDER BY value DESC) FROM {rows} GROUP BY g"),
+            format!("SELECT g, array_agg(DISTINCT x) FROM {rows} GROUP BY g"),
+            format!("SELECT g, json_agg(x) FROM {rows} GROUP BY g"),
+            format!("SELECT g, json_object_agg(value, x) FROM {rows} GROUP BY g"),
+            format!("SELECT value, max(x) FROM {rows} GROUP BY value"),
+            format!("SELECT json_agg(x) FROM {rows}"),
+            format!(
+                "SELECT count(s) FROM (SELECT last_value(x) OVER (ORDER BY value ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) AS s FROM {rows}) w"
+            ),
+            format!(
+                "SELECT count(s) FROM (SELECT lag(x, 3999) OVER (ORDER BY value) AS s FROM {rows}) w"
+            ),
+            "SELECT count(*) FROM unnest(array_repeat(repeat('x', 100000), 1000)) u(x)".to_owned(),
+            "SELECT format('%1$s%1$s%1$s%1$s%1$s', repeat('x', 4000000))".to_owned(),
+            // Few values, and each of them large: as keys, to be sorted, in joins.
+            "SELECT count(*) FROM (SELECT DISTINCT repeat('x', 200000) || value AS x FROM generate_series(1, 1000)) d".to_owned(),
+            "SELECT count(DISTINCT x) FROM (SELECT repeat('x', 200000) || value AS x FROM generate_series(1, 1000)) d".to_owned(),
+            "SELECT x FROM (SELECT repeat('x', 200000) || value AS x FROM generate_series(1, 1000)) d ORDER BY x DESC".to_owned(),
+            "SELECT count(b.x) FROM generate_series(1, 1000) a(v) JOIN (SELECT repeat('x', 200000) || value AS x, value AS v FROM generate_series(1, 20)) b ON a.v > b.v".to_owned(),
+        ] {
+            match client.query(&sql).await {
+                Ok(_) => panic!("{sql} was answered"),
+                Err(refused) => {
+                    assert_eq!(refused.code(), Code::ResourceExhausted, "{sql}: {refused}")
+                }
+            }
+        }
+        // What fits is answered, also in windows that see more rows than there is memory for.
+        for (sql, expected) in [
+            (format!("SELECT count(*) FROM (SELECT g, json_agg(left(x, 10)) FROM {rows} GROUP BY g) a"), 100),
+            ("SELECT count(s) FROM (SELECT lag(x, 3) OVER (ORDER BY value) AS s FROM (SELECT value, repeat('x', 500) || value AS x FROM generate_series(1, 60000)) t) w".to_owned(), 59997),
+            ("SELECT count((SELECT string_agg(repeat('x', 1000), '') FROM generate_series(1, 1000))) FROM generate_series(1, 3000)".to_owned(), 3000),
+            ("SELECT count(a.x) FROM (SELECT repeat('x', 100000) || value AS x FROM generate_series(1, 5)) a, generate_series(1, 3000) b(v)".to_owned(), 15000),
+            ("SELECT count(a) FROM (SELECT g, array_agg(value ORDER BY value DESC) AS a FROM (SELECT value, value % 7 AS g FROM generate_series(1, 10000)) t GROUP BY g) a".to_owned(), 7),
+        ] {
+            let (_, batches) = client.query(&sql).await.unwrap_or_else(|refused| panic!("{sql}: {refused}"));
+            let answer = crate::rig::Answer::new(&batches, restable_engine::Report::default());
+            assert_eq!(answer.value(), expected.to_string(), "{sql}");
+        }
     });
 }

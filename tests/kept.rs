@@ -436,6 +436,50 @@ fn a_refresh_is_whole_or_none() {
 }
 
 #[test]
+fn a_refresh_that_is_given_up_says_so() {
+    run(async {
+        let kept = Kept::start("demo").await;
+        let session = kept.session();
+        done(&session, ESTATE).await.unwrap();
+        let before = kept.files("estate");
+        // No list of instances is answered: whoever waits for it gives up.
+        inject(
+            &kept,
+            json!({
+                "match": {"path": "/backupInstances?", "times": null},
+                "action": {"kind": "delay", "milliseconds": 86_400_000},
+            }),
+        );
+        kept.rig.emulator.clear_journal();
+        let asked = async {
+            while kept.rig.emulator.journal().is_empty() {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        tokio::select! {
+            done = done(&session, "REFRESH MATERIALIZED VIEW estate") => panic!("{done:?}"),
+            () = asked => {}
+        }
+        let listed = kept.rows("SHOW MATERIALIZED VIEWS").await;
+        let failure = listed.column("last_failure")[0].unwrap();
+        assert!(
+            failure.ends_with("the refresh was stopped before its end"),
+            "{failure}"
+        );
+        assert_eq!(listed.column("coverage"), [Some("complete")]);
+        assert_eq!(kept.rows("SELECT count(*) FROM estate").await.value(), "31");
+        assert_eq!(kept.files("estate"), before);
+        // The next one may be made, and nothing of the failure is left.
+        kept.rig.emulator.clear_faults();
+        done(&session, "REFRESH MATERIALIZED VIEW estate")
+            .await
+            .unwrap();
+        let listed = kept.rows("SHOW MATERIALIZED VIEWS").await;
+        assert_eq!(listed.column("last_failure"), [None]);
+    });
+}
+
+#[test]
 fn tables_are_kept_as_they_were_read() {
     run(async {
         let kept = Kept::start("demo").await;

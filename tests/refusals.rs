@@ -3,7 +3,15 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::Arc;
 
+use arrow_flight::sql::{
+    CommandStatementIngest, CommandStatementSubstraitPlan, ProstMessageExt as _, SubstraitPlan,
+};
+use arrow_flight::{Action, FlightData, FlightDescriptor, Ticket};
+use futures::TryStreamExt as _;
+use prost::Message as _;
+use restable_engine::arrow::array::{ArrayRef, RecordBatch, StringArray};
 use tokio_postgres::NoTls;
 
 use crate::flight::{Client, serve as serve_flight};
@@ -86,6 +94,76 @@ const FILES: &[&str] = &[
     "ALTER SYSTEM SET archive_command = 'touch {out}'",
     "CREATE MATERIALIZED VIEW kept AS SELECT 1",
     "REFRESH MATERIALIZED VIEW kept",
+    "EXPLAIN COPY (SELECT 1) TO '{out}'",
+    "EXPLAIN ANALYZE COPY (SELECT 1) TO '{out}'",
+    "EXPLAIN (ANALYZE, FORMAT JSON) COPY (SELECT 1) TO '{out}'",
+    "EXPLAIN ANALYZE CREATE EXTERNAL TABLE t STORED AS PARQUET LOCATION '{dir}'",
+    "PREPARE p AS COPY (SELECT 1) TO '{out}'",
+    "CREATE TEMP TABLE t (x TEXT); COPY t FROM '{in}'",
+    "CREATE TEMP TABLE t (x TEXT); COPY t TO '{out}'",
+    "CREATE TEMP TABLE t AS SELECT * FROM '{in}'",
+    "CREATE OR REPLACE EXTERNAL TABLE t STORED AS CSV LOCATION '{in}' OPTIONS ('format.has_header' 'true')",
+    "CREATE EXTERNAL TABLE IF NOT EXISTS t STORED AS ARROW LOCATION '{dir}/'",
+    "CREATE EXTERNAL TABLE t STORED AS CSV PARTITIONED BY (x) LOCATION 'file://{dir}'",
+    "CREATE EXTERNAL TABLE t STORED AS CSV LOCATION 'http://127.0.0.1:1/x.csv'",
+    "CREATE TABLE t STORED AS PARQUET LOCATION '{dir}' AS SELECT 1",
+    "CREATE TEMP VIEW v AS SELECT * FROM '{in}'; SELECT * FROM v",
+    "CREATE VIEW v AS SELECT * FROM \"file://{in}\"",
+    "CREATE TABLESPACE t LOCATION '{dir}'",
+    "CREATE DATABASE d LOCATION '{dir}'",
+    "CREATE CATALOG c",
+    "DECLARE c CURSOR WITH HOLD FOR SELECT * FROM '{in}'",
+    "INSERT INTO \"{in}\" VALUES (1)",
+    "INSERT INTO '{in}' VALUES (1)",
+    "SELECT * FROM \"file://{in}\"",
+    "SELECT * FROM 'http://127.0.0.1:1/x.csv'",
+    "SELECT * FROM \"{dir}\".\"kept.csv\"",
+    "SELECT * FROM \"{dir}\".\"kept\".\"csv\"",
+    "DESCRIBE \"{in}\"",
+    "SHOW COLUMNS FROM \"{in}\"",
+    "WITH f AS (SELECT * FROM '{in}') SELECT * FROM f",
+    "SELECT * FROM csv_scan('{in}')",
+    "SELECT * FROM parquet_scan('{dir}/*')",
+    "SELECT * FROM st_read('{in}')",
+    "SELECT * FROM lines('{in}')",
+    "SELECT * FROM url('http://127.0.0.1:1/x', CSV)",
+    "SELECT * FROM file('{in}', CSV)",
+    "SELECT * FROM OPENROWSET(BULK '{in}', FORMAT = 'CSV') AS r",
+    "SELECT pg_ls_logdir()",
+    "SELECT pg_ls_waldir()",
+    "SELECT pg_current_logfile()",
+    "SELECT pg_file_write('{out}', 'x', false)",
+    "SELECT pg_catalog.pg_file_read('{in}', 0, 100)",
+    "SELECT lo_from_bytea(0, 'x')",
+    "SELECT lo_get(lo_import('{in}'))",
+    "SELECT query_to_xml('SELECT 1', true, true, '')",
+    "SELECT table_to_xml('{in}', true, true, '')",
+    "SELECT http_get('http://127.0.0.1:1/')",
+    "SELECT getenv('HOME')",
+    "SELECT system('touch {out}')",
+    "IMPORT FOREIGN SCHEMA s FROM SERVER files INTO t",
+    "SET data_dir = '{dir}'",
+    "SET endpoint = 'http://127.0.0.1:1'",
+    "SET azure.endpoint = 'http://127.0.0.1:1'",
+    "SET cloud = 'china'",
+    "SET tenant = 'x'",
+    "SET auth = 'bearer:PATH'",
+    "SELECT set_config('data_dir', '{dir}', false)",
+    "SELECT set_config('datafusion.runtime.temp_directory', '{dir}', false)",
+    "SET LOCAL datafusion.runtime.temp_directory = '{dir}'",
+    "SET SESSION datafusion.execution.listing_table_ignore_subdirectory = false",
+    "SET datafusion.catalog.create_default_catalog_and_schema = true",
+    "SET datafusion.catalog.information_schema = true",
+    "SET datafusion.optimizer.enable_url_table = true",
+    "DROP MATERIALIZED VIEW kept",
+    "CREATE OR REPLACE MATERIALIZED VIEW kept AS SELECT 1",
+    "VACUUM FULL",
+    "CHECKPOINT",
+    "CREATE PUBLICATION p FOR ALL TABLES",
+    "CREATE SUBSCRIPTION s CONNECTION 'host=127.0.0.1' PUBLICATION p",
+    "COPY (SELECT * FROM '{in}') TO STDOUT",
+    "COPY '{in}' TO STDOUT",
+    "COPY \"{in}\" TO STDOUT",
 ];
 
 /// Tries at calls that change something.
@@ -159,6 +237,63 @@ const CALLS: &[&str] = &[
     "SELECT pg_terminate_backend(1)",
     "SELECT pg_reload_conf()",
     "SELECT dblink_exec('DELETE FROM t')",
+    "WITH one AS (SELECT 1) UPDATE azure.data_protection.backup_vaults SET tags = '{}'",
+    "WITH one AS (SELECT 1) EXEC azure.data_protection.backup_instances.stop_protection @id = '{id}'",
+    "WITH RECURSIVE gone AS (SELECT 1 UNION ALL DELETE FROM azure.data_protection.backup_instances WHERE id = '{id}' RETURNING 1) SELECT * FROM gone",
+    "EXPLAIN (ANALYZE) DELETE FROM azure.data_protection.backup_instances WHERE id = '{id}'",
+    "EXPLAIN (ANALYZE TRUE, FORMAT JSON) UPDATE azure.data_protection.backup_vaults SET tags = '{}'",
+    "EXPLAIN ANALYZE INSERT INTO azure.data_protection.backup_vaults (subscriptionId, resourceGroupName, vaultName, location) VALUES ('8f3b1c52-6d2e-4f0a-9b7c-1e5a40d7c001', 'g', 'v', 'westeurope')",
+    "EXPLAIN ANALYZE REPLACE INTO azure.data_protection.backup_vaults (subscriptionId, resourceGroupName, vaultName, location) VALUES ('8f3b1c52-6d2e-4f0a-9b7c-1e5a40d7c001', 'g', 'v', 'westeurope')",
+    "COPY (EXPLAIN ANALYZE DELETE FROM azure.data_protection.backup_instances WHERE id = '{id}') TO STDOUT",
+    "COPY azure.data_protection.backup_instances FROM STDIN WITH (FORMAT csv)",
+    "DECLARE c CURSOR WITH HOLD FOR EXPLAIN ANALYZE DELETE FROM azure.data_protection.backup_instances WHERE id = '{id}'",
+    "PREPARE p AS EXEC azure.data_protection.backup_instances.stop_protection @id = '{id}'; EXECUTE p",
+    "PREPARE p (text) AS DELETE FROM azure.data_protection.backup_instances WHERE id = $1; EXECUTE p ('{id}')",
+    "EXECUTE IMMEDIATE 'DELETE FROM azure.data_protection.backup_instances'",
+    "DELETE FROM azure.data_protection.backup_instances USING azure.data_protection.backup_vaults WHERE true",
+    "DELETE FROM ONLY azure.data_protection.backup_instances WHERE id = '{id}'",
+    "DELETE FROM azure.data_protection.backup_instances WHERE id = '{id}' LIMIT 1",
+    "UPDATE azure.data_protection.backup_vaults SET tags = '{}' FROM azure.data_protection.backup_instances WHERE true",
+    "UPDATE azure.data_protection.vw_backup_instances SET name = 'x'",
+    "DELETE FROM azure.data_protection.vw_backup_instances",
+    "DELETE FROM pg_catalog.pg_class",
+    "UPDATE information_schema.tables SET table_name = 'x'",
+    "INSERT INTO azure.data_protection.backup_vaults SELECT * FROM azure.data_protection.backup_vaults",
+    "INSERT INTO azure.data_protection.backup_vaults DEFAULT VALUES",
+    "INSERT OR REPLACE INTO azure.data_protection.backup_vaults (vaultName) VALUES ('v')",
+    "INSERT OVERWRITE azure.data_protection.backup_vaults SELECT 1",
+    "SELECT * FROM azure.data_protection.stop_protection('{id}')",
+    "SELECT azure.data_protection.stop_protection('{id}')",
+    "SELECT stop_protection('{id}') FROM azure.data_protection.backup_instances",
+    "SELECT * FROM TABLE(azure.data_protection.stop_protection('{id}'))",
+    "SELECT (DELETE FROM azure.data_protection.backup_instances WHERE id = '{id}' RETURNING id)",
+    "SELECT 1 WHERE EXISTS (DELETE FROM azure.data_protection.backup_instances WHERE id = '{id}' RETURNING id)",
+    "SELECT 1 UNION ALL DELETE FROM azure.data_protection.backup_instances WHERE id = '{id}' RETURNING 1",
+    "(DELETE FROM azure.data_protection.backup_instances WHERE id = '{id}')",
+    "CREATE MATERIALIZED VIEW m AS DELETE FROM azure.data_protection.backup_instances RETURNING *",
+    "CREATE TEMP TABLE t AS WITH gone AS (DELETE FROM azure.data_protection.backup_instances RETURNING *) SELECT * FROM gone",
+    "CREATE TEMP VIEW v AS EXEC azure.data_protection.backup_instances.stop_protection @id = '{id}'",
+    "START TRANSACTION READ WRITE; DELETE FROM azure.data_protection.backup_instances WHERE id = '{id}'; COMMIT",
+    "BEGIN; SET TRANSACTION READ WRITE; DELETE FROM azure.data_protection.backup_instances WHERE id = '{id}'",
+    "SET LOCAL transaction_read_only = off; DELETE FROM azure.data_protection.backup_instances WHERE id = '{id}'",
+    "SELECT set_config('transaction_read_only', 'off', false); DELETE FROM azure.data_protection.backup_instances WHERE id = '{id}'",
+    "RESET ALL; DELETE FROM azure.data_protection.backup_instances WHERE id = '{id}'",
+    "DISCARD ALL; DELETE FROM azure.data_protection.backup_instances WHERE id = '{id}'",
+    "SET access = write; DELETE FROM azure.data_protection.backup_instances WHERE id = '{id}'",
+    "ALTER DATABASE azure SET default_transaction_read_only = off",
+    "ALTER ROLE tester SET default_transaction_read_only = off",
+    "REASSIGN OWNED BY tester TO root",
+    "SELECT pg_cancel_backend(1)",
+    "SELECT pg_promote()",
+    "SELECT nextval('s')",
+    "SELECT lo_unlink(1)",
+    "SELECT txid_current(); TRUNCATE azure.data_protection.backup_instances",
+    "DROP VIEW azure.data_protection.vw_backup_instances",
+    "DROP FUNCTION stop_protection",
+    "COMMENT ON TABLE azure.data_protection.backup_instances IS 'x'",
+    "REINDEX TABLE azure.data_protection.backup_instances",
+    "CLUSTER azure.data_protection.backup_instances",
+    "MERGE INTO azure.data_protection.backup_vaults v USING azure.data_protection.backup_instances i ON false WHEN NOT MATCHED THEN INSERT (vaultName) VALUES ('v')",
 ];
 
 /// What a try came to, by door. `None`: it was refused.
@@ -236,5 +371,113 @@ fn no_try_over_a_wire_touches_a_file_or_changes_anything() {
             "{} tries at files and calls refused through 6 doors",
             FILES.len() + CALLS.len()
         ));
+    });
+}
+
+/// What of Flight's other messages leads to a file or to a change: each is refused, or answers nothing.
+#[test]
+fn no_other_message_of_flight_touches_a_file_or_changes_anything() {
+    run(async {
+        let rig = Rig::start("demo").await;
+        let folder = tempfile::tempdir().unwrap();
+        let kept = folder.path().join("kept.csv");
+        std::fs::write(&kept, format!("{SECRET}\n1\n")).unwrap();
+        let address = serve_flight(&rig).await;
+        let path = kept.display().to_string();
+        let mut through = Vec::new();
+        let mut client = Client::connect(address).await;
+
+        // Files by their path, as what is to be read, described, run or written.
+        for path in [
+            path.clone(),
+            format!("file://{path}"),
+            folder.path().display().to_string(),
+        ] {
+            let descriptor = FlightDescriptor::new_path(vec![path.clone()]);
+            let inner = client.0.inner_mut();
+            if let Ok(info) = inner.get_flight_info(descriptor.clone()).await {
+                through.push(format!("get_flight_info {path}: {info:?}"));
+            }
+            if let Ok(schema) = inner.get_schema(descriptor.clone()).await {
+                through.push(format!("get_schema {path}: {schema:?}"));
+            }
+            if let Ok(info) = inner.poll_flight_info(descriptor.clone()).await {
+                through.push(format!("poll_flight_info {path}: {info:?}"));
+            }
+            if let Ok(rows) = inner.do_get(Ticket::new(path.clone())).await {
+                let rows: Result<Vec<_>, _> = rows.into_inner().try_collect().await;
+                if let Ok(rows) = rows {
+                    through.push(format!("do_get {path}: {rows:?}"));
+                }
+            }
+            let data = FlightData::new().with_descriptor(descriptor);
+            let put = inner.do_put(futures::stream::iter([data.clone()])).await;
+            if let Ok(put) = put
+                && let Ok(results) = put.into_inner().try_collect::<Vec<_>>().await
+            {
+                through.push(format!("do_put {path}: {results:?}"));
+            }
+            if let Ok(exchanged) = inner.do_exchange(futures::stream::iter([data])).await
+                && let Ok(results) = exchanged.into_inner().try_collect::<Vec<_>>().await
+            {
+                through.push(format!("do_exchange {path}: {results:?}"));
+            }
+            for kind in [
+                "LoadFile",
+                "RunShell",
+                "CreatePreparedSubstraitPlan",
+                "BeginSavepoint",
+                "SetSessionOptions",
+                "x",
+            ] {
+                let action = Action::new(kind, path.clone());
+                if let Ok(answer) = inner.do_action(action).await
+                    && let Ok(results) = answer.into_inner().try_collect::<Vec<_>>().await
+                {
+                    through.push(format!("do_action {kind}: {results:?}"));
+                }
+            }
+        }
+        // A plan of another engine may name files as well.
+        let plan = CommandStatementSubstraitPlan {
+            plan: Some(SubstraitPlan {
+                plan: path.clone().into(),
+                version: "0.1".to_owned(),
+            }),
+            transaction_id: None,
+        };
+        let command = FlightDescriptor::new_cmd(plan.as_any().encode_to_vec());
+        if let Ok(info) = client.0.inner_mut().get_flight_info(command).await {
+            through.push(format!("a plan: {info:?}"));
+        }
+        // Rows for a table of the provider, for one of nobody, and for a file.
+        for (catalog, schema, table) in [
+            (Some("azure"), Some("data_protection"), "backup_vaults"),
+            (None, None, "mine"),
+            (None, Some("public"), "mine"),
+            (None, None, path.as_str()),
+        ] {
+            let ingest = CommandStatementIngest {
+                table_definition_options: None,
+                table: table.to_owned(),
+                schema: schema.map(str::to_owned),
+                catalog: catalog.map(str::to_owned),
+                temporary: false,
+                transaction_id: None,
+                options: std::collections::HashMap::new(),
+            };
+            let names: ArrayRef = Arc::new(StringArray::from(vec!["v"]));
+            let batch = RecordBatch::try_from_iter([("vaultName", names)]).unwrap();
+            let rows = futures::stream::iter([Ok(batch)]);
+            if let Ok(count) = client.0.execute_ingest(ingest, rows).await {
+                through.push(format!("{count} rows into {catalog:?}.{schema:?}.{table}"));
+            }
+        }
+        assert!(through.is_empty(), "{}", through.join("\n"));
+        assert_eq!(names(folder.path()), ["kept.csv"]);
+        let asked = rig.emulator.journal();
+        let changing: Vec<_> = asked.iter().filter(|entry| entry.method != "GET").collect();
+        assert!(changing.is_empty(), "{changing:?}");
+        client.query("SELECT 1").await.unwrap();
     });
 }

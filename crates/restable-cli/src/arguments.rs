@@ -88,13 +88,13 @@ pub struct ExecArguments {
 pub struct ServeArguments {
     /// Where clients of PostgreSQL connect. Port 0 takes a free one. What other machines reach needs `--tls-cert` and
     /// `--users`.
-    #[arg(long, value_name = "ADDR")]
+    #[arg(long, value_name = "ADDR", value_parser = address)]
     pub pg: Option<SocketAddr>,
     /// Let sessions send what changes something. There is nobody to ask: `SET confirm = never` is a session's way to say yes.
     #[arg(long)]
     pub allow_writes: bool,
     /// Where clients of Arrow Flight SQL connect. What other machines reach needs `--tls-cert`, and `--tokens` or `--users`.
-    #[arg(long, value_name = "ADDR")]
+    #[arg(long, value_name = "ADDR", value_parser = address)]
     pub flight: Option<SocketAddr>,
     /// The server's certificate in the form PEM, followed by those that it was signed by.
     #[arg(long, value_name = "FILE", requires = "tls_key", value_hint = ValueHint::FilePath)]
@@ -142,7 +142,7 @@ pub struct ServeArguments {
 #[command(next_help_heading = "Observation")]
 pub struct ObservationArguments {
     /// Answer Prometheus at `http://ADDR/metrics`; loopback only. Port 0 takes a free one.
-    #[arg(long, value_name = "ADDR")]
+    #[arg(long, value_name = "ADDR", value_parser = address)]
     pub metrics: Option<SocketAddr>,
     /// Write a line of JSON before a statement changes anything, and one when its targets have ended. Nothing is sent where that
     /// cannot be written.
@@ -322,7 +322,7 @@ pub struct SessionArguments {
 #[derive(Debug, Args)]
 pub struct EmulatorArguments {
     /// Where to listen; loopback only. Port 0 takes a free one.
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8420")]
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8420", value_parser = address)]
     pub listen: SocketAddr,
     /// `demo`, `empty`, totals like `2,10,1000` (subscriptions, vaults, instances), or a JSON file.
     #[arg(long, default_value = "demo")]
@@ -491,6 +491,19 @@ fn pair(text: &str) -> Result<(String, String), String> {
     }
 }
 
+/// An address with a port. Of names only that of this machine to itself is known: another may be of any address.
+fn address(text: &str) -> Result<SocketAddr, String> {
+    let (host, port) = text.rsplit_once(':').unwrap_or((text, ""));
+    let own = host.eq_ignore_ascii_case("localhost");
+    match (own, port.parse()) {
+        (true, Ok(port)) => Ok(SocketAddr::from(([127, 0, 0, 1], port))),
+        _ => text.parse().map_err(|_| {
+            "it is written `ADDRESS:PORT`, like `127.0.0.1:5433`, `[::1]:5433` or `localhost:5433`"
+                .to_owned()
+        }),
+    }
+}
+
 fn endpoint(text: &str) -> Result<(String, Url), String> {
     let (provider, url) = pair(text).map_err(|_| "it is written `PROVIDER=URL`".to_owned())?;
     let url = Url::parse(&url).map_err(|problem| format!("no URL: {problem}"))?;
@@ -593,6 +606,33 @@ mod tests {
         }
         let shown = exec(&["x", "--auth", "azure=secrettoken"]).unwrap_err();
         assert!(shown.contains("bearer:ENVVAR"), "{shown}");
+    }
+
+    #[test]
+    fn addresses_to_listen_at() {
+        for (text, expected) in [
+            ("127.0.0.1:5433", "127.0.0.1:5433"),
+            ("localhost:0", "127.0.0.1:0"),
+            ("LocalHost:5433", "127.0.0.1:5433"),
+            ("[::1]:0", "[::1]:0"),
+            ("0.0.0.0:1", "0.0.0.0:1"),
+        ] {
+            assert_eq!(address(text).unwrap().to_string(), expected, "{text}");
+        }
+        for bad in [
+            "5433",
+            ":5433",
+            "localhost",
+            "localhost:",
+            "localhost:x",
+            "localhost:70000",
+            "::1:5433",
+            "db.example:5433",
+            "127.0.0.1",
+            "",
+        ] {
+            assert!(address(bad).unwrap_err().contains("`[::1]:5433`"), "{bad}");
+        }
     }
 
     #[test]

@@ -63,9 +63,18 @@ pub(crate) fn over(
     };
     let mut diagnostic = Diagnostic::new(code, message).help(help);
     diagnostic.notes.extend(prediction.map(str::to_owned));
-    let calls = if made == 1 { "call was" } else { "calls were" };
-    diagnostic.notes.push(format!("{made} {calls} made"));
+    diagnostic.notes.push(counted(allowance.sent(), made));
     diagnostic.into()
+}
+
+/// How many calls were made: those that were answered, and those that were on their way as the statement ended.
+fn counted(sent: u64, begun: u64) -> String {
+    let were = |count: u64| if count == 1 { "call was" } else { "calls were" };
+    match begun.saturating_sub(sent) {
+        0 => format!("{sent} {} made", were(sent)),
+        1 => format!("{sent} {} made, and one more may have been", were(sent)),
+        more => format!("{sent} {} made, and {more} more may have been", were(sent)),
+    }
 }
 
 /// How to go on; `enough` calls would do, if that is known.
@@ -73,5 +82,24 @@ fn raised(enough: Option<u64>) -> String {
     match enough {
         Some(enough) => format!("{SMALLER}; `SET max_calls = {enough}` allows it"),
         None => format!("{SMALLER}; `SET max_calls = 0` allows any number"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn calls_that_may_not_have_gone_out_are_told_apart() {
+        assert_eq!(counted(1, 1), "1 call was made");
+        assert_eq!(counted(500, 500), "500 calls were made");
+        assert_eq!(
+            counted(484, 500),
+            "484 calls were made, and 16 more may have been"
+        );
+        assert_eq!(
+            counted(0, 1),
+            "0 calls were made, and one more may have been"
+        );
     }
 }

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use datafusion::common::{DataFusionError, Result as PlanResult};
 use datafusion::execution::memory_pool::{
-    MemoryConsumer, MemoryLimit, MemoryPool, MemoryReservation, TrackConsumersPool,
+    GreedyMemoryPool, MemoryConsumer, MemoryLimit, MemoryPool, MemoryReservation,
+    TrackConsumersPool,
 };
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use restable_sql::Diagnostic;
@@ -42,7 +43,7 @@ pub enum Sees {
     /// All that were started from here.
     #[default]
     All,
-    /// Those that its own user started since the process began: others who come in have names and secrets of their own.
+    /// Those that its own user started: others who come in have names and secrets of their own.
     Own,
 }
 
@@ -145,17 +146,36 @@ fn listed() -> String {
 /// Memory that sessions share for sorting, grouping and joining. What does not fit goes to temporary files where it can,
 /// and ends the statement where it cannot.
 #[derive(Debug, Clone)]
-pub struct Memory(Arc<RuntimeEnv>);
+pub struct Memory {
+    computing: Arc<RuntimeEnv>,
+    /// As much again, for what cannot go to files: what aggregates and windows hold, rows that their clients have not taken yet, statements
+    /// and values that clients left here. It is apart, so that sorting, which takes all that there is, leaves room for them.
+    held: Arc<dyn MemoryPool>,
+}
+
+/// Memory that is held for a client. It is free again when this is dropped.
+#[derive(Debug)]
+pub struct HeldMemory(MemoryReservation);
 
 impl Memory {
     /// So many bytes for all sessions that get a clone of this.
     pub fn limited(bytes: usize) -> Result<Memory> {
-        runtime(pool(bytes)).map(Memory)
+        Ok(Memory {
+            computing: runtime(pool(bytes))?,
+            held: held(bytes),
+        })
+    }
+
+    /// Holds so many bytes for a client. `what` is what they are for.
+    pub(crate) fn hold(&self, what: &str, bytes: usize) -> Result<HeldMemory> {
+        let mut held = HeldMemory(MemoryConsumer::new(what).register(&self.held));
+        held.resize(bytes)?;
+        Ok(held)
     }
 
     /// So many bytes.
     pub(crate) fn limit(&self) -> Option<usize> {
-        match self.0.memory_pool.memory_limit() {
+        match self.computing.memory_pool.memory_limit() {
             MemoryLimit::Finite(bytes) => Some(bytes),
             _ => None,
         }
@@ -163,16 +183,41 @@ impl Memory {
 
     /// The memory and files of sessions without a limit of their own.
     pub(crate) fn runtime(&self) -> &Arc<RuntimeEnv> {
-        &self.0
+        &self.computing
+    }
+
+    /// The memory of what cannot go to files.
+    pub(crate) fn held(&self) -> Arc<dyn MemoryPool> {
+        Arc::clone(&self.held)
+    }
+
+    /// The same for a session that has a limit of its own.
+    pub(crate) fn held_within(&self, bytes: usize) -> Arc<dyn MemoryPool> {
+        Arc::new(Both {
+            own: held(bytes),
+            shared: Arc::clone(&self.held),
+        })
     }
 
     /// What a session may use that has a limit of its own: of this, and at most so many bytes by itself.
     pub(crate) fn within(&self, bytes: usize) -> Arc<dyn MemoryPool> {
         Arc::new(Both {
             own: pool(bytes),
-            shared: Arc::clone(&self.0.memory_pool),
+            shared: Arc::clone(&self.computing.memory_pool),
         })
     }
+}
+
+impl HeldMemory {
+    /// Holds so many bytes from now on.
+    pub(crate) fn resize(&mut self, bytes: usize) -> Result<()> {
+        Ok(self.0.try_resize(bytes)?)
+    }
+}
+
+/// A pool of so many bytes for what cannot go to files.
+pub(crate) fn held(bytes: usize) -> Arc<dyn MemoryPool> {
+    Arc::new(GreedyMemoryPool::new(bytes))
 }
 
 /// Memory of a pool, and files for what does not fit.

@@ -2,7 +2,7 @@
 //! which is opened when it is first needed.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, OnceLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use datafusion::execution::session_state::SessionState;
@@ -20,7 +20,6 @@ use crate::pg_catalog::Relations;
 use crate::session::Session;
 use crate::settings::Settings;
 use crate::snapshots::{DataPlace, Store};
-use crate::statement::lock;
 use crate::{Error, Result};
 
 /// What all sessions of a process share: the documents and one client a provider.
@@ -45,8 +44,6 @@ pub struct Engine {
 struct Actions {
     place: JournalPlace,
     journal: OnceCell<Journal>,
-    /// Who asked for the statements that this process began, by their ids; nothing of those that nobody had to show who he is for.
-    users: Mutex<HashMap<String, String>>,
     /// The name of the cloud that a provider is called in.
     clouds: HashMap<String, String>,
 }
@@ -86,7 +83,6 @@ impl Engine {
         let actions = Actions {
             place,
             journal: OnceCell::new(),
-            users: Mutex::default(),
             clouds,
         };
         Engine {
@@ -122,17 +118,6 @@ impl Engine {
             })
         };
         self.actions.journal.get_or_try_init(open).await.cloned()
-    }
-
-    /// Notes who asked for a statement.
-    pub(crate) fn note_user(&self, statement: &str, user: String) {
-        lock(&self.actions.users).insert(statement.to_owned(), user);
-    }
-
-    /// Whether this user asked for a statement.
-    pub(crate) fn is_of(&self, statement: &str, user: &str) -> bool {
-        let users = lock(&self.actions.users);
-        users.get(statement).is_some_and(|known| known == user)
     }
 
     /// The journal of actions, if there is one: looking at it makes none.

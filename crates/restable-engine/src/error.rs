@@ -499,6 +499,7 @@ fn refused_value(message: &str) -> Option<String> {
         "cannot take square root",
         "cannot take logarithm",
         "zero raised to",
+        "a negative number raised to",
     ];
     let at = known.iter().find_map(|words| message.find(words))?;
     Some(message[at..].to_owned())

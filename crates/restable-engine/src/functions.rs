@@ -5,6 +5,8 @@ pub(crate) mod averages;
 pub(crate) mod bounded;
 mod clocks;
 pub(crate) mod decimals;
+pub(crate) mod extremes;
+pub(crate) mod floats;
 pub(crate) mod held;
 pub(crate) mod made;
 pub(crate) mod merged;
@@ -17,6 +19,7 @@ pub(crate) mod plain;
 mod reading;
 pub(crate) mod shifts;
 pub(crate) mod single;
+mod sleep;
 pub(crate) mod spans;
 pub(crate) mod sums;
 pub(crate) mod times;
@@ -91,6 +94,8 @@ pub fn all() -> Vec<Arc<ScalarUDF>> {
     .into_iter()
     .map(|function| Arc::new(ScalarUDF::from(Restable::new(function, Place::Anywhere))))
     .chain(bounded::all())
+    .chain(floats::all())
+    .chain([sleep::sleep()])
     .chain(
         [
             clocks::all(),

@@ -6,12 +6,13 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use arrow::array::{RecordBatch, RecordBatchOptions};
+use arrow::array::{Array as _, RecordBatch, RecordBatchOptions};
 use arrow::datatypes::{Schema, SchemaRef};
 use datafusion::execution::SendableRecordBatchStream;
 use futures::{FutureExt as _, StreamExt};
 
 use crate::acting::{ActionTotals, Stopper};
+use crate::door::{HeldMemory, Memory};
 use crate::functions::NAME_METADATA;
 use crate::names::{Heading, Names};
 use crate::snapshots::Reading;
@@ -43,6 +44,8 @@ pub struct Rows {
     stopper: Option<Stopper>,
     /// What ended them before their end, if it was a fault of ours.
     broken: Option<Error>,
+    /// Room for the batches that wait for whoever reads them.
+    waiting: Option<HeldMemory>,
 }
 
 impl std::fmt::Debug for Rows {
@@ -106,6 +109,7 @@ impl Rows {
             source,
             stopper: None,
             broken: None,
+            waiting: None,
         }
     }
 
@@ -113,6 +117,31 @@ impl Rows {
     pub(crate) fn stopped_by(mut self, stopper: Stopper) -> Rows {
         self.stopper = Some(stopper);
         self
+    }
+
+    /// The same, whose batches are held in this memory until others follow them.
+    pub(crate) fn held_in(mut self, memory: Option<&Memory>) -> Result<Rows> {
+        let held = memory.map(|memory| memory.hold("rows that wait for their client", 0));
+        self.waiting = held.transpose()?;
+        Ok(self)
+    }
+
+    /// Makes room for a batch, and for those before it that are not taken yet.
+    fn hold(&mut self, batch: &RecordBatch) -> Result<()> {
+        /// So many batches are on their way to a client, this one among them.
+        const AHEAD: usize = 3;
+        /// Less than this is not worth a look.
+        const LITTLE: usize = 64 << 10;
+        let Some(waiting) = &mut self.waiting else {
+            return Ok(());
+        };
+        let columns = batch.columns().iter();
+        let sizes = columns.map(|column| {
+            let size = column.to_data().get_slice_memory_size();
+            size.unwrap_or_else(|_| column.get_array_memory_size())
+        });
+        let bytes: usize = sizes.sum();
+        waiting.resize(if bytes < LITTLE { 0 } else { bytes * AHEAD })
     }
 
     /// How a statement that acts is stopped; its rows are to be read to their end nevertheless. `None` for one that reads, which ends
@@ -175,7 +204,9 @@ impl Rows {
                 .into_iter()
                 .fold(Error::from(problem), crate::locate::located)
         };
-        Some(batch.map_err(told).and_then(|batch| {
+        let batch = batch.map_err(told);
+        Some(batch.and_then(|batch| {
+            self.hold(&batch)?;
             self.count += batch.num_rows() as u64;
             let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
             Ok(RecordBatch::try_new_with_options(

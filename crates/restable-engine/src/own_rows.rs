@@ -101,12 +101,52 @@ impl TableProvider for OwnTable {
 #[derive(Debug, Clone, Default)]
 pub struct OwnTables(Vec<(String, Arc<dyn TableProvider>)>);
 
+/// What is said of a table that is made as if it would stay, and ends with the session.
+pub(crate) fn passing(parsed: &Parsed) -> Option<String> {
+    let restable_sql::Statement::Query(statement) = &parsed.statement else {
+        return None;
+    };
+    match &**statement {
+        ast::Statement::CreateTable(table) if !table.temporary => Some(format!(
+            "the table `{}` ends with the session, and nobody else sees it",
+            table.name
+        )),
+        ast::Statement::CreateView(view) if !view.temporary && !view.materialized => Some(format!(
+            "the view `{}` ends with the session, and nobody else sees it",
+            view.name
+        )),
+        _ => None,
+    }
+}
+
+/// Why a table that a session can read takes no change of this kind.
+pub(crate) fn unchanged(verb: &str, place: restable_sql::Span) -> Error {
+    let told = format!("{verb} is for tables of providers: what stands in `public` is made whole");
+    Diagnostic::new("R0308", told)
+        .at(place)
+        .help("tables of the session take INSERT; `DROP TABLE` and `CREATE TEMP TABLE … AS SELECT …` make one anew")
+        .into()
+}
+
 fn unsupported(what: &str, insert: &Insert) -> Error {
     let told = format!("{what} is not supported for a table of the session");
     Diagnostic::new("R0308", told).at(insert.span).into()
 }
 
 impl Session {
+    /// Whether a name is of a table or view in `public`: the session's own, or one that is kept in the data directory.
+    pub(crate) fn is_own(&self, name: &ast::ObjectName) -> bool {
+        let own = &self.shared().own;
+        let Some(name) = name_of(&self.shared().without_database(name)) else {
+            return false;
+        };
+        let is_kept = || {
+            let store = own.store();
+            store.is_some_and(|store| matches!(store.load(&name), Ok(Some(_))))
+        };
+        own.is_of_session(&name) || is_kept()
+    }
+
     /// What an INSERT means if it names a table of the session; `None` if it names another.
     pub(crate) async fn appending(
         &self,
@@ -114,7 +154,8 @@ impl Session {
         given: &Given,
     ) -> Result<Option<Appending>> {
         let own = &self.shared().own;
-        let Some(name) = name_of(&insert.table).filter(|name| own.is_of_session(name)) else {
+        let written = self.shared().without_database(&insert.table);
+        let Some(name) = name_of(&written).filter(|name| own.is_of_session(name)) else {
             return Ok(None);
         };
         let table = own.of_session(&name);

@@ -1,13 +1,14 @@
 //! PREPARE and EXECUTE of SQL: a query under a name, which the session keeps, and its values.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use arrow::datatypes::DataType;
 use datafusion::sql::sqlparser::ast::{self, Expr, UnaryOperator, Value};
 use restable_sql::{Diagnostic, Parsed, Statement};
 
+use crate::door::HeldMemory;
 use crate::parameters::{Bound, Parameter, arrow_type};
 use crate::{Error, Result};
 
@@ -20,7 +21,14 @@ pub(crate) struct Query {
     pub prepared: SystemTime,
     /// The types that it gives its values.
     pub types: Vec<Option<DataType>>,
+    /// Room for what it says.
+    _memory: Option<Arc<HeldMemory>>,
 }
+
+/// What a query takes for each byte of its text: its tree is larger than that.
+pub(crate) const TREE: usize = 64;
+/// So many queries a session keeps.
+const MANY: usize = 10_000;
 
 /// The queries of a session, by name: in lower case unless it was quoted.
 #[derive(Debug, Default)]
@@ -60,7 +68,12 @@ impl Query {
 
 impl Queries {
     /// Keeps a query.
-    pub(crate) fn keep(&self, name: &str, parsed: &Parsed) -> Result<()> {
+    pub(crate) fn keep(
+        &self,
+        name: &str,
+        parsed: &Parsed,
+        memory: Option<HeldMemory>,
+    ) -> Result<()> {
         let Statement::Query(statement) = &parsed.statement else {
             return Err(Error::internal("PREPARE is no query"));
         };
@@ -79,12 +92,19 @@ impl Queries {
             },
             prepared: SystemTime::now(),
             types: data_types.iter().map(arrow_type).collect(),
+            _memory: memory.map(Arc::new),
         };
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if known.contains_key(name) {
             let problem = format!("there is a prepared query `{name}` already");
             let help = format!("`DEALLOCATE {name}` forgets it");
             return Err(Diagnostic::new("R0361", problem).help(help).into());
+        }
+        if known.len() >= MANY {
+            let problem = format!("the session has {MANY} prepared queries, and keeps no more");
+            return Err(Diagnostic::new("R0210", problem)
+                .help("`DEALLOCATE ALL` forgets them")
+                .into());
         }
         known.insert(name.to_owned(), query);
         Ok(())

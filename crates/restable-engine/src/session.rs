@@ -21,7 +21,7 @@ use restable_sql::{Diagnostic, Parsed};
 
 use crate::acting::{self, Access, Acting, Attendant};
 use crate::catalog::{Current, OWN_SCHEMA, OwnCatalog, ProviderCatalog};
-use crate::door::{Door, Memory, Reach, Sees};
+use crate::door::{Door, HeldMemory, Memory, Reach, Sees};
 use crate::engine::Engine;
 use crate::explain::{Explaining, Forecast};
 use crate::ground::{Catalogs, Ground, apply_memory};
@@ -512,6 +512,9 @@ impl Session {
             Sql::Insert(insert) if let Some(appending) = self.appending(insert, given).await? => {
                 quiet(Action::Append(Box::new(appending)))
             }
+            Sql::Update(ast) if self.is_own(&ast.table) => Err(own_rows::unchanged("UPDATE", ast.table_span)),
+            Sql::Delete(ast) if self.is_own(&ast.table) => Err(own_rows::unchanged("DELETE", ast.table_span)),
+            Sql::Insert(ast) if self.is_own(&ast.table) => Err(own_rows::unchanged("INSERT", ast.table_span)),
             Sql::Insert(_)
             | Sql::Replace(_)
             | Sql::Update(_)
@@ -598,7 +601,16 @@ impl Session {
         if let ast::Statement::CreateView(view) = &mut statement {
             view.temporary = false;
         }
+        if let ast::Statement::Drop { names, .. } = &mut statement {
+            for name in names {
+                *name = self.shared.without_database(name);
+            }
+        }
+        if let ast::Statement::CreateView(view) = &mut statement {
+            view.name = self.shared.without_database(&view.name);
+        }
         if let ast::Statement::CreateTable(table) = &mut statement {
+            table.name = self.shared.without_database(&table.name);
             table.temporary = false;
             table.global = None;
             // Its rows stay to the end of the session.
@@ -772,7 +784,9 @@ impl Session {
             }
             Action::Append(_) => return Err(Error::internal("rows were appended before")),
             Action::Prepare(name, parsed) => {
-                self.shared.queries.keep(&name, &parsed)?;
+                let memory =
+                    self.make_room("what a client prepared", parsed.text.len() * prepared::TREE)?;
+                self.shared.queries.keep(&name, &parsed, memory)?;
                 statement.ended(Ended::Done);
                 return Ok(Outcome::Done {
                     message: format!("query `{name}` prepared"),
@@ -816,8 +830,15 @@ impl Session {
             };
             done.map_err(|problem| Error::planned(problem, &names))?;
             statement.ended(Ended::Done);
+            // A client of PostgreSQL expects that it stays.
+            if self.postgres().is_some()
+                && let Some(told) = source.as_deref().and_then(own_rows::passing)
+            {
+                statement.note_notice(told);
+            }
             let report = Report::of(&statement, 0, started);
-            let report = (report.calls > 0 || report.cached > 0).then_some(report);
+            let told = report.calls > 0 || report.cached > 0 || !report.notices.is_empty();
+            let report = told.then_some(report);
             return Ok(Outcome::Done { message, report });
         }
         let planning = self.shared.ground.planning_of(&statement);
@@ -840,9 +861,18 @@ impl Session {
         }
         explain::allowed(&statement, &physical)?;
         let stream = execute_stream(physical, planning.task())?;
-        Ok(Outcome::Rows(Rows::new(
-            stream, &names, running, started, source,
-        )))
+        let rows = Rows::new(stream, &names, running, started, source);
+        rows.held_in(self.memory.as_ref()).map(Outcome::Rows)
+    }
+
+    /// Makes room for something that a client leaves with its session, where sessions share their memory.
+    pub fn make_room(&self, what: &str, bytes: usize) -> Result<Option<HeldMemory>> {
+        /// Less than this is not worth a look.
+        const LITTLE: usize = 64 << 10;
+        match self.memory.as_ref().filter(|_| bytes >= LITTLE) {
+            Some(memory) => memory.hold(what, bytes).map(Some),
+            None => Ok(None),
+        }
     }
 
     /// Which calls a query will make, as far as the memory of walks tells. Sends nothing; `None` for what is no query.

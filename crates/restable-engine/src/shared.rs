@@ -7,7 +7,7 @@ use datafusion::catalog::TableProvider;
 use datafusion::common::Column;
 use datafusion::common::metadata::FieldMetadata;
 use datafusion::logical_expr::{DdlStatement, Expr, LogicalPlan, LogicalPlanBuilder};
-use datafusion::sql::sqlparser::ast::TableVersion;
+use datafusion::sql::sqlparser::ast::{ObjectName, ObjectNamePart, TableVersion};
 use futures::FutureExt as _;
 use restable_spec::Registry;
 use restable_spec::names::fold;
@@ -218,6 +218,22 @@ impl Shared {
         match catalog == OWN_CATALOG || current.as_deref() == Some(catalog) {
             true => client.database.clone(),
             false => catalog.to_owned(),
+        }
+    }
+
+    /// A name of the session's own that is written with the database of its client, without it.
+    pub(crate) fn without_database(&self, name: &ObjectName) -> ObjectName {
+        let is = |part: &ObjectNamePart, wanted: &str| {
+            let ident = part.as_ident();
+            ident.is_some_and(|ident| restable_spec::names::same(&ident.value, wanted))
+        };
+        match (name.0.as_slice(), &self.client) {
+            ([database, schema, last], Some(client))
+                if is(database, &client.database) && is(schema, OWN_SCHEMA) =>
+            {
+                ObjectName(vec![schema.clone(), last.clone()])
+            }
+            _ => name.clone(),
         }
     }
 

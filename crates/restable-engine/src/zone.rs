@@ -2,10 +2,12 @@
 //! that it may use. It travels with the options of a plan.
 
 use std::any::Any;
+use std::sync::Arc;
 
 use arrow::array::timezone::Tz;
 use datafusion::common::config::{ConfigEntry, ConfigExtension, ConfigOptions, ExtensionOptions};
 use datafusion::common::{Result, config_err};
+use datafusion::execution::memory_pool::MemoryPool;
 use datafusion::prelude::SessionConfig;
 
 /// The zone of every timestamp with a zone, whatever zone a session reads and writes in.
@@ -16,6 +18,7 @@ pub(crate) const UTC: &str = "+00:00";
 struct Around {
     zone: Option<String>,
     memory: Option<usize>,
+    pool: Option<Arc<dyn MemoryPool>>,
 }
 
 impl ConfigExtension for Around {
@@ -58,10 +61,23 @@ pub(crate) fn set_zone(config: &mut SessionConfig, name: &str) {
     }
 }
 
-/// Says how much memory a session may use.
-pub(crate) fn set_memory(config: &mut SessionConfig, bytes: Option<usize>) {
-    if memory(config.options()) != bytes {
-        change(config, |around| around.memory = bytes);
+/// Says how much memory a session may use, and where it takes it from.
+pub(crate) fn set_memory(
+    config: &mut SessionConfig,
+    bytes: Option<usize>,
+    from: &Arc<dyn MemoryPool>,
+) {
+    // Options that stay what they are stay shared.
+    let from = bytes.map(|_| from);
+    let same = match (pool(config.options()), from) {
+        (Some(known), Some(from)) => Arc::ptr_eq(known, from),
+        (known, from) => known.is_none() && from.is_none(),
+    };
+    if !same || memory(config.options()) != bytes {
+        change(config, |around| {
+            around.memory = bytes;
+            around.pool = from.map(Arc::clone);
+        });
     }
 }
 
@@ -92,4 +108,9 @@ fn utc() -> Tz {
 /// The memory that the session may use.
 pub(crate) fn memory(options: &ConfigOptions) -> Option<usize> {
     options.extensions.get::<Around>()?.memory
+}
+
+/// Where a session with a limit takes its memory from.
+pub(crate) fn pool(options: &ConfigOptions) -> Option<&Arc<dyn MemoryPool>> {
+    options.extensions.get::<Around>()?.pool.as_ref()
 }

@@ -17,6 +17,8 @@ pub struct Allowance {
     most: Option<u64>,
     hourly: Option<Arc<Hourly>>,
     taken: AtomicU64,
+    /// Of those taken, the ones that surely went out.
+    sent: AtomicU64,
     lifted: AtomicBool,
 }
 
@@ -83,9 +85,19 @@ impl Allowance {
         self.hourly.as_ref()
     }
 
-    /// So many have been.
+    /// So many were begun. Of the last of them nobody may know whether they went out, where a statement ended before their answers came.
     pub fn taken(&self) -> u64 {
         self.taken.load(Ordering::SeqCst)
+    }
+
+    /// So many of them surely went out.
+    pub fn sent(&self) -> u64 {
+        self.sent.load(Ordering::SeqCst)
+    }
+
+    /// A call that was taken went out.
+    pub(crate) fn note_sent(&self) {
+        self.sent.fetch_add(1, Ordering::SeqCst);
     }
 
     /// From here on calls are counted only.

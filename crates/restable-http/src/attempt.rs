@@ -123,7 +123,12 @@ impl Shared {
         }
         // From here on it may be carried out, whatever becomes of the answer.
         tally.uncertain = true;
-        let response = match within(&*self.clock, silence, self.transport.send(request)).await {
+        let response = within(&*self.clock, silence, self.transport.send(request)).await;
+        // Without an answer it is not known to have gone out.
+        if matches!(response, Some(Ok(_))) && !std::mem::replace(&mut tally.answered, true) {
+            context.allowance.note_sent();
+        }
+        let response = match response {
             None => return timed_out(ask, tally, format!("no answer within {}", seconds(silence))),
             Some(Err(error)) => {
                 return broken(ask, tally, error.breakage, &error.message);

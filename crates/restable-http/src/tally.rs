@@ -14,6 +14,8 @@ pub(crate) struct Tally {
     pub attempts: u32,
     /// Whether any attempt came so far as to be handed to the transport.
     pub sent: bool,
+    /// Whether any attempt was answered.
+    pub answered: bool,
     /// Whether an attempt may have been carried out although its answer does not say so.
     pub uncertain: bool,
     pub status: Option<u16>,
@@ -37,6 +39,7 @@ impl Tally {
                 .map_or_else(|| uuid::Uuid::new_v4().to_string(), str::to_owned),
             attempts: 0,
             sent: false,
+            answered: false,
             uncertain: false,
             status: None,
             request_id: None,

@@ -2,6 +2,7 @@
 //! and the mapping of errors to SQLSTATE and gRPC codes, and inspects no SQL: statements are read by restable's dialect,
 //! through the engine.
 
+mod coming;
 mod computing;
 pub mod flight;
 mod guard;

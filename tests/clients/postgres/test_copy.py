@@ -200,3 +200,27 @@ def test_a_cursor_says_what_its_rows_lack(served, broken_scope, statements):
         for statement in statements:
             connection.execute(statement.format(f"SELECT name FROM {TABLE} ORDER BY name"))
         assert len(notices) == 1 and "the answer is incomplete" in notices[0]
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_portal_with_a_limit_says_what_its_rows_lack(served, broken_scope, whole):
+    """Execute with a number of rows, as drivers with a fetch size send it: read to its end, or left before."""
+
+    async def ask():
+        notices, rows = [], 0
+        client = await asyncpg.connect(f"postgresql://{served.url}")
+        client.add_log_listener(lambda _, notice: notices.append((notice.sqlstate, notice.message)))
+        await client.execute("SET partial_results = on")
+        async with client.transaction():
+            cursor = await client.cursor(f"SELECT name FROM {TABLE} ORDER BY name")
+            while got := await cursor.fetch(5):
+                rows += len(got)
+                if not whole:
+                    break
+        assert await client.fetchval("SELECT 1") == 1
+        await client.close()
+        return rows, notices
+
+    rows, notices = asyncio.run(ask())
+    assert rows == 5 if not whole else 5 < rows < INSTANCES
+    assert len(notices) == 1 and "the answer is incomplete" in notices[0][1]

@@ -26,6 +26,10 @@ def psql(served, *commands):
         (r"\d", "data_protection|vw_backup_policies|view|restable"),
         (r"\d vw_jobs", "start_time|timestamp with time zone|"),
         (r"\d backup_instances", "properties|json|"),
+        (r"\d backup_instances", '"backup_instances_pkey" PRIMARY KEY, btree (id)'),
+        (r"\d pg_class", "relname|text|"),
+        (r"\d pg_catalog.pg_roles", "rolname|text|"),
+        (r"\d information_schema.columns", "ordinal_position|integer|"),
         (r"\d+ vw_jobs", "duration_seconds|double precision|"),
         (r"\l", "azure|restable|UTF8"),
         (r"\du", "restable|"),
@@ -35,6 +39,15 @@ def test_backslash(free, command, expected):
     out, err = psql(free, command)
     assert expected in out, err
     assert err == ""
+
+
+def test_a_table_of_the_session_says_that_it_ends(free):
+    out, err = psql(
+        free, "CREATE TABLE mine (a int)", "INSERT INTO azure.public.mine VALUES (1), (2)", "SELECT sum(a) FROM azure.public.mine",
+        "DROP TABLE azure.public.mine", "CREATE TEMP TABLE mine (a int)",
+    )
+    assert out == "CREATE TABLE\nINSERT 0 2\n3\nDROP TABLE\nCREATE TABLE\n"
+    assert err == "NOTICE:  the table `mine` ends with the session, and nobody else sees it\n"
 
 
 def test_functions_of_types_are_the_only_ones(free):

@@ -260,24 +260,29 @@ def test_snapshots(writable, yes):
 
 def test_users_see_their_own_actions(writable, tmp_path):
     (tmp_path / "users").write_text("ann:first\nbob:second\n")
-    server, address = started(
-        [writable.program, "serve", "--pg", "127.0.0.1:0", "--endpoint", f"azure={writable.emulator}", "--allow-writes",
-         "--set", f"journal={tmp_path / 'journal.db'}", "--users", tmp_path / "users"],
-        r"127\.0\.0\.1:\d+",
-    )
-    dsn = f"host=127.0.0.1 port={address.rsplit(':', 1)[1]} dbname=azure"
-    try:
-        with (
-            psycopg.connect(f"{dsn} user=ann password=first", autocommit=True) as ann,
-            psycopg.connect(f"{dsn} user=bob password=second", autocommit=True) as bob,
-        ):
-            ann.execute("SET confirm = never")
-            parts = one(ann, like="pg%").split("/")
-            ann.execute(
-                f"DELETE FROM {INSTANCES} WHERE subscriptionId = '{parts[2]}' AND resourceGroupName = '{parts[4]}'"
-                f" AND vaultName = '{parts[8]}' AND backupInstanceName = 'nothing'"
-            )
-            assert len(ann.execute("SHOW OPERATIONS").fetchall()) == 1
-            assert bob.execute("SHOW OPERATIONS").fetchall() == []
-    finally:
-        stop(server)
+    command = [
+        writable.program, "serve", "--pg", "127.0.0.1:0", "--endpoint", f"azure={writable.emulator}", "--allow-writes",
+        "--set", f"journal={tmp_path / 'journal.db'}", "--users", tmp_path / "users",
+    ]
+
+    def asked(server, address, acts):
+        dsn = f"host=127.0.0.1 port={address.rsplit(':', 1)[1]} dbname=azure"
+        try:
+            with (
+                psycopg.connect(f"{dsn} user=ann password=first", autocommit=True) as ann,
+                psycopg.connect(f"{dsn} user=bob password=second", autocommit=True) as bob,
+            ):
+                if acts:
+                    ann.execute("SET confirm = never")
+                    parts = one(ann, like="pg%").split("/")
+                    ann.execute(
+                        f"DELETE FROM {INSTANCES} WHERE subscriptionId = '{parts[2]}' AND resourceGroupName = '{parts[4]}'"
+                        f" AND vaultName = '{parts[8]}' AND backupInstanceName = 'nothing'"
+                    )
+                return [len(client.execute("SHOW OPERATIONS").fetchall()) for client in (ann, bob)]
+        finally:
+            stop(server)
+
+    assert asked(*started(command, r"127\.0\.0\.1:\d+"), acts=True) == [1, 0]
+    # The next server knows whose they are, too.
+    assert asked(*started(command, r"127\.0\.0\.1:\d+"), acts=False) == [1, 0]

@@ -31,6 +31,7 @@ pub async fn run(arguments: &ServeArguments, environment: &Environment) -> Resul
             "`restable serve --pg 127.0.0.1:5433 --flight 127.0.0.1:31337`",
         ));
     };
+    useful(arguments)?;
     let file = ConfigurationFile::find(environment)?;
     let mut configuration =
         configuration::resolve(&arguments.settings(), environment, file.as_ref())?;
@@ -44,6 +45,7 @@ pub async fn run(arguments: &ServeArguments, environment: &Environment) -> Resul
     let spans = Spans::find(&arguments.observation, environment)?;
     crate::log::start_with(configuration.log, spans.as_ref().map(Spans::tracer));
     let (guard, tls) = (guard(arguments, environment)?, tls(arguments)?);
+    let told = remarks(arguments, &guard);
     let memory = memory(&arguments.memory)?;
     let interrupt = Interrupt::listen(Patience::Server)?;
     let mut connection =
@@ -115,6 +117,9 @@ pub async fn run(arguments: &ServeArguments, environment: &Environment) -> Resul
             false => "may only read",
         },
     ));
+    for remark in told {
+        console.say(remark);
+    }
     let metrics = async {
         match metrics {
             Some(server) => server.run().await,
@@ -149,6 +154,34 @@ pub async fn run(arguments: &ServeArguments, environment: &Environment) -> Resul
         Ok(()) | Err(Error::Interrupted) => Ok(Exit::Done),
         Err(failure) => Err(failure),
     }
+}
+
+/// Refuses flags that would do nothing, or nothing that anybody could mean.
+fn useful(arguments: &ServeArguments) -> Result<()> {
+    if arguments.max_connections == 0 {
+        let hint = "each protocol has 1000 places where nothing else is said";
+        return Err(refused("`--max-connections`", "0 lets nobody in", hint));
+    }
+    if arguments.flight.is_none() && arguments.tokens.is_some() {
+        return Err(refused(
+            "`--tokens`",
+            "only clients of Flight SQL show tokens, and without `--flight` there are none",
+            "`--users FILE` names who may come in over Postgres wire",
+        ));
+    }
+    Ok(())
+}
+
+/// What somebody may not have meant, and works.
+fn remarks(arguments: &ServeArguments, guard: &Guard) -> Vec<&'static str> {
+    let mut told = Vec::new();
+    if arguments.observation.audit_log.is_some() && !arguments.allow_writes {
+        told.push("the audit log stays empty: without `--allow-writes` sessions only read");
+    }
+    if arguments.pg.is_some() && guard.has_any() && !guard.has_users() {
+        told.push("clients of PostgreSQL need no password: tokens are for Flight SQL, `--users FILE` is for both");
+    }
+    told
 }
 
 fn psql(address: SocketAddr) -> String {

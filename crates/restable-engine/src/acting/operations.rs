@@ -52,10 +52,9 @@ pub(crate) async fn list(session: &Session, filter: OperationFilter) -> Result<R
     let entries = match session.engine().existing_journal().await? {
         Some(journal) => {
             let all = journal.entries(Filter::default()).await?;
-            let user = session.client_name().unwrap_or_default();
-            let is_seen = |entry: &Entry| {
-                session.sees == Sees::All || session.engine().is_of(&entry.statement, &user)
-            };
+            let own = session.client_name();
+            let is_seen =
+                |entry: &Entry| session.sees == Sees::All || own.is_some() && entry.asked_by == own;
             let all = all
                 .into_iter()
                 .filter(is_seen)

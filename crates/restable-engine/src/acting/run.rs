@@ -187,10 +187,9 @@ impl Session {
             self.engine().cloud(provider),
         )
         .await?;
-        let run = journal.begin(binding.clone()).await?;
-        if let (Sees::Own, Some(user)) = (self.sees, self.client_name()) {
-            self.engine().note_user(run.statement(), user);
-        }
+        // A name that nobody had to show to be his is nobody's.
+        let shown = self.client_name().filter(|_| self.sees == Sees::Own);
+        let run = journal.begin(binding.clone()).await?.asked_by(shown);
         if let Some(audit) = self.engine().audit() {
             audit.begin(&Beginning {
                 statement: run.statement(),

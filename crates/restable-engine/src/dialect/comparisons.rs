@@ -7,6 +7,7 @@ use std::sync::Arc;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{Column, DFSchema, Result};
+use datafusion::execution::memory_pool::MemoryPool;
 use datafusion::logical_expr::expr::{InList, InSubquery, Like, ScalarFunction, SetComparison};
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::{conjunction, split_conjunction_owned};
@@ -30,8 +31,8 @@ pub struct Comparisons;
 
 impl AnalyzerRule for Comparisons {
     fn analyze(&self, plan: LogicalPlan, config: &ConfigOptions) -> Result<LogicalPlan> {
-        let (zone, memory) = (zone_name(config), zone::memory(config));
-        plan.transform_up_with_subqueries(|plan| rewrite_plan(plan, zone, memory))
+        let (zone, pool) = (zone_name(config), zone::pool(config));
+        plan.transform_up_with_subqueries(|plan| rewrite_plan(plan, zone, pool))
             .map(|done| done.data)
     }
 
@@ -43,7 +44,7 @@ impl AnalyzerRule for Comparisons {
 fn rewrite_plan(
     plan: LogicalPlan,
     zone: &str,
-    memory: Option<usize>,
+    pool: Option<&Arc<dyn MemoryPool>>,
 ) -> Result<Transformed<LogicalPlan>> {
     let mut schema = DFSchema::empty();
     for input in plan.inputs() {
@@ -66,8 +67,7 @@ fn rewrite_plan(
     let plan = plan.map_expressions(|expr| {
         let name = names.save(&expr);
         let rewritten = expr.transform_up(|expr| {
-            meant::rewrite(expr, &schema, zone, memory)?
-                .transform_data(|expr| rewrite(expr, &schema))
+            meant::rewrite(expr, &schema, zone, pool)?.transform_data(|expr| rewrite(expr, &schema))
         })?;
         Ok(rewritten.update_data(|expr| name.restore(expr)))
     })?;

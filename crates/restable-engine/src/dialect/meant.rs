@@ -7,6 +7,7 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, TimeUnit};
 use datafusion::common::tree_node::Transformed;
 use datafusion::common::{DFSchema, Result, ScalarValue};
+use datafusion::execution::memory_pool::MemoryPool;
 use datafusion::functions_aggregate::first_last::first_value_udaf;
 use datafusion::logical_expr::expr::{
     AggregateFunction, Cast, InList, ScalarFunction, Sort, WindowFunction,
@@ -17,15 +18,16 @@ use datafusion::logical_expr::{
 use restable_sql::Diagnostic;
 
 use super::marks::{compares, fold, folds, is_interval, varies};
-use crate::functions::{held, own::Own, plain, shifts, spans, sums, written};
+use crate::functions::extremes::{End, extreme};
+use crate::functions::{floats, held, own::Own, plain, shifts, spans, sums, written};
 use crate::zone::UTC;
 
-/// One expression as PostgreSQL means it; `zone` and `memory` are the session's.
+/// One expression as PostgreSQL means it; `zone` and `pool`, its memory, are the session's.
 pub fn rewrite(
     expr: Expr,
     schema: &DFSchema,
     zone: &str,
-    memory: Option<usize>,
+    pool: Option<&Arc<dyn MemoryPool>>,
 ) -> Result<Transformed<Expr>> {
     Ok(match expr {
         Expr::BinaryExpr(BinaryExpr { left, op, right }) if compares(op) => {
@@ -47,11 +49,23 @@ pub fn rewrite(
                 return Ok(Transformed::yes(moved().call(vec![instant, span])));
             }
             let signed = |kind: &DataType| kind.is_signed_integer();
-            let checked: Option<fn() -> Own> = match (op, sides) {
-                (_, (Ok(left), Ok(right))) if !signed(&left) || !signed(&right) => None,
-                (Operator::Plus, _) => Some(plain::plus),
-                (Operator::Minus, _) => Some(plain::minus),
-                (Operator::Multiply, _) => Some(plain::times),
+            let float = |kind: &DataType| *kind == DataType::Float64;
+            let number = |kind: &DataType| signed(kind) || kind.is_floating();
+            let (whole, floats) = match &sides {
+                (Ok(left), Ok(right)) => (
+                    signed(left) && signed(right),
+                    (float(left) && number(right)) || (number(left) && float(right)),
+                ),
+                _ => (false, false),
+            };
+            let checked: Option<fn() -> Own> = match op {
+                Operator::Plus if whole => Some(plain::plus),
+                Operator::Minus if whole => Some(plain::minus),
+                Operator::Multiply if whole => Some(plain::times),
+                Operator::Plus if floats => Some(floats::sum),
+                Operator::Minus if floats => Some(floats::difference),
+                Operator::Multiply if floats => Some(floats::product),
+                Operator::Divide if floats => Some(floats::quotient),
                 _ => None,
             };
             match checked {
@@ -79,8 +93,15 @@ pub fn rewrite(
             Transformed::new_transformed(Expr::Between(between), changed)
         }
         Expr::Cast(one) => cast(one, schema, zone)?,
-        Expr::AggregateFunction(function) => extreme(within(function, memory), schema)?,
-        Expr::WindowFunction(function) => Transformed::no(running(*function, schema, memory)),
+        Expr::AggregateFunction(function) => {
+            outermost(function, schema)?.update_data(|expr| match expr {
+                Expr::AggregateFunction(function) => {
+                    Expr::AggregateFunction(within(function, schema, pool))
+                }
+                other => other,
+            })
+        }
+        Expr::WindowFunction(function) => Transformed::no(running(*function, schema, pool)),
         Expr::Case(Case {
             expr: Some(subject),
             mut when_then_expr,
@@ -102,7 +123,7 @@ pub fn rewrite(
             };
             Transformed::new_transformed(Expr::Case(case), changed)
         }
-        Expr::ScalarFunction(function) => of_spans(function, schema),
+        Expr::ScalarFunction(function) => of_spans(joined(function, schema), schema),
         other => Transformed::no(other),
     })
 }
@@ -118,21 +139,30 @@ fn moves(op: Operator, sides: &(Result<DataType>, Result<DataType>)) -> Option<f
     }
 }
 
-/// What holds its rows, within bounds: DataFusion's quick way to join texts of groups is counted by nobody.
-fn within(mut function: AggregateFunction, memory: Option<usize>) -> AggregateFunction {
-    let plain = function.params.order_by.is_empty() && !function.params.distinct;
-    if let Some(limit) = memory
-        && plain
-        && function.func.name() == "string_agg"
-        && let Some(bounded) = held::bounded(&function.func, limit)
-    {
+/// What holds its rows, within bounds.
+fn within(
+    mut function: AggregateFunction,
+    schema: &DFSchema,
+    pool: Option<&Arc<dyn MemoryPool>>,
+) -> AggregateFunction {
+    let Some(pool) = pool else {
+        return function;
+    };
+    let first = function.params.args.first();
+    let of = first.and_then(|one| one.get_type(schema).ok());
+    if let Some(bounded) = held::of_groups(&function.func, of.as_ref(), pool) {
         function.func = bounded;
     }
     function
 }
 
-/// `sum(x) OVER (…)` of whole numbers, which refuses to overflow as well; and what holds its rows, within bounds.
-fn running(mut function: WindowFunction, schema: &DFSchema, memory: Option<usize>) -> Expr {
+/// `sum(x) OVER (…)` of whole numbers, which refuses to overflow as well; `min` and `max` by the order in which rows are sorted; and what holds its rows,
+/// within bounds.
+fn running(
+    mut function: WindowFunction,
+    schema: &DFSchema,
+    pool: Option<&Arc<dyn MemoryPool>>,
+) -> Expr {
     let kind = function.params.args.first().map(|one| one.get_type(schema));
     let whole = matches!(kind, Some(Ok(kind)) if kind.is_signed_integer());
     if let WindowFunctionDefinition::AggregateUDF(aggregate) = &function.fun
@@ -141,13 +171,47 @@ fn running(mut function: WindowFunction, schema: &DFSchema, memory: Option<usize
     {
         function.fun = WindowFunctionDefinition::AggregateUDF(sums::checked());
     }
-    if let (WindowFunctionDefinition::AggregateUDF(aggregate), Some(limit)) =
-        (&function.fun, memory)
-        && let Some(bounded) = held::bounded(aggregate, limit)
+    let end = match function.fun.name() {
+        "min" => Some(End::Least),
+        "max" => Some(End::Greatest),
+        _ => None,
+    };
+    // One that was rewritten has its order beside it.
+    if let (Some(end), [subject]) = (end, function.params.args.as_slice())
+        && let Some(order) = order_of(subject, schema)
+    {
+        function.fun = WindowFunctionDefinition::AggregateUDF(extreme(end));
+        function.params.args.push(order);
+        function.params.distinct = false;
+    }
+    if let (WindowFunctionDefinition::AggregateUDF(aggregate), Some(pool)) = (&function.fun, pool)
+        && let Some(bounded) = held::of_window(aggregate, pool)
     {
         function.fun = WindowFunctionDefinition::AggregateUDF(bounded);
     }
     Expr::from(function)
+}
+
+/// `concat(true)` is `t`, as a truth value is sent; its cast to text is `true`.
+fn joined(mut function: ScalarFunction, schema: &DFSchema) -> ScalarFunction {
+    if !matches!(function.func.name(), "concat" | "concat_ws") {
+        return function;
+    }
+    for one in &mut function.args {
+        if matches!(one.get_type(schema), Ok(DataType::Boolean)) {
+            let is = one.clone();
+            let letter = |letter: &str| Box::new(lit(letter));
+            *one = Expr::Case(Case {
+                expr: None,
+                when_then_expr: vec![
+                    (Box::new(is.clone()), letter("t")),
+                    (Box::new(Expr::Not(Box::new(is))), letter("f")),
+                ],
+                else_expr: None,
+            });
+        }
+    }
+    function
 }
 
 /// `nullif`, `greatest` and `least` of intervals.
@@ -202,33 +266,38 @@ fn total(mut function: AggregateFunction, schema: &DFSchema) -> Transformed<Expr
 }
 
 /// `max` and `min` of intervals: the first of them by how long they are; of names the first whatever their spelling.
-fn extreme(mut function: AggregateFunction, schema: &DFSchema) -> Result<Transformed<Expr>> {
+fn outermost(mut function: AggregateFunction, schema: &DFSchema) -> Result<Transformed<Expr>> {
     let ascending = match function.func.name() {
         "min" => true,
         "max" => false,
         "sum" => return Ok(total(function, schema)),
         _ => return Ok(Transformed::no(Expr::AggregateFunction(function))),
     };
-    let Some(subject) = function.params.args.first().cloned() else {
+    let order = function.params.args.first();
+    let Some(order) = order.and_then(|subject| order_of(subject, schema)) else {
         return Ok(Transformed::no(Expr::AggregateFunction(function)));
-    };
-    let order = match subject.get_type(schema) {
-        Ok(DataType::Interval(_)) => spans::order().call(vec![subject]),
-        // Of several spellings of one name it is the same one each time. One key: first_value of DataFusion 55 fails with two.
-        _ if varies(&subject, schema) => {
-            let joined = |left: Expr, right: Expr| {
-                let (left, right) = (Box::new(left), Box::new(right));
-                Expr::BinaryExpr(BinaryExpr::new(left, Operator::StringConcat, right))
-            };
-            joined(joined(fold(subject.clone()), lit("\0")), subject)
-        }
-        _ if folds(&subject, schema) => fold(subject),
-        _ => return Ok(Transformed::no(Expr::AggregateFunction(function))),
     };
     function.func = first_value_udaf();
     function.params.distinct = false;
     function.params.order_by = vec![order.sort(ascending, false)];
     Ok(Transformed::yes(Expr::AggregateFunction(function)))
+}
+
+/// What the least and the greatest of values are found by, where that is not their own order.
+fn order_of(subject: &Expr, schema: &DFSchema) -> Option<Expr> {
+    match subject.get_type(schema) {
+        Ok(DataType::Interval(_)) => Some(spans::order().call(vec![subject.clone()])),
+        // Of several spellings of one name it is the same one each time. One key: first_value of DataFusion 55 fails with two.
+        _ if varies(subject, schema) => {
+            let joined = |left: Expr, right: Expr| {
+                let (left, right) = (Box::new(left), Box::new(right));
+                Expr::BinaryExpr(BinaryExpr::new(left, Operator::StringConcat, right))
+            };
+            let folded = joined(fold(subject.clone()), lit("\0"));
+            Some(joined(folded, subject.clone()))
+        }
+        _ => folds(subject, schema).then(|| fold(subject.clone())),
+    }
 }
 
 /// The text of a literal.

@@ -5,10 +5,10 @@
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, CastKind, CeilFloorKind, CharacterLength, DataType, DateTimeField, Expr,
-    Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, LimitClause, ObjectName,
-    Query, Select, SelectItem, SetExpr, SetOperator, SetQuantifier, Statement, TableFactor,
-    UnaryOperator, Value, VisitMut, VisitorMut,
+    BinaryOperator, CastKind, CeilFloorKind, CharacterLength, DataType, DateTimeField,
+    ExactNumberInfo, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident,
+    LimitClause, ObjectName, Query, Select, SelectItem, SetExpr, SetOperator, SetQuantifier,
+    Statement, TableFactor, UnaryOperator, Value, VisitMut, VisitorMut,
 };
 use restable_sql::Diagnostic;
 
@@ -290,14 +290,41 @@ fn better(expr: &mut Expr) -> Option<Expr> {
             expr,
             pattern,
             escape_char: None,
-        } => like_any(expr, pattern, *negated, false),
+        } => like_each(expr, pattern, *negated, false, BinaryOperator::Or),
         Expr::ILike {
             negated,
             any: true,
             expr,
             pattern,
             escape_char: None,
-        } => like_any(expr, pattern, *negated, true),
+        } => like_each(expr, pattern, *negated, true, BinaryOperator::Or),
+        Expr::Like {
+            negated,
+            any: false,
+            expr,
+            pattern,
+            escape_char: None,
+        } => like_each(expr, of_all(pattern)?, *negated, false, BinaryOperator::And),
+        Expr::ILike {
+            negated,
+            any: false,
+            expr,
+            pattern,
+            escape_char: None,
+        } => like_each(expr, of_all(pattern)?, *negated, true, BinaryOperator::And),
+        // What is written out keeps all of its digits.
+        Expr::Cast {
+            kind: CastKind::Cast | CastKind::DoubleColon,
+            expr: literal,
+            data_type:
+                DataType::Numeric(ExactNumberInfo::None) | DataType::Decimal(ExactNumberInfo::None),
+            ..
+        } => exactly(literal),
+        Expr::BinaryOp {
+            left,
+            op: BinaryOperator::Overlaps,
+            right,
+        } => overlap(left, right),
         Expr::UnaryOp {
             op: op @ (UnaryOperator::PGSquareRoot | UnaryOperator::PGCubeRoot),
             expr,
@@ -508,11 +535,17 @@ fn is_strftime(pattern: &Expr) -> bool {
 }
 
 /// `x LIKE ANY (ARRAY['a%', 'b%'])` of patterns that are written out.
-fn like_any(expr: &Expr, patterns: &Expr, negated: bool, fold: bool) -> Option<Expr> {
+fn like_each(
+    expr: &Expr,
+    patterns: &Expr,
+    negated: bool,
+    fold: bool,
+    op: BinaryOperator,
+) -> Option<Expr> {
     let all = match patterns {
         Expr::Array(array) => array.elem.clone(),
         Expr::Tuple(all) => all.clone(),
-        Expr::Nested(inner) => return like_any(expr, inner, negated, fold),
+        Expr::Nested(inner) => return like_each(expr, inner, negated, fold, op),
         one @ Expr::Value(_) => vec![one.clone()],
         _ => return None,
     };
@@ -541,10 +574,104 @@ fn like_any(expr: &Expr, patterns: &Expr, negated: bool, fold: bool) -> Option<E
         .map(like)
         .reduce(|all, one| Expr::BinaryOp {
             left: Box::new(all),
-            op: BinaryOperator::Or,
+            op: op.clone(),
             right: Box::new(one),
         })?;
     Some(Expr::Nested(Box::new(any)))
+}
+
+/// The patterns of `LIKE ALL (…)`.
+fn of_all(pattern: &Expr) -> Option<&Expr> {
+    let Expr::Function(function) = pattern else {
+        return None;
+    };
+    let FunctionArguments::List(list) = &function.args else {
+        return None;
+    };
+    let [FunctionArg::Unnamed(FunctionArgExpr::Expr(patterns))] = list.args.as_slice() else {
+        return None;
+    };
+    (name_of(function).as_deref() == Some("all")).then_some(patterns)
+}
+
+/// A literal that becomes `numeric`, as the number that it is: with a point it has digits that a cast would leave out.
+fn exactly(literal: &Expr) -> Option<Expr> {
+    /// So many digits has a number at most.
+    const MOST: usize = 38;
+    let (minus, literal) = match literal {
+        Expr::UnaryOp {
+            op: UnaryOperator::Minus,
+            expr,
+        } => (true, &**expr),
+        other => (false, other),
+    };
+    let Expr::Value(value) = literal else {
+        return None;
+    };
+    let written = match &value.value {
+        Value::Number(written, _) => written.as_str(),
+        Value::SingleQuotedString(written) if !minus => written.trim(),
+        _ => return None,
+    };
+    let (minus, digits) = match written.strip_prefix('-') {
+        Some(digits) => (true, digits),
+        None => (minus, written),
+    };
+    let (whole, fraction) = digits.split_once('.')?;
+    let plain = |part: &str| !part.is_empty() && part.bytes().all(|one| one.is_ascii_digit());
+    if !plain(whole) || !plain(fraction) || whole.len() + fraction.len() > MOST {
+        return None;
+    }
+    let exact = number(digits);
+    Some(match minus {
+        true => Expr::Nested(Box::new(Expr::UnaryOp {
+            op: UnaryOperator::Minus,
+            expr: Box::new(exact),
+        })),
+        false => exact,
+    })
+}
+
+/// `(a, b) OVERLAPS (c, d)`: whether two times have an instant in common. Each is from its earlier end up to its later one, or of a length.
+fn overlap(left: &Expr, right: &Expr) -> Option<Expr> {
+    /// The operands are written several times; one in the other would make too much of them.
+    const LONGEST: usize = 2000;
+    let ends = |pair: &Expr| -> Option<(Expr, Expr)> {
+        let Expr::Tuple(pair) = pair else {
+            return None;
+        };
+        let [first, second] = pair.as_slice() else {
+            return None;
+        };
+        if first.to_string().len() + second.to_string().len() > LONGEST {
+            return None;
+        }
+        let is_length = match second {
+            Expr::Interval(_) => true,
+            Expr::Cast { data_type, .. } => matches!(data_type, DataType::Interval { .. }),
+            _ => false,
+        };
+        let second = match is_length {
+            true => nested(first, BinaryOperator::Plus, second),
+            false => second.clone(),
+        };
+        let both = vec![first.clone(), second];
+        Some((call("least", both.clone()), call("greatest", both)))
+    };
+    let ((from, to), (begin, end)) = (ends(left)?, ends(right)?);
+    let within = |from: &Expr, begin: &Expr, end: &Expr| {
+        let after = nested(from, BinaryOperator::Gt, begin);
+        nested(
+            &after,
+            BinaryOperator::And,
+            &nested(from, BinaryOperator::Lt, end),
+        )
+    };
+    let one = within(&from, &begin, &end);
+    let other = within(&begin, &from, &to);
+    let either = nested(&one, BinaryOperator::Or, &other);
+    let same = nested(&from, BinaryOperator::Eq, &begin);
+    Some(nested(&either, BinaryOperator::Or, &same))
 }
 
 /// The steps of `'{a,0,b}'`.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, AsArray, StringBuilder};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, FieldRef, Int64Type};
+use datafusion::common::config::ConfigOptions;
 use datafusion::common::{DataFusionError, Result, ScalarValue};
 use datafusion::functions::{regex, string, unicode};
 use datafusion::functions_nested::string::string_to_array_udf;
@@ -142,6 +143,30 @@ fn checked(name: &str, sizes: Vec<u64>, limit: Option<u64>) -> Result<()> {
     Ok(())
 }
 
+/// What a step makes, counted piece by piece before it is made.
+pub(crate) struct Making {
+    name: &'static str,
+    limit: Option<u64>,
+    all: u64,
+}
+
+impl Making {
+    /// Of a function, in a session with these options.
+    pub(crate) fn new(name: &'static str, options: &ConfigOptions) -> Making {
+        Making {
+            name,
+            limit: zone::memory(options).map(|bytes| bytes as u64),
+            all: 0,
+        }
+    }
+
+    /// So many bytes more.
+    pub(crate) fn add(&mut self, bytes: usize) -> Result<()> {
+        self.all = self.all.saturating_add(bytes as u64);
+        checked(self.name, vec![self.all], self.limit)
+    }
+}
+
 /// `a || b` of texts.
 pub(crate) fn joined() -> Own {
     Own::new(
@@ -190,7 +215,7 @@ impl Bounded {
             Size::Repeat => product(&texts(0)?, &numbers(1)?),
             // A letter has up to four bytes.
             Size::Pad => product(&vec![4; rows], &numbers(1)?),
-            Size::Items => product(&vec![8; rows], &numbers(1)?),
+            Size::Items => product(&weights(arguments.first(), rows)?, &numbers(1)?),
             Size::Join | Size::Separate => {
                 let from = usize::from(self.size == Size::Separate);
                 let mut all = vec![0_u64; rows];
@@ -358,6 +383,28 @@ impl Bounded {
             });
         Ok(all.collect())
     }
+}
+
+/// The bytes of values of any type, with their places in a list.
+fn weights(value: Option<&ColumnarValue>, rows: usize) -> Result<Vec<u64>> {
+    const PLACE: u64 = 8;
+    let weight = |value: &ArrayRef| {
+        let size = value.to_data().get_slice_memory_size();
+        size.unwrap_or_else(|_| value.get_array_memory_size()) as u64 + PLACE
+    };
+    Ok(match value {
+        None => vec![PLACE; rows],
+        Some(ColumnarValue::Scalar(value)) => {
+            vec![weight(&value.to_array()?); rows]
+        }
+        Some(ColumnarValue::Array(array)) if array.data_type().is_primitive() => {
+            vec![PLACE * 2; rows]
+        }
+        Some(ColumnarValue::Array(array)) => {
+            let each = (0..rows).map(|row| weight(&array.slice(row, 1)));
+            each.collect()
+        }
+    })
 }
 
 fn product(sizes: &[u64], times: &[i64]) -> Vec<u64> {

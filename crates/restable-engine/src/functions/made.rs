@@ -40,6 +40,7 @@ pub(crate) fn all() -> Vec<Own> {
         json("jsonb_build_object", many, |called| {
             sorted(built_object(called)?)
         }),
+        json("json_row", many, |called| Ok(of_texts(built_row(called)?))),
         json("json_pair", (2, 2), pair),
         json("json_items", (1, 1), |called| {
             Ok(of_texts(joined(called, "[", "]")?))
@@ -270,6 +271,26 @@ fn built_object(called: &Called) -> Result<Vec<Option<String>>> {
         Ok(Some(made))
     };
     (0..called.rows).map(row).collect()
+}
+
+/// A row: names and values in turn.
+fn built_row(called: &Called) -> Result<Vec<Option<String>>> {
+    let place = zone::zone_name(&called.options);
+    let mut members = Vec::with_capacity(called.arrays.len() / 2);
+    for at in (0..called.arrays.len().saturating_sub(1)).step_by(2) {
+        members.push((
+            written::texts(&called.arrays[at], place)?,
+            values(called, at + 1)?,
+        ));
+    }
+    let row = |row: usize| {
+        let each = members.iter().map(|(names, values)| {
+            let name = quote(names.as_string::<i32>().value(row));
+            format!("{name}:{}", values[row].as_deref().unwrap_or("null"))
+        });
+        Some(format!("{{{}}}", each.collect::<Vec<_>>().join(",")))
+    };
+    Ok((0..called.rows).map(row).collect())
 }
 
 /// A member of an object, for `json_object_agg`.

@@ -13,6 +13,7 @@ use datafusion::prelude::SessionConfig;
 use restable_spec::Registry;
 
 use super::Ground;
+use crate::beside::WindowsBeside;
 use crate::catalog::{OWN_CATALOG, OWN_SCHEMA};
 use crate::dialect::{Comparisons, InputsChecked, JsonPlanner, with_marks, with_plain_counts};
 use crate::door::{self, Memory};
@@ -23,6 +24,8 @@ use crate::once::wants::SharedCalls;
 use crate::paced::{LargeConstants, PacedJoins};
 use crate::prompt::PromptFilters;
 use crate::settings::Settings;
+use crate::wide::WideRows;
+use crate::windowed::WindowsCounted;
 use crate::{Result, functions, pg_catalog, zone};
 
 /// Functions, rules and options, as sessions begin with them.
@@ -65,7 +68,10 @@ pub(crate) fn common(registry: &Arc<Registry>) -> Result<SessionState> {
         registry: Arc::clone(registry),
     }));
     optimizer.rules.push(Arc::new(LargeConstants));
+    optimizer.rules.push(Arc::new(WideRows));
     optimizer.rules.push(Arc::new(PacedJoins));
+    optimizer.rules.push(Arc::new(WindowsCounted));
+    optimizer.rules.push(Arc::new(WindowsBeside));
     let runtime = RuntimeEnvBuilder::new().with_disk_manager_builder(crate::spill::files());
     let mut state = SessionStateBuilder::new()
         .with_config(config)
@@ -96,16 +102,24 @@ pub(crate) fn apply_memory(
     shared: Option<&Memory>,
 ) -> Result<()> {
     let limit = settings.memory_limit;
-    let runtime = match (shared, limit) {
-        (None, None) => Arc::clone(engine.common()?.runtime_env()),
-        (Some(memory), None) => Arc::clone(memory.runtime()),
-        (Some(memory), Some(bytes)) => door::runtime(memory.within(bytes))?,
-        (None, Some(bytes)) => door::runtime(door::pool(bytes))?,
+    let (runtime, held) = match (shared, limit) {
+        (None, None) => {
+            let runtime = Arc::clone(engine.common()?.runtime_env());
+            let pool = Arc::clone(&runtime.memory_pool);
+            (runtime, pool)
+        }
+        (Some(memory), None) => (Arc::clone(memory.runtime()), memory.held()),
+        (Some(memory), Some(bytes)) => (
+            door::runtime(memory.within(bytes))?,
+            memory.held_within(bytes),
+        ),
+        (None, Some(bytes)) => (door::runtime(door::pool(bytes))?, door::held(bytes)),
     };
     ground.set_runtime(runtime);
     ground.configure(|config| {
-        size_batches(limit, config);
-        zone::set_memory(config, limit.or_else(|| shared.and_then(Memory::limit)));
+        let most = limit.or_else(|| shared.and_then(Memory::limit));
+        size_batches(most, config);
+        zone::set_memory(config, most, &held);
     });
     Ok(())
 }

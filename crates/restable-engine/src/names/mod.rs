@@ -8,6 +8,7 @@
 mod factors;
 mod finder;
 mod pass;
+mod rows;
 mod values;
 mod wildcards;
 

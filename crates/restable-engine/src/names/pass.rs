@@ -12,7 +12,7 @@ use restable_spec::names::fold;
 use super::factors::Scope;
 use super::finder::Finder;
 use super::wildcards::keep_apart;
-use super::{Ctes, Heading, Names, Resolver, Walk, quoted, values};
+use super::{Ctes, Heading, Names, Resolver, Walk, quoted, rows, values};
 
 pub(super) struct Pass<'r> {
     pub(super) resolver: &'r dyn Resolver,
@@ -355,6 +355,7 @@ impl<'r> Pass<'r> {
                 }
             }
         }
+        rows::whole(select, &scope);
         if outermost {
             self.names.headings = headings;
             keep_apart(&mut select.projection);

@@ -13,6 +13,7 @@ use datafusion::logical_expr::{
 use datafusion::sql::sqlparser::keywords::{ALL_KEYWORDS, Keyword, RESERVED_FOR_COLUMN_ALIAS};
 
 use super::kinds;
+use crate::functions::bounded::Making;
 
 /// The function by which a `regproc` becomes text.
 pub const FUNCTION_NAME: &str = "restable_function_name";
@@ -85,6 +86,11 @@ impl ScalarUDFImpl for Own {
             return exec_err!("`{}` needs a text", self.name());
         };
         let mut made = StringBuilder::new();
+        let name = match self.which {
+            Which::Format => "format",
+            _ => "quote_literal",
+        };
+        let mut making = Making::new(name, &arguments.config_options);
         for row in 0..rows {
             if first.is_null(row) {
                 match self.which {
@@ -96,6 +102,8 @@ impl ScalarUDFImpl for Own {
             match self.which {
                 Which::QuoteIdent => made.append_value(quoted(first.value(row))),
                 Which::QuoteLiteral | Which::QuoteNullable => {
+                    // Each letter may become two.
+                    making.add(first.value(row).len() * 2)?;
                     made.append_value(literal(first.value(row)));
                 }
                 Which::FunctionName => {
@@ -107,7 +115,7 @@ impl ScalarUDFImpl for Own {
                         .iter()
                         .map(|text| text.is_valid(row).then(|| text.value(row)))
                         .collect();
-                    made.append_value(format(first.value(row), &given)?);
+                    made.append_value(format(first.value(row), &given, &mut making)?);
                 }
             }
         }
@@ -154,7 +162,8 @@ fn literal(text: &str) -> String {
 }
 
 /// `%s`, `%I`, `%L` and `%%`, and `%1$s` with the number of an argument.
-fn format(pattern: &str, given: &[Option<&str>]) -> Result<String> {
+fn format(pattern: &str, given: &[Option<&str>], making: &mut Making) -> Result<String> {
+    making.add(pattern.len())?;
     let mut made = String::new();
     let mut next = 0;
     let mut letters = pattern.chars().peekable();
@@ -184,6 +193,7 @@ fn format(pattern: &str, given: &[Option<&str>]) -> Result<String> {
         let Some(value) = given.get(at) else {
             return exec_err!("`format` has too few arguments");
         };
+        making.add(value.map_or(0, str::len))?;
         match (letters.next(), value) {
             (Some('s'), value) => made.push_str(value.unwrap_or_default()),
             (Some('I'), Some(value)) => made.push_str(&quoted(value)),
@@ -228,6 +238,8 @@ pub fn parsed(name: &str) -> Vec<String> {
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
+    use datafusion::common::config::ConfigOptions;
+
     use super::*;
 
     #[test]
@@ -243,6 +255,10 @@ mod tests {
 
     #[test]
     fn a_pattern_takes_names_texts_and_literals() {
+        let format = |pattern: &str, given: &[Option<&str>]| {
+            let options = ConfigOptions::default();
+            super::format(pattern, given, &mut Making::new("format", &options))
+        };
         let made = format(
             "%I.%I %s %L %% %1$s",
             &[Some("a"), Some("B"), None, Some("x'y")],

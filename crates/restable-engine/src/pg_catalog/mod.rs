@@ -2,11 +2,14 @@
 //! it is made from the documents and from what the session created; nothing here calls a provider.
 
 mod blank;
+mod catalogs;
 mod constants;
 mod facts;
 pub(crate) mod functions;
 mod headings;
 mod held;
+mod itself;
+mod keys;
 pub(crate) mod kinds;
 mod operators;
 mod rewrite;
@@ -27,10 +30,12 @@ use datafusion::sql::sqlparser::ast::{Expr, Statement};
 use restable_spec::names::fold;
 
 use crate::Result;
+use crate::catalog::OWN_SCHEMA;
 use crate::names::KnownTable;
 use crate::session::Session;
 use crate::shared::Shared;
 
+pub(crate) use headings::heading as heading_of;
 pub use held::{Held, HeldCursor, HeldStatement};
 pub use kinds::function_shown;
 use rows::Relation;
@@ -131,6 +136,9 @@ impl Session {
     /// Puts what a client of PostgreSQL says about its catalog into words that the planner knows; answers what it sets.
     pub(crate) async fn rewrite_postgres(&self, statement: &mut Statement) -> Result<Vec<Choice>> {
         let Some(postgres) = self.postgres() else {
+            if itself::concerns(&statement.to_string()) {
+                self.of_itself(statement)?;
+            }
             return Ok(Vec::new());
         };
         headings::give(statement);
@@ -158,5 +166,35 @@ impl Session {
         };
         constants::evaluate(shared, statement).await?;
         Ok(choices)
+    }
+
+    /// The same for a client that does not come over Postgres wire, as far as it asks for the session itself.
+    fn of_itself(&self, statement: &mut Statement) -> Result<()> {
+        const NOBODY: &str = "restable";
+        let shared = self.shared();
+        let user = self.client_name().unwrap_or_else(|| NOBODY.to_owned());
+        let database = rows::provider(shared).map(|provider| provider.name.clone());
+        let database = database.unwrap_or_else(|| NOBODY.to_owned());
+        let postgres = Postgres::new(&user, &database, self.access(), [])?;
+        let mut path = shared.search_path();
+        if path.is_empty() {
+            // What is not found elsewhere is the session's own.
+            path.extend(self.current().service);
+            path.push(OWN_SCHEMA.to_owned());
+        }
+        let setting = |name: &str| self.postgres_value(&postgres, name).map(|(_, value)| value);
+        let choose = |name: &str, value: &str| self.chosen(name, value);
+        let facts = facts::Facts {
+            setting: &setting,
+            choose: &choose,
+            user: &user,
+            database: &database,
+            process: 0,
+            path: &path,
+            relations: &[],
+            writes: self.access() == crate::acting::Access::Write,
+            started: self.engine().started(),
+        };
+        itself::answer(statement, &facts)
     }
 }

@@ -154,8 +154,9 @@ const KNOWN: &[Known] = &[
             let mut parts = value
                 .split(',')
                 .map(|part| part.trim().to_ascii_uppercase());
+            // Days are read in one order only.
             parts
-                .all(|part| ["ISO", "MDY", "DMY", "YMD"].contains(&&*part))
+                .all(|part| ["ISO", "MDY"].contains(&&*part))
                 .then(|| "ISO, MDY".to_owned())
         }),
     ),
@@ -179,7 +180,7 @@ const KNOWN: &[Known] = &[
             value
                 .parse::<i64>()
                 .ok()
-                .filter(|digits| (0..=3).contains(digits))
+                .filter(|digits| (1..=3).contains(digits))
                 .map(|digits| digits.to_string())
         }),
     ),
@@ -622,10 +623,8 @@ impl Session {
                 Origin::Flag,
             );
         }
-        let known = find(name).ok_or_else(|| unknown(name))?;
-        let value = checked(known, value, self.door_access())?;
-        self.apply_postgres(vec![Variable::Own(known.name, value)])
-            .map(drop)
+        let (variable, _) = self.chosen(name, value)?;
+        self.apply_postgres(vec![variable]).map(drop)
     }
 
     /// Whether a transaction can have these modes.

@@ -14,6 +14,8 @@ pub(super) struct Audited {
     log: AuditLog,
     id: String,
     targets: u64,
+    /// Whether the last line stands.
+    ended: bool,
 }
 
 impl Session {
@@ -42,13 +44,14 @@ impl Session {
             log: log.clone(),
             id,
             targets: count,
+            ended: false,
         }))
     }
 }
 
 impl Audited {
     /// Writes the last line.
-    pub(super) fn end(self, problem: Option<&Error>) {
+    pub(super) fn end(mut self, problem: Option<&Error>) {
         let mut totals = ActionTotals::default();
         let status = match problem {
             None => "Succeeded",
@@ -64,8 +67,29 @@ impl Audited {
                 count: self.targets,
             });
         }
-        if let Some(problem) = self.log.end(&self.id, &totals) {
+        self.write(&totals);
+    }
+
+    fn write(&mut self, totals: &ActionTotals) {
+        self.ended = true;
+        if let Some(problem) = self.log.end(&self.id, totals) {
             tracing::error!("the audit log could not be written after a statement: {problem}");
         }
+    }
+}
+
+/// A statement that is given up, because its client cancelled it or is gone, has its last line, too.
+impl Drop for Audited {
+    fn drop(&mut self) {
+        if self.ended {
+            return;
+        }
+        let mut totals = ActionTotals {
+            stopped: true,
+            unachieved: self.targets,
+            ..ActionTotals::default()
+        };
+        totals.statuses.insert("NotSent".to_owned(), self.targets);
+        self.write(&totals);
     }
 }

@@ -102,7 +102,9 @@ impl Session {
                 self.is_free(&view.name, "view")?;
                 Ok(None)
             }
-            ast::Statement::CreateTable(table) if name::of(&table.name).is_none() => {
+            ast::Statement::CreateTable(table)
+                if name::of(&self.shared().without_database(&table.name)).is_none() =>
+            {
                 let told = format!(
                     "`{}` cannot be created: schemas of providers hold their tables only",
                     table.name
@@ -154,7 +156,8 @@ impl Session {
 
     /// An error if the name that the session is to use is one of what is kept.
     fn is_free(&self, name: &ast::ObjectName, what: &str) -> Result<()> {
-        let (Some(store), Some(name)) = (self.shared().own.store(), name::of(name)) else {
+        let name = self.shared().without_database(name);
+        let (Some(store), Some(name)) = (self.shared().own.store(), name::of(&name)) else {
             return Ok(());
         };
         if self.shared().own.is_of_session(&name) {
@@ -168,7 +171,7 @@ impl Session {
 
     /// The name of what is to be kept, which hides nothing of a provider.
     fn free_name(&self, written: &ast::ObjectName) -> Result<String> {
-        let name = name::checked(written)?;
+        let name = name::checked(&self.shared().without_database(written))?;
         match self.shared().of_provider(&name)? {
             Some(known) => {
                 let told = format!("`{name}` is `{known}` here, and can be nothing else");
@@ -182,7 +185,8 @@ impl Session {
     /// The name of something of this kind that there is.
     fn existing(&self, written: &ast::ObjectName, kind: Kind) -> Result<String> {
         let store = self.store()?;
-        let name = name::of(written).unwrap_or_else(|| written.to_string());
+        let name = name::of(&self.shared().without_database(written));
+        let name = name.unwrap_or_else(|| written.to_string());
         let known = match self.shared().own.is_of_session(&name) {
             true => None,
             false => store.load(&name)?,
@@ -263,7 +267,7 @@ impl Session {
     ) -> Result<Option<Keeping>> {
         let own = &self.shared().own;
         let known = |name: &ast::ObjectName| -> Result<Option<Arc<Manifest>>> {
-            match (name::of(name), own.store()) {
+            match (name::of(&self.shared().without_database(name)), own.store()) {
                 (Some(name), Some(store)) if !own.is_of_session(&name) => store.load(&name),
                 _ => Ok(None),
             }
@@ -286,7 +290,7 @@ impl Session {
         let is_view = wanted == Kind::MaterializedView;
         let mut found = Vec::new();
         for name in names {
-            let plain = name::of(name).unwrap_or_default();
+            let plain = name::of(&self.shared().without_database(name)).unwrap_or_default();
             match known(name) {
                 Ok(Some(known)) if known.kind == wanted => found.push(plain),
                 Ok(Some(known)) => return Err(mismatch(&known, wanted)),
@@ -483,6 +487,10 @@ impl Session {
         let mut manifest = Manifest::clone(&known);
         let settings = self.settings();
         let apart = apart(self, &manifest.context)?;
+        let mut underway = Underway {
+            writer: &writer,
+            manifest: Some(manifest.clone()),
+        };
         let filled = async {
             let (plan, _) = planned(&apart, &manifest.statement).await?;
             let estates = estate::estates(&apart, &plan).await?;
@@ -497,6 +505,7 @@ impl Session {
             Ok::<_, Error>((filled, estates))
         };
         let filled = filled.await;
+        underway.manifest = None;
         self.take_last(Some(&apart));
         match filled {
             Ok(((refresh, mut report), estates)) => {
@@ -557,6 +566,29 @@ impl Session {
         if let Some(statement) = apart.and_then(Session::last_statement) {
             *crate::statement::lock(&self.last) = Some(statement);
         }
+    }
+}
+
+/// A refresh that is being read. When it is given up before its end, it leaves word of that: its client cancelled it or is gone, its time
+/// was up, or the process ends.
+struct Underway<'w> {
+    writer: &'w Writer,
+    /// What there was before; `None`: the refresh has come to an end.
+    manifest: Option<Manifest>,
+}
+
+impl Drop for Underway<'_> {
+    fn drop(&mut self) {
+        let Some(mut manifest) = self.manifest.take() else {
+            return;
+        };
+        manifest.last_failure = Some(Failed {
+            at: self.writer.store().now(),
+            code: "R0602".to_owned(),
+            message: "the refresh was stopped before its end".to_owned(),
+        });
+        // Nobody is there to be told where it cannot be noted.
+        let _ = self.writer.commit(&manifest);
     }
 }
 

@@ -134,6 +134,8 @@ pub struct Entry {
     pub sent: Option<SystemTime>,
     /// When anything was last recorded of it.
     pub updated: SystemTime,
+    /// The name of the client that asked for it, if it had to show who it is.
+    pub asked_by: Option<String>,
     pub(super) request: Request,
     pub(super) handle: Option<String>,
 }

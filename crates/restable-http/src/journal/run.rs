@@ -104,8 +104,7 @@ impl Permit {
 #[derive(Debug)]
 pub struct Run {
     journal: Journal,
-    statement: String,
-    binding: Binding,
+    of: store::Statement,
     lock: Arc<Lock>,
 }
 
@@ -118,20 +117,30 @@ impl Run {
     ) -> Self {
         Self {
             journal,
-            statement,
-            binding,
+            of: store::Statement {
+                id: statement,
+                binding,
+                asked_by: None,
+            },
             lock,
         }
     }
 
+    /// The same, asked for by a client of this name, which it showed to be its own.
+    #[must_use]
+    pub fn asked_by(mut self, client: Option<String>) -> Self {
+        self.of.asked_by = client;
+        self
+    }
+
     /// The statement's id.
     pub fn statement(&self) -> &str {
-        &self.statement
+        &self.of.id
     }
 
     /// Under which identity it acts.
     pub fn binding(&self) -> &Binding {
-        &self.binding
+        &self.of.binding
     }
 
     /// Makes the intents durable, all or none, and gives leave to send them, in their order.
@@ -157,16 +166,12 @@ impl Run {
             });
             planned.push((intent.call, intent.long_running, id));
         }
-        let (statement, binding, now) = (
-            self.statement.clone(),
-            self.binding.clone(),
-            self.journal.now(),
-        );
+        let (of, now) = (self.of.clone(), self.journal.now());
         let numbers = self
             .journal
             .shared
             .desk
-            .run(move |connection| store::insert(connection, &statement, &binding, &drafts, now))
+            .run(move |connection| store::insert(connection, &of, &drafts, now))
             .await?;
         Ok(numbers
             .into_iter()
@@ -181,7 +186,7 @@ impl Run {
     /// The entry is of another statement, may have had an effect, or needs a secret that is not supplied.
     pub async fn again(&self, number: i64, supplement: Supplement) -> Result<Permit, JournalError> {
         let entry = self.own(number).await?;
-        if let Some(error) = entry.binding.differs(&self.binding) {
+        if let Some(error) = entry.binding.differs(&self.of.binding) {
             return Err(error);
         }
         let (mut call, long_running, withheld) =
@@ -226,7 +231,7 @@ impl Run {
     /// The entry, if it is of this statement.
     async fn own(&self, number: i64) -> Result<Entry, JournalError> {
         let entry = self.journal.find(&number.to_string()).await?;
-        if entry.statement == self.statement {
+        if entry.statement == self.of.id {
             Ok(entry)
         } else {
             Err(JournalError::Absent {
@@ -253,7 +258,7 @@ impl Run {
             call,
             long_running,
             client_request_id,
-            endpoint: self.binding.endpoint.clone(),
+            endpoint: self.of.binding.endpoint.clone(),
             ticket: self.ticket(number),
             _lock: Arc::clone(&self.lock),
         }

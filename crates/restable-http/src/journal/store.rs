@@ -42,14 +42,15 @@ CREATE TABLE entry (
     result            TEXT,
     created           INTEGER NOT NULL,
     sent              INTEGER,
-    updated           INTEGER NOT NULL
+    updated           INTEGER NOT NULL,
+    asked_by          TEXT
 ) STRICT;
 CREATE INDEX entry_statement ON entry (statement);
 CREATE INDEX entry_operation ON entry (operation_id) WHERE operation_id IS NOT NULL;
 ";
 
 const COLUMNS: &str = "number, statement, provider, endpoint, cloud, tenant, principal, request, body, body_hash, \
-    client_request_id, state, handle, operation_id, error_code, error_message, error, result, created, sent, updated";
+    client_request_id, state, handle, operation_id, error_code, error_message, error, result, created, sent, updated, asked_by";
 
 /// A request without its body and without secrets, as it is written down.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -161,6 +162,14 @@ impl Request {
     }
 }
 
+/// What the entries of a statement have in common.
+#[derive(Debug, Clone)]
+pub(super) struct Statement {
+    pub id: String,
+    pub binding: Binding,
+    pub asked_by: Option<String>,
+}
+
 /// A new entry.
 #[derive(Debug)]
 pub(super) struct Draft {
@@ -207,7 +216,7 @@ fn make(connection: &Connection, path: &Path) -> Result<(), JournalError> {
         connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
     let path = || path.display().to_string();
     match (application, version) {
-        (APPLICATION, VERSION) => Ok(()),
+        (APPLICATION, VERSION) => add_owner(connection),
         (APPLICATION, found) => Err(JournalError::Version {
             path: path(),
             found,
@@ -226,22 +235,41 @@ fn make(connection: &Connection, path: &Path) -> Result<(), JournalError> {
     }
 }
 
+/// Gives a table that an earlier program made the column that it did not know. That program goes on to read and write the table: it names
+/// its columns, and of this one it writes nothing.
+fn add_owner(connection: &Connection) -> Result<(), JournalError> {
+    let known: i64 = connection.query_row(
+        "SELECT count(*) FROM pragma_table_info('entry') WHERE name = 'asked_by'",
+        [],
+        |row| row.get(0),
+    )?;
+    if known == 0 {
+        connection.execute_batch("ALTER TABLE entry ADD COLUMN asked_by TEXT")?;
+    }
+    Ok(())
+}
+
 pub(super) fn insert(
     connection: &Connection,
-    statement: &str,
-    binding: &Binding,
+    of: &Statement,
     drafts: &[Draft],
     now: i64,
 ) -> Result<Vec<i64>, JournalError> {
+    let Statement {
+        id,
+        binding,
+        asked_by,
+    } = of;
     let mut insert = connection.prepare(
         "INSERT INTO entry (statement, provider, endpoint, cloud, tenant, principal, request, body, body_hash, \
-         client_request_id, state, created, updated) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?12)",
+         client_request_id, state, created, updated, asked_by) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?12, ?13)",
     )?;
     let mut numbers = Vec::with_capacity(drafts.len());
     for draft in drafts {
         let request = serde_json::to_string(&draft.request).map_err(unreadable)?;
         numbers.push(insert.insert(params![
-            statement,
+            id,
             binding.provider,
             binding.endpoint,
             binding.cloud,
@@ -253,6 +281,7 @@ pub(super) fn insert(
             draft.client_request_id,
             State::Intended.as_str(),
             now,
+            asked_by,
         ])?);
     }
     Ok(numbers)
@@ -420,6 +449,7 @@ fn read(row: &Row<'_>) -> Result<Entry, JournalError> {
         created: time(row.get("created")?),
         sent: row.get::<_, Option<i64>>("sent")?.map(time),
         updated: time(row.get("updated")?),
+        asked_by: row.get("asked_by")?,
         request,
         handle: row.get("handle")?,
     })

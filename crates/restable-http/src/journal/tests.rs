@@ -522,3 +522,43 @@ fn many_actions_share_a_write() -> Outcome {
         Outcome::Ok(())
     })
 }
+
+#[test]
+fn who_asked_is_kept_beside_the_entries() -> Outcome {
+    let place = tempfile::tempdir()?;
+    let path = place.path().join("journal.db");
+    block_on(async {
+        let journal = Journal::open(&path)?;
+        for client in [Some("ann"), None] {
+            let run = journal.begin(binding()).await?;
+            let run = run.asked_by(client.map(str::to_owned));
+            let _permits = run.intend(vec![intent("/a"), intent("/b")]).await?;
+        }
+        Outcome::Ok(())
+    })?;
+    let entries = block_on(Journal::open(&path)?.entries(Filter::default()))?;
+    let owners: Vec<Option<&str>> = entries.iter().map(|one| one.asked_by.as_deref()).collect();
+    assert_eq!(owners, [Some("ann"), Some("ann"), None, None]);
+    Ok(())
+}
+
+/// A journal of a program that did not know who asked: it is read, and written from then on.
+#[test]
+fn a_journal_without_owners_gets_them() -> Outcome {
+    let place = tempfile::tempdir()?;
+    let path = place.path().join("journal.db");
+    block_on(one(&Journal::open(&path)?, intent("/old")))?;
+    let before = rusqlite::Connection::open(&path)?;
+    before.execute_batch("ALTER TABLE entry DROP COLUMN asked_by")?;
+    drop(before);
+    block_on(async {
+        let journal = Journal::open(&path)?;
+        let run = journal.begin(binding()).await?;
+        let run = run.asked_by(Some("ann".to_owned()));
+        let _permits = run.intend(vec![intent("/new")]).await?;
+        let entries = journal.entries(Filter::default()).await?;
+        let owners: Vec<Option<&str>> = entries.iter().map(|one| one.asked_by.as_deref()).collect();
+        assert_eq!(owners, [None, Some("ann")]);
+        Outcome::Ok(())
+    })
+}

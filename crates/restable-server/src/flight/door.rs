@@ -16,7 +16,7 @@ use tonic::metadata::{MetadataMap, MetadataValue};
 use tonic::{Request, Response, Status, Streaming};
 
 use super::service::{ACTIONS, Service};
-use super::sessions::{Client, Connection, Sessions};
+use super::sessions::{Client, Connection, Sessions, takes_place};
 
 /// The door of a server.
 pub struct Door {
@@ -78,6 +78,7 @@ impl FlightService for Door {
         &self,
         request: Request<Streaming<HandshakeRequest>>,
     ) -> Result<Response<Self::HandshakeStream>, Status> {
+        let connection = request.extensions().get::<Arc<Connection>>().cloned();
         let shown = match basic(request.metadata()) {
             Some(shown) => shown,
             // Clients of the older kind show both in the first message.
@@ -95,6 +96,7 @@ impl FlightService for Door {
             }
         };
         let client = self.sessions.shake_hands(&shown.0, &shown.1)?;
+        takes_place(connection.as_ref())?;
         let answer = HandshakeResponse {
             protocol_version: 0,
             payload: client.id.clone().into(),

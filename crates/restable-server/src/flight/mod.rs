@@ -27,22 +27,20 @@ use futures::future::BoxFuture;
 use restable_engine::Engine;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
-use tokio::time::Sleep;
+use tokio::sync::{Semaphore, mpsc};
 use tokio_rustls::TlsAcceptor;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::server::{Connected, Server as Tonic};
 
 use self::door::Door;
 use self::sessions::{Connection, Sessions};
+use crate::coming::{Coming, STARTING};
 use crate::options::{Guarded, Unserved};
 use crate::socket::Socket;
 
 pub use self::status::code;
 pub use crate::options::Options;
 
-/// How long a client may take to say its first word.
-const PATIENCE: Duration = Duration::from_secs(60);
 /// So often a client that says nothing is asked whether it is there still.
 const ARE_YOU_THERE: Duration = Duration::from_secs(60);
 /// So long it may take to answer that.
@@ -58,6 +56,7 @@ const REQUESTS: u32 = 256;
 pub struct Server {
     listener: TcpListener,
     acceptor: Option<TlsAcceptor>,
+    guarded: Guarded,
     max_connections: usize,
     sessions: Arc<Sessions>,
 }
@@ -80,6 +79,7 @@ impl Server {
         Ok(Server {
             listener,
             acceptor: tls.map(|tls| tls.acceptor(&["h2"])),
+            guarded,
             max_connections: options.max_connections,
             sessions: Arc::new(Sessions::new(engine, options)?),
         })
@@ -93,13 +93,13 @@ impl Server {
     /// Serves clients until it is dropped.
     pub async fn run(self) {
         let (give, take) = mpsc::channel(WAITING);
-        let accepting = accept(
-            self.listener,
-            self.acceptor,
-            self.max_connections,
-            Arc::clone(&self.sessions),
-            give,
-        );
+        let hall = Hall {
+            acceptor: self.acceptor,
+            guarded: self.guarded,
+            places: Arc::new(Semaphore::new(self.max_connections)),
+            sessions: Arc::clone(&self.sessions),
+        };
+        let accepting = accept(self.listener, hall, give);
         let service = FlightServiceServer::new(Door::new(self.sessions))
             .max_decoding_message_size(LARGEST)
             .max_encoding_message_size(usize::MAX);
@@ -122,27 +122,26 @@ impl Server {
     }
 }
 
-/// Takes connections in; TLS is agreed on beside, so that a slow client keeps no other waiting.
-async fn accept(
-    listener: TcpListener,
+/// What a connection needs to come in.
+#[derive(Clone)]
+struct Hall {
     acceptor: Option<TlsAcceptor>,
-    max_connections: usize,
+    guarded: Guarded,
+    /// The places of those who have come in.
+    places: Arc<Semaphore>,
     sessions: Arc<Sessions>,
-    give: mpsc::Sender<io::Result<Line>>,
-) {
-    let places = Arc::new(Semaphore::new(max_connections));
+}
+
+/// Takes connections in; TLS is agreed on beside, so that a slow client keeps no other waiting.
+async fn accept(listener: TcpListener, hall: Hall, give: mpsc::Sender<io::Result<Line>>) {
+    let starting = Coming::new(STARTING);
     let mut coming = tokio::task::JoinSet::new();
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => {
-                    // Where there is no place, the client finds its connection closed.
-                    let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
-                        continue;
-                    };
-                    let (acceptor, give) = (acceptor.clone(), give.clone());
-                    let sessions = Arc::clone(&sessions);
-                    coming.spawn(greet(stream, acceptor, sessions, place, give));
+                    let expires = starting.enter().expires();
+                    coming.spawn(greet(stream, hall.clone(), expires, give.clone()));
                 }
                 Err(problem) => {
                     // Too many open files, for example: others may leave.
@@ -157,50 +156,64 @@ async fn accept(
 
 fn greet(
     stream: TcpStream,
-    acceptor: Option<TlsAcceptor>,
-    sessions: Arc<Sessions>,
-    place: OwnedSemaphorePermit,
+    hall: Hall,
+    mut expires: BoxFuture<'static, ()>,
     give: mpsc::Sender<io::Result<Line>>,
 ) -> BoxFuture<'static, ()> {
     async move {
-        let line = Line::open(stream, acceptor, sessions, place);
-        match tokio::time::timeout(PATIENCE, line).await {
-            Ok(Ok(line)) => drop(give.send(Ok(line)).await),
-            Ok(Err(problem)) => tracing::debug!("connection ended: {problem}"),
-            Err(_) => tracing::debug!("connection ended: TLS took too long"),
+        let socket = tokio::select! {
+            socket = socket(stream, hall.acceptor) => socket,
+            () = &mut expires => Err(io::ErrorKind::TimedOut.into()),
+        };
+        match socket {
+            Ok(socket) => {
+                let line = Line {
+                    socket,
+                    connection: Arc::new(Connection::new(hall.sessions, hall.places)),
+                    guarded: hall.guarded,
+                    expires: Some(expires),
+                };
+                drop(give.send(Ok(line)).await);
+            }
+            Err(problem) => tracing::debug!("connection ended: {problem}"),
         }
     }
     .boxed()
+}
+
+async fn socket(stream: TcpStream, acceptor: Option<TlsAcceptor>) -> io::Result<Socket> {
+    stream.set_nodelay(true)?;
+    let socket = Socket::plain(stream);
+    match acceptor {
+        Some(acceptor) => socket.secured(acceptor).await,
+        None => Ok(socket),
+    }
 }
 
 /// A client's connection. Its place is free again, and what hangs on it ends, when it is closed.
 struct Line {
     socket: Socket,
     connection: Arc<Connection>,
-    /// When its first word must have come.
-    first: Option<Pin<Box<Sleep>>>,
-    _place: OwnedSemaphorePermit,
+    guarded: Guarded,
+    /// For as long as it has not come in: when it must have.
+    expires: Option<BoxFuture<'static, ()>>,
 }
 
 impl Line {
-    async fn open(
-        stream: TcpStream,
-        acceptor: Option<TlsAcceptor>,
-        sessions: Arc<Sessions>,
-        place: OwnedSemaphorePermit,
-    ) -> io::Result<Line> {
-        stream.set_nodelay(true)?;
-        let socket = Socket::plain(stream);
-        let socket = match acceptor {
-            Some(acceptor) => socket.secured(acceptor).await?,
-            None => socket,
+    /// Whether the connection may stay. Where nobody has to show who he is, it has come in with its first word.
+    fn check(&mut self, context: &mut Context<'_>, spoke: bool) -> io::Result<()> {
+        let Some(expires) = &mut self.expires else {
+            return Ok(());
         };
-        Ok(Line {
-            socket,
-            connection: Arc::new(Connection::new(sessions)),
-            first: Some(Box::pin(tokio::time::sleep(PATIENCE))),
-            _place: place,
-        })
+        if spoke && self.guarded == Guarded::No && !self.connection.come_in() {
+            return Err(io::ErrorKind::ConnectionRefused.into());
+        }
+        if self.connection.is_inside() {
+            self.expires = None;
+        } else if expires.as_mut().poll(context).is_ready() {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        Ok(())
     }
 }
 
@@ -220,14 +233,8 @@ impl AsyncRead for Line {
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         let read = Pin::new(&mut self.socket).poll_read(context, buffer);
-        if buffer.filled().len() > before {
-            self.first = None;
-        } else if let Some(first) = &mut self.first
-            && read.is_pending()
-            && first.as_mut().poll(context).is_ready()
-        {
-            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
-        }
+        let spoke = buffer.filled().len() > before;
+        self.check(context, spoke)?;
         read
     }
 }

@@ -224,6 +224,9 @@ fn plan_stored(
     .boxed()
 }
 
+/// What a statement takes for each byte of its text: its tree is larger than that.
+const TREE: usize = 64;
+
 /// Prepares a statement: it is kept in the session.
 fn prepare(
     client: Arc<Client>,
@@ -232,6 +235,8 @@ fn prepare(
     async move {
         let session = client.session();
         let parsed = one(&session, &text)?;
+        let room = session.make_room("what a client prepared", text.len() * TREE);
+        let memory = room.map_err(|problem| status::told(&problem))?;
         let described = asked::describe(session, parsed).await;
         let (parsed, described) = described.map_err(|problem| status::told(&problem))?;
         let values = described.parameters.iter().zip(1..);
@@ -245,6 +250,7 @@ fn prepare(
             parsed,
             described,
             bound: Mutex::default(),
+            _memory: memory,
         };
         let handle = client.keep_statement(stored).ok_or_else(|| {
             Status::resource_exhausted("the session has too many prepared statements")

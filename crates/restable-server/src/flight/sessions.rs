@@ -11,9 +11,9 @@ use std::time::{Duration, Instant};
 use restable_engine::counters::Present;
 use restable_engine::parameters::{Described, Parameter};
 use restable_engine::sql::Parsed;
-use restable_engine::{Door, Engine, Reach, Sees, Session};
+use restable_engine::{Door, Engine, HeldMemory, Reach, Sees, Session};
 use tokio::runtime::Handle;
-use tokio::sync::watch;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tonic::Status;
 use tonic::metadata::MetadataMap;
 
@@ -93,24 +93,52 @@ pub struct Stored {
     pub described: Described,
     /// The values that were bound, a set for each time it is run.
     pub bound: Mutex<Vec<Vec<Parameter>>>,
+    /// Room for what it says.
+    pub _memory: Option<HeldMemory>,
 }
 
 /// A connection of a client, and the sessions that hang on it.
 pub struct Connection {
     sessions: Arc<Sessions>,
     own: Mutex<HashMap<String, Arc<Client>>>,
+    /// The places that there are for those who have come in.
+    places: Arc<Semaphore>,
+    inside: Mutex<Option<Inside>>,
+}
+
+/// A connection that has come in takes a place, and counts.
+struct Inside {
+    _place: OwnedSemaphorePermit,
     _present: Present,
 }
 
 impl Connection {
-    /// A connection that just opened.
-    pub fn new(sessions: Arc<Sessions>) -> Connection {
-        let present = sessions.house.shown().engine.counters().come("flight");
+    /// A connection that just opened. It has no place yet.
+    pub fn new(sessions: Arc<Sessions>, places: Arc<Semaphore>) -> Connection {
         Connection {
             sessions,
             own: Mutex::default(),
-            _present: present,
+            places,
+            inside: Mutex::default(),
         }
+    }
+
+    /// Takes a place, if it has none; `false`: there is none.
+    pub fn come_in(&self) -> bool {
+        let mut inside = lock(&self.inside);
+        if inside.is_none() {
+            let place = Arc::clone(&self.places).try_acquire_owned();
+            *inside = place.ok().map(|place| Inside {
+                _place: place,
+                _present: self.sessions.house.shown().engine.counters().come("flight"),
+            });
+        }
+        inside.is_some()
+    }
+
+    /// Whether it has a place.
+    pub fn is_inside(&self) -> bool {
+        lock(&self.inside).is_some()
     }
 }
 
@@ -121,6 +149,14 @@ impl Drop for Connection {
                 self.sessions.close(client);
             }
         }
+    }
+}
+
+/// Gives the connection of somebody who has shown who he is a place.
+pub fn takes_place(connection: Option<&Arc<Connection>>) -> Result<(), Status> {
+    match connection.is_none_or(|connection| connection.come_in()) {
+        true => Ok(()),
+        false => Err(Status::resource_exhausted("there are too many connections")),
     }
 }
 
@@ -155,6 +191,7 @@ impl Sessions {
         connection: Option<&Arc<Connection>>,
     ) -> Result<Arc<Client>, Status> {
         let (user, by_token) = self.who(metadata)?;
+        takes_place(connection)?;
         let by_cookie = cookie(metadata)
             .and_then(|id| self.find(id))
             .filter(|client| client.user == user);

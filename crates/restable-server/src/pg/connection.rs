@@ -15,7 +15,7 @@ use restable_engine::arrow::datatypes::DataType;
 use restable_engine::parameters::Described;
 use restable_engine::pg_catalog::{self, Postgres};
 use restable_engine::sql::{Connection as Kept, Parsed, Statement};
-use restable_engine::{Error, Outcome, Report, Session};
+use restable_engine::{Error, HeldMemory, Outcome, Report, Session};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::runtime::Handle;
 use tokio::task::JoinSet;
@@ -33,6 +33,13 @@ pub use copy::Outgoing;
 
 /// So much is gathered before it is sent.
 const ENOUGH: usize = 64 << 10;
+
+/// So many statements, and so many cursors, are kept for a client.
+const MANY: usize = 10_000;
+/// What a statement takes for each byte of its text: its tree is larger than that.
+const TREE: usize = 64;
+/// A value stands here as it came, and as it is understood.
+const COPIES: usize = 2;
 
 /// Why a request is not done.
 enum Failure {
@@ -295,6 +302,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
                 parameters: Vec::new(),
                 formats: Vec::new(),
                 told: None,
+                _memory: None,
                 hold: false,
                 kept: false,
                 created: SystemTime::now(),
@@ -324,12 +332,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
             )
             .into());
         }
+        let memory = self.room(self.statements.len(), text.len() * TREE)?;
         let stored = Stored {
             text,
             parsed: all.pop().map(Arc::new),
             declared,
             described: None,
             created: SystemTime::now(),
+            _memory: memory,
         };
         self.statements.insert(name, stored);
         messages::plain(&mut self.wire.out, b'1');
@@ -441,6 +451,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
             );
             return Err(said("08P01", problem).into());
         }
+        let sizes = values.iter().flatten().map(Bytes::len);
+        let size = sizes.sum::<usize>() * COPIES;
         let mut parameters = Vec::with_capacity(values.len());
         for (at, (kind, value)) in kinds.iter().zip(values).enumerate() {
             let declared = stored.declared.get(at).copied().unwrap_or(0);
@@ -452,15 +464,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
             let parameter = decode::parameter(at + 1, declared, kind, binary, value);
             parameters.push(parameter.map_err(|wrong| said(wrong.sqlstate(), wrong.to_string()))?);
         }
+        let (text, parsed) = (Arc::clone(&stored.text), stored.parsed.clone());
+        let told = stored
+            .described
+            .as_ref()
+            .and_then(|described| described.columns.clone());
+        let memory = self.room(self.portals.len(), size)?;
         let made = Portal {
-            text: Arc::clone(&stored.text),
-            parsed: stored.parsed.clone(),
+            text,
+            parsed,
+            _memory: memory,
             parameters,
             formats: results,
-            told: stored
-                .described
-                .as_ref()
-                .and_then(|described| described.columns.clone()),
+            told,
             hold: false,
             kept: false,
             created: SystemTime::now(),
@@ -469,6 +485,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
         self.portals.insert(portal, made);
         messages::plain(&mut self.wire.out, b'2');
         Ok(())
+    }
+
+    /// Makes room for one statement or cursor more, beside so many, of so many bytes.
+    fn room(&self, beside: usize, bytes: usize) -> Done<Option<HeldMemory>> {
+        if beside >= MANY {
+            let problem =
+                format!("a connection keeps at most {MANY} statements and {MANY} cursors");
+            return Err(said("54000", problem).into());
+        }
+        let held = self.session.make_room("what a client prepared", bytes);
+        Ok(held.map_err(|problem| sqlstate::told(&problem, ""))?)
     }
 
     fn take(&mut self, name: &str) -> Done<Portal> {

@@ -26,13 +26,13 @@ use restable_engine::pg_catalog::{Encryption, Postgres};
 use restable_engine::{Door, Engine, Error, Reach, Sees, Session, Settings};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_rustls::TlsAcceptor;
 
 use self::cancel::Connections;
 use self::connection::{Client, said};
 use self::messages::{Malformed, Opening, Told};
 use self::wire::{Ended, Wire};
+use crate::coming::{Coming, Place, STARTING};
 use crate::computing::Computing;
 use crate::guard;
 use crate::options::{Guarded, Unserved};
@@ -40,11 +40,6 @@ use crate::socket::Socket;
 
 pub use self::sqlstate::sqlstate;
 pub use crate::options::Options;
-
-/// How long a client may take to come in.
-const PATIENCE: Duration = Duration::from_secs(60);
-/// So many clients may be on their way in at once.
-const STARTING: usize = 200;
 
 /// A server of Postgres wire that listens.
 #[derive(Debug)]
@@ -57,7 +52,7 @@ pub struct Server {
 type Greeted = (Socket, BytesMut, u16, Vec<(String, String)>);
 
 /// A client that has come in, if it did.
-type Coming = Result<Option<Client<Socket>>, Ended>;
+type Arrived = Result<Option<Client<Socket>>, Ended>;
 
 /// What the connections share.
 struct House {
@@ -68,7 +63,7 @@ struct House {
     settings: Arc<Settings>,
     acceptor: Option<TlsAcceptor>,
     connections: Arc<Connections>,
-    starting: Arc<Semaphore>,
+    starting: Arc<Coming>,
 }
 
 impl std::fmt::Debug for House {
@@ -92,7 +87,7 @@ impl Server {
             settings: Arc::new(options.settings.clone()),
             options,
             connections: Arc::default(),
-            starting: Arc::new(Semaphore::new(STARTING)),
+            starting: Coming::new(STARTING),
         });
         Ok(Server { listener, house })
     }
@@ -109,12 +104,8 @@ impl Server {
             tokio::select! {
                 accepted = self.listener.accept() => match accepted {
                     Ok((stream, peer)) => {
-                        // Where many are on their way in, the next is turned away.
-                        let Ok(place) = Arc::clone(&self.house.starting).try_acquire_owned() else {
-                            clients.spawn(turn_away(stream));
-                            continue;
-                        };
                         let house = Arc::clone(&self.house);
+                        let place = house.starting.enter();
                         let client = house.receive(stream, place).map(move |ended| {
                             if let Err(ended) = ended {
                                 tracing::debug!(%peer, "connection ended: {ended}");
@@ -134,39 +125,36 @@ impl Server {
     }
 }
 
-/// Tells somebody for whom there is no place why, if he listens.
-async fn turn_away(stream: TcpStream) {
-    let mut socket = Socket::plain(stream);
-    let what = "too many clients are on their way in".to_owned();
-    let told = refuse(&mut socket, "53300", what);
-    let _ = tokio::time::timeout(Duration::from_secs(1), told).await;
-}
-
 impl House {
     /// Answers the first messages of a connection, up to its start.
     fn receive(
         self: Arc<Self>,
         stream: TcpStream,
-        place: OwnedSemaphorePermit,
+        place: Place,
     ) -> BoxFuture<'static, Result<(), Ended>> {
         async move {
             stream.set_nodelay(true)?;
-            let started = tokio::time::timeout(PATIENCE, Arc::clone(&self).come(stream)).await;
-            drop(place);
+            let come = Arc::clone(&self).come(stream);
+            let mut expires = place.expires();
+            let started = tokio::select! {
+                started = come => started?,
+                () = &mut expires => None,
+            };
+            // The place is the next one's.
+            drop(expires);
             match started {
-                Ok(Ok(Some(client))) => {
+                Some(client) => {
                     let _present = self.engine.counters().come("postgres");
                     client.serve().await
                 }
-                Err(_) | Ok(Ok(None)) => Ok(()),
-                Ok(Err(ended)) => Err(ended),
+                None => Ok(()),
             }
         }
         .boxed()
     }
 
     /// A client that has come in. Its future is a box of its own: a compiler that sees through all of them takes minutes.
-    fn come(self: Arc<Self>, stream: TcpStream) -> BoxFuture<'static, Coming> {
+    fn come(self: Arc<Self>, stream: TcpStream) -> BoxFuture<'static, Arrived> {
         async move {
             match self.greet(Socket::plain(stream)).await? {
                 None => Ok(None),
@@ -223,7 +211,7 @@ impl House {
         buffer: BytesMut,
         minor: u16,
         parameters: Vec<(String, String)>,
-    ) -> Coming {
+    ) -> Arrived {
         let secured = socket.is_secured();
         let encryption = Encryption {
             offered: self.acceptor.is_some(),
@@ -233,9 +221,6 @@ impl House {
         if !secured && !self.options.is_local() {
             let told = said("28000", "this server is reached with TLS only");
             return end(wire, told).await;
-        }
-        if self.connections.count() >= self.options.max_connections {
-            return end(wire, said("53300", "there are too many connections")).await;
         }
         let (mut user, mut database, mut given, mut unknown) =
             (String::new(), None, Vec::new(), Vec::new());
@@ -267,7 +252,12 @@ impl House {
         if guard::random(&mut secret).is_none() {
             return end(wire, said("58000", "the machine has no random numbers")).await;
         }
+        // Who has shown who he is takes a place; who has not yet, keeps nobody out.
         let listed = self.connections.list(secret);
+        if self.connections.count() > self.options.max_connections {
+            drop(listed);
+            return end(wire, said("53300", "there are too many connections")).await;
+        }
         let session = self.session(&user, database, &given, encryption, listed.process);
         let session = match session {
             Ok(session) => session,
@@ -289,9 +279,9 @@ impl House {
     ) -> Result<Session, Error> {
         // Clients that are told no database name one like their user.
         let database = database.filter(|name| name != user);
-        let named = given
-            .iter()
-            .filter(|(name, _)| !name.eq_ignore_ascii_case("statement_timeout"));
+        // The others are restable's own, and are set as by a statement.
+        let of_postgres = |name: &str| Postgres::knows(name);
+        let named = given.iter().filter(|(name, _)| of_postgres(name));
         let named = named.map(|(name, value)| (name.as_str(), value.as_str()));
         let access = self.options.access;
         let postgres = Postgres::new(
@@ -316,10 +306,7 @@ impl House {
             },
         };
         let session = self.engine.session_of(Arc::clone(&self.settings), door)?;
-        for (name, value) in given
-            .iter()
-            .filter(|(name, _)| name.eq_ignore_ascii_case("statement_timeout"))
-        {
+        for (name, value) in given.iter().filter(|(name, _)| !of_postgres(name)) {
             session.set_postgres(name, value)?;
         }
         session.use_database(database.as_deref())?;
@@ -364,7 +351,7 @@ fn options(text: &str) -> Result<Vec<(String, String)>, String> {
 }
 
 /// Tells a client why it cannot come in.
-async fn end(mut wire: Wire<Socket>, told: Told) -> Coming {
+async fn end(mut wire: Wire<Socket>, told: Told) -> Arrived {
     let told = Told {
         severity: "FATAL",
         ..told

@@ -10,7 +10,7 @@ use restable_engine::arrow::array::timezone::Tz;
 use restable_engine::arrow::datatypes::SchemaRef;
 use restable_engine::parameters::{Described, Parameter};
 use restable_engine::sql::Parsed;
-use restable_engine::{Error, Prepared, Report, Rows};
+use restable_engine::{Error, HeldMemory, Prepared, Report, Rows};
 use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 
@@ -31,6 +31,8 @@ pub struct Stored {
     pub described: Option<Described>,
     /// When it was prepared.
     pub created: SystemTime,
+    /// Room for what it says.
+    pub _memory: Option<HeldMemory>,
 }
 
 /// A statement with its values.
@@ -52,6 +54,8 @@ pub struct Portal {
     pub kept: bool,
     /// When it was made.
     pub created: SystemTime,
+    /// Room for its values.
+    pub _memory: Option<HeldMemory>,
     /// How far it is.
     pub state: State,
 }

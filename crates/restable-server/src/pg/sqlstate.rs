@@ -41,6 +41,10 @@ fn of_diagnostic(diagnostic: &Diagnostic) -> &'static str {
         "R0103" => "22021",
         "R0105" | "R0308" | "R0315" | "R0346" => "0A000",
         "R0202" => "42P01",
+        // What DataFusion refused, with its place.
+        "R0201" => of_plan(&diagnostic.message),
+        // Nobody could be asked.
+        "R0317" => "55000",
         // A text that is no value of a type, a value beyond its type, a value that would be too large.
         "R0208" => of_syntax(&diagnostic.message),
         "R0209" => "22003",
@@ -104,8 +108,16 @@ fn of_plan(message: &str) -> &'static str {
         "division by zero" => "22012",
         text if text.starts_with("invalid input syntax for type") => of_syntax(text),
         text if text.contains("out of range") => "22003",
+        text if text.contains("in more than one table") => "42702",
+        text if text.contains("GROUP BY") => "42803",
+        text if text.starts_with("Table '") && text.ends_with("doesn't exist") => "42P01",
         text if text.starts_with("operator does not exist") => "42883",
-        text if text.contains("square root") || text.contains("zero raised to") => "2201F",
+        text if ["square root", "zero raised to", "number raised to"]
+            .iter()
+            .any(|words| text.contains(words)) =>
+        {
+            "2201F"
+        }
         text if text.contains("logarithm") => "2201E",
         text if text.starts_with("not supported") => "0A000",
         text if text.contains("Cannot cast")
@@ -115,7 +127,6 @@ fn of_plan(message: &str) -> &'static str {
             "22P02"
         }
         text if text.contains("Invalid function") || text.contains("function") => "42883",
-        text if text.contains("in more than one table") => "42702",
         text if text.contains("memory") || text.contains("Resources exhausted") => "53200",
         _ => "42000",
     }

@@ -38,6 +38,8 @@ pub(super) fn set(cursor: &mut Cursor<'_>) -> Result<Statement, Diagnostic> {
     } else if cursor.sees("NAMES") && !matches!(cursor.peek_second(), Some(Token::Eq)) {
         cursor.skip();
         ("client_encoding".to_owned(), false)
+    } else if !local && scoped && cursor.eat("AUTHORIZATION") {
+        ("session_authorization".to_owned(), false)
     } else {
         (key(cursor)?, true)
     };

@@ -82,6 +82,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
             hold: false,
             kept: false,
             created: std::time::SystemTime::now(),
+            _memory: None,
             state: State::Fresh,
         };
         let Some(query) = parsed.cursor_query() else {

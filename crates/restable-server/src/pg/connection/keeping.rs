@@ -12,7 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use super::super::messages::Transaction;
 use super::super::portal::{Portal, State, columns as columns_of};
 use super::super::{oids, sqlstate};
-use super::{Begun, Client, Done, said};
+use super::{Begun, Client, Done, TREE, said};
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
     /// What the connection itself keeps.
@@ -94,6 +94,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
                     return Err(said("42P03", format!("there is a cursor `{name}` already")).into());
                 }
                 let query = parsed.cursor_query().map(Arc::new);
+                let memory = self.room(self.portals.len(), text.len() * TREE)?;
                 let mut cursor = Portal {
                     text: Arc::clone(text),
                     parsed: query.clone(),
@@ -103,6 +104,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
                     hold: *hold,
                     kept: self.transaction == Transaction::Idle,
                     created: SystemTime::now(),
+                    _memory: memory,
                     state: State::Fresh,
                 };
                 if let Some(query) = query
