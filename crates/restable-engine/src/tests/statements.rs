@@ -48,10 +48,8 @@ fn is_distinct_from_binds_like_a_comparison() {
 #[test]
 fn windows_over_all_rows_count_for_the_memory() {
     let registry = Registry::open(vec![Arc::new(restable_spec::Builtin)]).unwrap();
-    let settings = Settings {
-        memory_limit: Some(16 << 20),
-        ..Settings::default()
-    };
+    let mut settings = Settings::default();
+    settings.memory_limit = Some(16 << 20);
     let session = Engine::new(registry, HashMap::new())
         .session(settings)
         .unwrap();
