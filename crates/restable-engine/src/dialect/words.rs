@@ -104,17 +104,7 @@ impl VisitorMut for Words {
             else {
                 continue;
             };
-            // Of a function that makes rows the list has rows.
-            if let Expr::Function(function) = &mut *expr
-                && function.over.is_none()
-                && let Some(name) = name_of(function)
-                && let Some(list) = list_of(&name)
-            {
-                if list != name {
-                    function.name = ObjectName::from(vec![Ident::new(list)]);
-                }
-                *expr = call("unnest", vec![taken(expr)]);
-            }
+            in_rows(expr);
         }
         ControlFlow::Continue(())
     }
@@ -444,6 +434,25 @@ fn length(kind: &DataType) -> Option<Option<u64>> {
             Some(modifiers.first().and_then(|one| one.parse().ok()))
         }
         _ => None,
+    }
+}
+
+/// Of a function that makes rows the list has rows, and what is made of one of them is made of each.
+fn in_rows(expr: &mut Expr) {
+    match expr {
+        Expr::Nested(inner) | Expr::Cast { expr: inner, .. } => in_rows(inner),
+        Expr::BinaryOp { left, right, .. } => [left, right].into_iter().for_each(|it| in_rows(it)),
+        Expr::Function(function) if function.over.is_none() => {
+            let Some(name) = name_of(function) else {
+                return;
+            };
+            let Some(list) = list_of(&name) else { return };
+            if list != name {
+                function.name = ObjectName::from(vec![Ident::new(list)]);
+            }
+            *expr = call("unnest", vec![taken(expr)]);
+        }
+        _ => {}
     }
 }
 

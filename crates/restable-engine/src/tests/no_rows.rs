@@ -8,6 +8,7 @@ use arrow::array::new_empty_array;
 use arrow::datatypes::{DataType, Field, FieldRef, IntervalUnit, TimeUnit};
 use datafusion::common::ScalarValue;
 use datafusion::common::config::ConfigOptions;
+use datafusion::logical_expr::type_coercion::functions::fields_with_udf;
 use datafusion::logical_expr::{ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF};
 
 use crate::functions::{self, decimals, merged, plain, shifts, spans, written};
@@ -47,6 +48,10 @@ fn called(function: &ScalarUDF, kinds: &[DataType], constant: Option<usize>) -> 
         .iter()
         .map(|kind| Arc::new(Field::new("x", kind.clone(), true)) as FieldRef)
         .collect();
+    // As the planner calls it: with the types that it takes.
+    let fields = fields_with_udf(&fields, function).ok()?;
+    let kinds: Vec<DataType> = fields.iter().map(|it| it.data_type().clone()).collect();
+    let constant = constant.filter(|at| kinds[*at] == DataType::Utf8);
     let text = ScalarValue::Utf8(Some("day".to_owned()));
     let constants: Vec<Option<&ScalarValue>> = (0..kinds.len())
         .map(|at| (constant == Some(at)).then_some(&text))
