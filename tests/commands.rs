@@ -388,8 +388,11 @@ fn scripts_of_several_statements() {
     });
 }
 
+/// Rows, and then an error.
+const BREAKS: &str = "SELECT 1 / (15000 - g) AS a FROM generate_series(1, 20000) AS t(g)";
+
 #[test]
-fn the_file_of_rows_is_emptied_by_a_result_only() {
+fn the_file_of_rows_is_replaced_by_a_whole_result_only() {
     run(async {
         let into = |sql: &str| {
             exec(&["-o", "jsonl", "--outfile", "rows.jsonl", sql]).file("rows.jsonl", "kept\n")
@@ -400,12 +403,40 @@ fn the_file_of_rows_is_emptied_by_a_result_only() {
             ("SELECT 1 AS a", 0, "{\"a\":1}\n"),
             ("SELECT 1 AS a WHERE false", 0, ""),
             ("SELECT 1 AS a; SELECT nope", 1, "{\"a\":1}\n"),
+            // Thousands of rows come before the one that fails.
+            (BREAKS, 1, "kept\n"),
         ] {
             let command = into(sql);
             let output = command.run().await;
             let left = std::fs::read_to_string(command.folder.path().join("rows.jsonl")).unwrap();
             assert_eq!((output.code, left.as_str()), (code, content), "{sql}");
         }
+        let broken = into(BREAKS);
+        let output = broken.run().await;
+        assert!(
+            output.stderr.contains("`rows.jsonl` stays as it was"),
+            "{}",
+            output.stderr
+        );
+        let files: Vec<_> = std::fs::read_dir(broken.folder.path())
+            .unwrap()
+            .flatten()
+            .collect();
+        assert!(
+            files
+                .iter()
+                .all(|file| !file.file_name().to_string_lossy().ends_with(".part"))
+        );
+        // Rows of a result that was whole stay, and what follows them is told.
+        let script = into(&format!("SELECT 1 AS a; {BREAKS}"));
+        let output = script.run().await;
+        let left = std::fs::read_to_string(script.folder.path().join("rows.jsonl")).unwrap();
+        assert!(left.starts_with("{\"a\":1}\n{\"a\":0}\n"), "{left:.100}");
+        assert!(
+            output.stderr.contains("ends with a part of this result"),
+            "{}",
+            output.stderr
+        );
         // Where no file can be is told before anything is asked.
         let nowhere = exec(&["-o", "jsonl", "--outfile", "no/rows.jsonl", VAULTS]);
         let output = nowhere.run().await;

@@ -213,3 +213,71 @@ fn a_name_is_shown_as_the_service_spells_it_whatever_was_asked_for() {
         assert_eq!(rig.rows(both).await.rows.len(), vaults);
     });
 }
+
+/// Nothing is left out without a word, and what is not there counts as read nowhere.
+#[test]
+fn what_a_setting_or_a_credential_leaves_out_is_told() {
+    run(async {
+        let rig = Rig::start("2,4,20").await;
+        let table = "azure.data_protection.backup_instances";
+        let rows = rig
+            .rows(&format!("SELECT DISTINCT subscriptionId FROM {table}"))
+            .await
+            .rows;
+        let own: Vec<&str> = rows.iter().filter_map(|row| row[0].as_deref()).collect();
+        assert_eq!(own.len(), 2);
+        let session = rig.session();
+        session.set("subscriptions", own[0], Origin::Flag).unwrap();
+        let other = format!(
+            "SELECT count(*) FROM {table} WHERE subscriptionId = '{}'",
+            own[1]
+        );
+        let answer = ask(&session, &other).await.unwrap();
+        assert_eq!(answer.rows[0][0].as_deref(), Some("0"));
+        let told = format!(
+            "the setting `subscriptions` confines this statement, and `{}` is not in it: nothing of it was read",
+            own[1]
+        );
+        assert_eq!(answer.report.notices, [told]);
+        let whole = ask(&session, &format!("SELECT count(*) FROM {table}"))
+            .await
+            .unwrap();
+        assert!(
+            whole.report.notices.is_empty(),
+            "{:?}",
+            whole.report.notices
+        );
+
+        // Of two groups one is not there, so neither is its vault.
+        let sql =
+            format!("SELECT subscriptionId, resourceGroupName, vaultName FROM {table} LIMIT 1");
+        let one = &rig.rows(&sql).await.rows[0];
+        let at = |column: usize| one[column].clone().unwrap();
+        let sql = format!(
+            "SELECT count(*) FROM {table} WHERE subscriptionId = '{}' AND resourceGroupName IN ('nope', '{}') AND vaultName = '{}'",
+            at(0),
+            at(1),
+            at(2)
+        );
+        let line = rig.rows(&sql).await.report.line();
+        assert!(
+            line.contains("1 vault in 1 subscription · 1 absent"),
+            "{line}"
+        );
+
+        let none = json!({
+            "match": {"path": "/subscriptions?", "times": null},
+            "action": {"kind": "status", "status": 200, "headers": {}, "body": {"value": []}},
+        });
+        inject(&rig, none);
+        let answer = rig.rows(&format!("SELECT count(*) FROM {table}")).await;
+        assert_eq!(answer.rows[0][0].as_deref(), Some("0"));
+        let [told] = &answer.report.notices[..] else {
+            panic!("{:?}", answer.report.notices)
+        };
+        assert!(
+            told.contains("this credential sees no row of `azure."),
+            "{told}"
+        );
+    });
+}

@@ -220,13 +220,25 @@ fn subscriptions_that_are_set_are_not_listed() {
                 ),
                 "",
             ),
+            // The subscriptions themselves are no walk: all of them are there, and each by its name.
+            (
+                "SELECT count(*) FROM azure.resource.subscriptions".to_owned(),
+                "1 Subscriptions_List",
+            ),
+            (
+                format!(
+                    "SELECT count(*) FROM azure.resource.subscriptions WHERE subscriptionId = '{}'",
+                    all.rows[2][0].as_deref().unwrap()
+                ),
+                "1 Subscriptions_Get",
+            ),
         ] {
             rig.emulator.clear_journal();
             let answer = ask(&session, &sql).await.unwrap();
             assert_eq!(rig.calls().summary(), calls, "{sql}");
             answers.push(answer.value().to_owned());
         }
-        assert_eq!(answers, ["60", "30", "60", "60", "0"]);
+        assert_eq!(answers, ["60", "30", "60", "60", "0", "3", "1"]);
     });
 }
 

@@ -3,8 +3,9 @@
 
 mod estates;
 mod joined;
-mod mixed;
+pub mod mixed;
 mod oracle;
+mod relations;
 
 use crate::rig::{Rig, demo, report, run};
 
@@ -135,12 +136,24 @@ fn random_conditions_on_scopes_lose_no_row() {
 pub(crate) struct Random(u64);
 
 impl Random {
-    fn below(&mut self, count: usize) -> usize {
+    /// Another `seed`, other numbers.
+    pub(crate) fn new(seed: u64) -> Random {
+        let mut random = Random(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+        random.below(2);
+        random
+    }
+
+    pub(crate) fn below(&mut self, count: usize) -> usize {
         self.0 = self
             .0
             .wrapping_mul(6_364_136_223_846_793_005)
             .wrapping_add(1_442_695_040_888_963_407);
         usize::try_from((self.0 >> 33) % count as u64).unwrap()
+    }
+
+    /// True once in so many times.
+    fn chance(&mut self, of: usize) -> bool {
+        self.below(of) == 0
     }
 
     fn one<'a>(&mut self, of: &[&'a str]) -> &'a str {

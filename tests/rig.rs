@@ -10,7 +10,8 @@ use arm_emulator::{ClockKind, Emulator, Estate, JournalEntry, Options};
 use futures::future::BoxFuture;
 use restable_engine::arrow::array::RecordBatch;
 use restable_engine::arrow::util::display::array_value_to_string;
-use restable_engine::{Engine, Error, Origin, Report, Session, Settings};
+use restable_engine::explain::Forecast;
+use restable_engine::{Engine, Error, Origin, Outcome, Report, Session, Settings};
 use restable_http::{Client, ClientConfig, Clock, Connections};
 use restable_spec::{Builtin, Registry, SpecSource};
 
@@ -246,6 +247,24 @@ impl Answer {
 pub async fn ask(session: &Session, sql: &str) -> Result<Answer, Error> {
     let (batches, report) = restable_engine::collect(session, sql).await?;
     Ok(Answer::new(&batches, report))
+}
+
+/// What EXPLAIN says of a statement before it runs, then its answer.
+pub async fn foreseen(session: &Session, sql: &str) -> Result<(Option<Forecast>, Answer), Error> {
+    let parsed = restable_sql::parse(sql)?.remove(0);
+    let prepared = session.prepare(&parsed).await?;
+    let forecast = session.forecast(&prepared).await?;
+    let mut batches = Vec::new();
+    let report = match session.run(prepared).await? {
+        Outcome::Rows(mut rows) => {
+            while let Some(batch) = rows.next().await {
+                batches.push(batch?);
+            }
+            rows.report()
+        }
+        Outcome::Done { report, .. } => report.unwrap_or_default(),
+    };
+    Ok((forecast, Answer::new(&batches, report)))
 }
 
 /// Requests that an emulator saw.

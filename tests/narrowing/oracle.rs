@@ -1,53 +1,11 @@
 //! Narrowing by other tables, against brute force: queries that are made at random run over an emulator, and over tables in memory that hold
 //! the whole relations. Both must have the same rows; and no query may cost more calls than reading each of its tables whole, once.
 
-use std::collections::HashSet;
-
 use restable_engine::Session;
-use restable_http::CallRecord;
 
 use super::Random;
-use crate::rig::{Answer, Rig, ask, report, run};
-
-/// The tables that queries are made of, with the columns that they have in memory.
-const TABLES: [(&str, &str, &str); 7] = [
-    (
-        "vaults",
-        "azure.data_protection.backup_vaults",
-        "id, name, location, properties, subscriptionId, resourceGroupName, vaultName",
-    ),
-    (
-        "instances",
-        "azure.data_protection.backup_instances",
-        "id, name, properties, subscriptionId, resourceGroupName, vaultName, backupInstanceName",
-    ),
-    (
-        "policies",
-        "azure.data_protection.backup_policies",
-        "id, name, properties, subscriptionId, resourceGroupName, vaultName, backupPolicyName",
-    ),
-    (
-        "jobs",
-        "azure.data_protection.jobs",
-        "id, name, properties, subscriptionId, resourceGroupName, vaultName, jobId",
-    ),
-    (
-        "points",
-        "azure.data_protection.recovery_points",
-        "id, name, subscriptionId, resourceGroupName, vaultName, backupInstanceName, recoveryPointId",
-    ),
-    (
-        "flat",
-        "azure.data_protection.vw_backup_instances",
-        "id, friendly_name AS name, policy_id AS policy, subscription_id AS subscriptionId, resource_group_name AS resourceGroupName, \
-         vault_name AS vaultName, backup_instance_name AS backupInstanceName",
-    ),
-    (
-        "subscriptions",
-        "azure.resource.subscriptions",
-        "subscriptionId, displayName, state",
-    ),
-];
+use super::relations::{TABLES, hold, rows, twice};
+use crate::rig::{Rig, ask, report, run};
 
 /// The whole walk of some tables on the demo estate: each list once, however often its table is named, and whether it is read for its rows or
 /// to enumerate what is below them.
@@ -84,8 +42,7 @@ const PICKS: &str = "CREATE TABLE picks AS SELECT * FROM (VALUES \
 async fn sessions(rig: &Rig) -> (Session, Session) {
     let (live, memory) = (rig.session(), rig.session());
     for (name, table, columns) in TABLES {
-        let sql = format!("CREATE TABLE {name} AS SELECT {columns} FROM {table}");
-        ask(&memory, &sql).await.unwrap();
+        hold(&memory, (name, table, columns)).await;
         let sql = format!("CREATE VIEW {name} AS SELECT {columns} FROM {table}");
         ask(&live, &sql).await.unwrap();
     }
@@ -93,24 +50,6 @@ async fn sessions(rig: &Rig) -> (Session, Session) {
         ask(session, PICKS).await.unwrap();
     }
     (live, memory)
-}
-
-/// Rows to compare. Which spelling of a scope a session saw first depends on what it read first.
-fn rows(answer: &Answer) -> Vec<String> {
-    let mut rows = answer.sorted();
-    rows.iter_mut().for_each(|row| row.make_ascii_lowercase());
-    rows.sort();
-    rows
-}
-
-/// Calls that the last statement of a session made more than once.
-fn twice(session: &Session) -> Vec<String> {
-    let records = session.last_statement().unwrap().meter.records();
-    let name = |call: &CallRecord| format!("{} {}", call.url.to_lowercase(), call.page);
-    let mut names: Vec<String> = records.iter().map(name).collect();
-    let mut seen = HashSet::new();
-    names.retain(|name| !seen.insert(name.clone()));
-    names
 }
 
 /// A query, and the tables that it names, each as often as it names it.
@@ -127,10 +66,6 @@ struct Maker<'r> {
 }
 
 impl Maker<'_> {
-    fn chance(&mut self, of: usize) -> bool {
-        self.random.below(of) == 0
-    }
-
     fn table(&mut self) -> &'static str {
         let of = [
             "vaults",
@@ -203,7 +138,7 @@ impl Maker<'_> {
         let deep = |table: &str| !matches!(table, "subscriptions");
         let both = deep(left) && deep(right);
         let mut said = Vec::new();
-        if !both || self.chance(3) {
+        if !both || self.random.chance(3) {
             said.push(format!("{l}.subscriptionId = {r}.subscriptionId"));
         }
         if both {
@@ -231,7 +166,7 @@ impl Maker<'_> {
                 _ => said.push(format!("{l}.vaultName = {r}.vaultName")),
             }
             let named = |table: &str| matches!(table, "instances" | "points" | "flat");
-            if named(left) && named(right) && self.chance(2) {
+            if named(left) && named(right) && self.random.chance(2) {
                 said.push(format!("{l}.backupInstanceName = {r}.backupInstanceName"));
             }
         }
@@ -241,7 +176,7 @@ impl Maker<'_> {
     /// A table, a subquery over one, or what is at hand: as an item of FROM, with what it is like.
     fn item(&mut self) -> (String, &'static str, String) {
         let alias = self.alias();
-        if self.chance(6) {
+        if self.random.chance(6) {
             return (format!("picks {alias}"), "picks", alias);
         }
         let table = self.table();
@@ -339,7 +274,7 @@ impl Maker<'_> {
         }
         let mut conditions = Vec::new();
         for (table, alias) in known.clone() {
-            if table != "picks" && self.chance(2) {
+            if table != "picks" && self.random.chance(2) {
                 conditions.push(self.own_condition(table, &alias));
             }
         }

@@ -33,13 +33,24 @@ enum Side {
     Together,
 }
 
-/// What a file holds after a result that broke off.
+/// Whether the beginning of a result can be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wholeness {
-    /// The rows until then.
+    /// Its rows are lines.
     AsFarAsItCame,
-    /// What it held before: nobody could read the beginning of a result.
+    /// Nobody could read it.
     OrNothing,
+}
+
+/// How a result ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// All of it was handed over.
+    Whole,
+    /// It broke off.
+    Broken,
+    /// It broke off, and its rows say what was done.
+    BrokenActions,
 }
 
 /// stdout and stderr.
@@ -47,6 +58,8 @@ pub struct Console {
     rows: BufWriter<Box<dyn Write + Send>>,
     /// The file for the rows, as long as none came.
     awaited: Option<Awaited>,
+    /// The same while rows are written.
+    file: Option<(PathBuf, Wholeness)>,
     /// The file beside it that takes its place when the result is whole.
     beside: Option<Beside>,
     talk: Box<dyn Write + Send>,
@@ -79,6 +92,7 @@ impl Console {
         Console {
             rows: BufWriter::with_capacity(64 << 10, rows),
             awaited: None,
+            file: None,
             beside: None,
             talk: Box::new(Above::new(&status, io::stderr())),
             side: Side::Apart,
@@ -96,6 +110,7 @@ impl Console {
         Console {
             rows,
             awaited: None,
+            file: None,
             beside: None,
             talk,
             side: Side::Apart,
@@ -129,18 +144,24 @@ impl Console {
         self
     }
 
-    /// Writes the rows into a file. It is emptied when the first result begins, so that a run that has none leaves it as it was; that it
+    /// Writes the rows into a file. It is replaced when the first result is whole, so that a run that has none leaves it as it was; that it
     /// can be written is known before anything is asked.
     pub fn into_file(mut self, path: &Path, wholeness: Wholeness) -> Result<Console> {
-        self.awaited = Some(Awaited::new(path, wholeness)?);
-        self.rows = BufWriter::new(Box::new(io::sink()));
+        self.await_rows(path, wholeness)?;
         self.target = Target::Stream;
         Ok(self)
+    }
+
+    fn await_rows(&mut self, path: &Path, wholeness: Wholeness) -> Result<()> {
+        self.awaited = Some(Awaited::new(path, wholeness)?);
+        self.rows = BufWriter::new(Box::new(io::sink()));
+        Ok(())
     }
 
     /// There is a result: what is written from here on goes where rows go.
     pub fn begin_rows(&mut self) -> Result<()> {
         if let Some(awaited) = self.awaited.take() {
+            self.file = Some((awaited.path.clone(), awaited.wholeness));
             let (file, beside) = awaited.open()?;
             self.beside = beside;
             self.rows = BufWriter::with_capacity(64 << 10, Box::new(file));
@@ -148,11 +169,30 @@ impl Console {
         Ok(())
     }
 
-    /// The result is whole, and everything of it was handed over.
-    pub fn end_rows(&mut self) -> Result<()> {
-        match self.beside.take() {
-            Some(beside) => beside.take_place(),
-            None => Ok(()),
+    /// The result has ended, and everything of it was handed over. What a file held before stays if it is worth more.
+    pub fn end_rows(&mut self, ending: Ending) -> Result<()> {
+        let Some((path, wholeness)) = self.file.clone() else {
+            return Ok(());
+        };
+        let shown = path.display();
+        match (ending, self.beside.take()) {
+            (Ending::Whole, None) => Ok(()),
+            (Ending::Whole, Some(beside)) => beside.take_place(),
+            (Ending::BrokenActions, Some(beside)) if wholeness == Wholeness::AsFarAsItCame => {
+                beside.take_place()?;
+                self.say(&format!("`{shown}` has the rows until then"));
+                Ok(())
+            }
+            (_, Some(beside)) => {
+                drop(beside);
+                self.say(&format!("`{shown}` stays as it was"));
+                self.file = None;
+                self.await_rows(&path, wholeness)
+            }
+            (_, None) => {
+                self.say(&format!("`{shown}` ends with a part of this result"));
+                Ok(())
+            }
         }
     }
 
@@ -248,9 +288,13 @@ impl Awaited {
         let metadata = metadata.map_err(|source| refused(&self.path, source))?;
         // A pipe or a device cannot be replaced.
         let replaceable = metadata.is_none_or(|metadata| metadata.is_file());
-        if self.wholeness == Wholeness::OrNothing && replaceable {
-            let (file, beside) = Beside::open(&self.path)?;
-            return Ok((file, Some(beside)));
+        if replaceable {
+            match Beside::open(&self.path) {
+                Ok((file, beside)) => return Ok((file, Some(beside))),
+                // A file in a folder that takes no others.
+                Err(_) if self.wholeness == Wholeness::AsFarAsItCame && self.file.is_some() => {}
+                Err(problem) => return Err(problem),
+            }
         }
         self.emptied().map(|file| (file, None))
     }

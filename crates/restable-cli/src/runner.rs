@@ -8,7 +8,7 @@ use restable_engine::{Outcome, Report, Rows, Session};
 use restable_sql::{Piece, parse_piece, split};
 
 use crate::acted::{self, GoingOn};
-use crate::console::Console;
+use crate::console::{Console, Ending};
 use crate::error::{Error, Exit, Result};
 use crate::interrupt::Interrupt;
 use crate::output::{self, Format, Look, Place, Printer, Records, value::printable};
@@ -230,7 +230,7 @@ impl<'a> Runner<'a> {
         let mut printer = output::printer(look, place, rows.schema());
         let (outcome, stopped) = self.take(&mut rows, &mut *printer).await;
         self.console.status_line().end();
-        let report = rows.report();
+        let (report, acts) = (rows.report(), rows.stopper().is_some());
         drop(rows);
         let ended = match &outcome {
             Ok(()) => printer.end(self.console.rows()),
@@ -238,10 +238,12 @@ impl<'a> Runner<'a> {
             Err(_) => printer.cut(self.console.rows()),
         };
         let ended = ended.and_then(|()| self.console.flush());
-        let ended = match (&outcome, ended) {
-            (Ok(()), Ok(())) => self.console.end_rows(),
-            (_, ended) => ended,
+        let ending = match (outcome.is_ok() && ended.is_ok(), acts) {
+            (true, _) => Ending::Whole,
+            (false, false) => Ending::Broken,
+            (false, true) => Ending::BrokenActions,
         };
+        let ended = ended.and(self.console.end_rows(ending));
         let mut outcome = outcome.and(ended);
         // What became of the targets is told even if not all of their rows were written.
         if let Some(totals) = &report.actions {

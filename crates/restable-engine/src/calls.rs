@@ -121,6 +121,11 @@ impl Listed {
         named.rows.extend(rows);
     }
 
+    /// Whether it is a list of names, read to its end, that holds none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.named.is_some() && self.list.is_some() && self.rows == 0
+    }
+
     /// The service says that there is no such list.
     pub(crate) fn absent(&mut self) {
         self.pages = 1;

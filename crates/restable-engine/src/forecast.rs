@@ -229,7 +229,7 @@ impl Forecaster<'_> {
             .filter(|name| !bindings.contains_key(name))
             .collect();
         if open.is_empty() {
-            let confined = walk::confine(self.subscriptions, &constants);
+            let confined = walk::confine(self.subscriptions, resource, &constants);
             let total = count_of(&confined);
             if total > SCOPES as u64 {
                 reading.lists = Count::exact(total);

@@ -5,6 +5,7 @@ pub(crate) mod averages;
 pub(crate) mod bounded;
 mod clocks;
 pub(crate) mod decimals;
+pub(crate) mod extremes;
 pub(crate) mod floats;
 pub(crate) mod held;
 pub(crate) mod made;

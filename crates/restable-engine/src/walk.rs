@@ -63,6 +63,7 @@ pub fn calls(
     if bindings.values().any(Vec::is_empty) {
         return Ok((method, stream::empty().boxed()));
     }
+    note_outside(&statement, &bindings);
     let needed: Vec<String> = method
         .parameters
         .iter()
@@ -81,7 +82,7 @@ pub fn calls(
         .filter(|name| !bindings.contains_key(*name))
         .collect();
     let scopes: BoxStream<'static, Result<(Scope, bool)>> = if open.is_empty() {
-        let confined = confine(&statement.subscriptions, &constants);
+        let confined = confine(&statement.subscriptions, &resource, &constants);
         // Names that are given are not in the spelling that rows have: only what sees no difference can be asked of them.
         let named = !prunes.are_found();
         let blind = prunes.blind();
@@ -209,10 +210,17 @@ pub(crate) fn bind(
     )?)
 }
 
-/// Bindings as the setting `subscriptions` confines them.
-pub(crate) fn confine(subscriptions: &[String], bindings: &Bindings) -> Bindings {
+/// Bindings of a resource as the setting `subscriptions` confines them. What is above all walks, the list of subscriptions, is whole in any case: so is a
+/// row of it that is asked for by its name.
+pub(crate) fn confine(
+    subscriptions: &[String],
+    resource: &Resource,
+    bindings: &Bindings,
+) -> Bindings {
     let mut bindings = bindings.clone();
-    if !subscriptions.is_empty()
+    let is_walked = !matches!(resource.key.as_slice(), [own] if same(own, "subscriptionId"));
+    if is_walked
+        && !subscriptions.is_empty()
         && let Some(values) = bindings.get_mut("subscriptionid")
     {
         values.retain(|value| {
@@ -223,6 +231,24 @@ pub(crate) fn confine(subscriptions: &[String], bindings: &Bindings) -> Bindings
     }
     bindings
 }
+
+/// Says which of the subscriptions that are asked for the setting `subscriptions` leaves out.
+fn note_outside(statement: &Statement, bindings: &Bindings) {
+    let all = bindings.get("subscriptionid");
+    let within = confine(&statement.subscriptions, bindings);
+    let (Some(all), Some(within)) = (all, within.get("subscriptionid")) else {
+        return;
+    };
+    let outside = all.iter().filter(|value| !within.contains(value));
+    for value in outside.take(NAMED_OUTSIDE) {
+        statement.note_notice(format!(
+            "the setting `subscriptions` confines this statement, and `{value}` is not in it: nothing of it was read"
+        ));
+    }
+}
+
+/// So many of them are named.
+const NAMED_OUTSIDE: usize = 3;
 
 type SeenSubscriptions = futures::future::BoxFuture<'static, Result<Allowed>>;
 
@@ -669,6 +695,12 @@ fn pages(
         .chain(stream::once(futures::future::ready(None)))
         .map(move |page| match page {
             None => {
+                if is_root && listed.is_empty() {
+                    statement.note_notice(format!(
+                        "this credential sees no row of `{}`, so there was nothing to read below it: is it for the right tenant, and has it a role there?",
+                        resource.full_name()
+                    ));
+                }
                 listed.end(&statement);
                 None
             }
@@ -683,7 +715,6 @@ fn pages(
                 if may_be_absent && !begun && problem.is_not_found(&not_found) =>
             {
                 listed.absent();
-                note(&statement, parent.as_ref(), &call.scope);
                 if is_first_to_tell
                     .as_ref()
                     .is_some_and(|is_first| !is_first())
@@ -722,10 +753,22 @@ fn pages(
                 listed.broken();
                 Some(Err(match problem.kind {
                     restable_http::ErrorKind::Allowance => statement.over(),
-                    _ => Error::Http {
-                        advice: advice(&statement, &resource, &problem),
-                        problem: Arc::new(problem),
-                    },
+                    _ => {
+                        let mut advice = advice(&statement, &resource, &problem);
+                        // Who cannot get the role may still have the rest.
+                        if problem.status == Some(403) && !is_root && !call.named {
+                            let rest = "`--partial` (`SET partial_results = on`) reads the rest and names what is missing";
+                            let known = advice.or_else(|| problem.hint());
+                            advice = Some(match known {
+                                Some(known) => format!("{known}; {rest}"),
+                                None => rest.to_owned(),
+                            });
+                        }
+                        Error::Http {
+                            advice,
+                            problem: Arc::new(problem),
+                        }
+                    }
                 }))
             }
         })

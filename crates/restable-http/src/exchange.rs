@@ -208,7 +208,7 @@ impl Shared {
             match decision {
                 Decision::RefreshToken => {
                     refused = Some(loans);
-                    context.meter.count_retry(None);
+                    context.meter.count_retry();
                 }
                 Decision::Retry { after, price } => {
                     if !self.budget.pay(price) {
@@ -221,9 +221,11 @@ impl Shared {
                     tracing::debug!(scope = ask.scope(), attempt = tally.attempts, wait_ms = after.as_millis(), %error, "call is sent again");
                     self.clock.sleep(after).await;
                     tally.waited += after;
-                    let throttled = (price == Price::Throttled).then_some(after);
-                    tally.throttled += throttled.unwrap_or_default();
-                    context.meter.count_retry(throttled);
+                    if price == Price::Throttled {
+                        tally.throttled += after;
+                        context.meter.count_throttle(after, self.clock.now());
+                    }
+                    context.meter.count_retry();
                 }
                 Decision::Unknown => return Err(error),
                 Decision::Fail(stop) => return Err(stopped(error, stop, obstacle)),
@@ -252,7 +254,7 @@ impl Shared {
         match self.in_time(context, wait).await {
             Some(slot) => {
                 tally.throttled += slot.held;
-                context.meter.count_throttle(slot.held);
+                context.meter.count_throttle(slot.held, self.clock.now());
                 Ok(slot)
             }
             None => Err(deadline(ask, tally)),

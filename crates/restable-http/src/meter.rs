@@ -21,7 +21,7 @@ pub struct Meter {
     retries: AtomicU64,
     bytes: AtomicU64,
     wire_bytes: AtomicU64,
-    throttle_nanos: AtomicU64,
+    throttled: Mutex<Spans>,
     // Nanoseconds since the start, plus one; zero before the first page.
     first_page: AtomicU64,
     // The same, of the first page with a row.
@@ -85,7 +85,7 @@ pub struct Totals {
     pub bytes: u64,
     /// Bytes of bodies as they came.
     pub wire_bytes: u64,
-    /// Sum of the waits that throttling caused, over all calls.
+    /// How long at least one call waited because the service throttles.
     pub throttle_wait: Duration,
     /// From the meter's start to the first whole page.
     pub first_page: Option<Duration>,
@@ -97,6 +97,26 @@ pub struct Totals {
     pub oldest: Option<Duration>,
     /// Records beyond [`RECORDS`].
     pub records_dropped: u64,
+}
+
+/// Times that do not overlap, in their order.
+#[derive(Debug, Default)]
+struct Spans(Vec<(Instant, Instant)>);
+
+impl Spans {
+    /// Calls wait side by side: what is in several waits counts once.
+    fn add(&mut self, from: Instant, to: Instant) {
+        let first = self.0.partition_point(|(_, end)| *end < from);
+        let behind = self.0.partition_point(|(begin, _)| *begin <= to);
+        let touched = self.0.get(first..behind).unwrap_or_default();
+        let from = touched.first().map_or(from, |(begin, _)| from.min(*begin));
+        let to = touched.last().map_or(to, |(_, end)| to.max(*end));
+        self.0.splice(first..behind, [(from, to)]);
+    }
+
+    fn total(&self) -> Duration {
+        self.0.iter().map(|(from, to)| *to - *from).sum()
+    }
 }
 
 impl Default for Meter {
@@ -121,7 +141,7 @@ impl Meter {
             retries: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
             wire_bytes: AtomicU64::new(0),
-            throttle_nanos: AtomicU64::new(0),
+            throttled: Mutex::default(),
             first_page: AtomicU64::new(0),
             first_row: AtomicU64::new(0),
             cached: AtomicU64::new(0),
@@ -190,7 +210,7 @@ impl Meter {
             retries: self.retries.load(Relaxed),
             bytes: self.bytes.load(Relaxed),
             wire_bytes: self.wire_bytes.load(Relaxed),
-            throttle_wait: Duration::from_nanos(self.throttle_nanos.load(Relaxed)),
+            throttle_wait: self.throttled().total(),
             first_page: moment(&self.first_page).map(Duration::from_nanos),
             first_row: moment(&self.first_row).map(Duration::from_nanos),
             cached: self.cached.load(Relaxed),
@@ -237,18 +257,26 @@ impl Meter {
         });
     }
 
-    pub(crate) fn count_retry(&self, throttled: Option<Duration>) {
+    pub(crate) fn count_retry(&self) {
         self.each(|meter| {
             meter.retries.fetch_add(1, Relaxed);
         });
         self.process().into_iter().for_each(Counters::retry);
-        self.count_throttle(throttled.unwrap_or_default());
     }
 
-    pub(crate) fn count_throttle(&self, wait: Duration) {
-        self.each(|meter| {
-            meter.throttle_nanos.fetch_add(nanos(wait), Relaxed);
-        });
+    fn throttled(&self) -> std::sync::MutexGuard<'_, Spans> {
+        self.throttled
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A call waited because the service throttles, until `end`.
+    pub(crate) fn count_throttle(&self, wait: Duration, end: Instant) {
+        if wait.is_zero() {
+            return;
+        }
+        let from = end.checked_sub(wait).unwrap_or(end);
+        self.each(|meter| meter.throttled().add(from, end));
         self.process()
             .into_iter()
             .for_each(|process| process.throttle(wait));
@@ -324,4 +352,32 @@ fn nanos(duration: Duration) -> u64 {
 
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_side_by_side_count_once() {
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let meter = Meter::starting_at(start);
+        let wait = |from: u64, to| meter.count_throttle(Duration::from_secs(to - from), at(to));
+        let total = || meter.totals().throttle_wait.as_secs();
+        wait(5, 6);
+        wait(5, 6);
+        assert_eq!(total(), 1);
+        wait(8, 10);
+        wait(9, 11);
+        assert_eq!(total(), 4);
+        // One that began before all others ends after them.
+        wait(0, 7);
+        assert_eq!(total(), 10);
+        wait(12, 12);
+        wait(11, 13);
+        assert_eq!(total(), 12);
+        wait(1, 20);
+        assert_eq!(total(), 20);
+    }
 }

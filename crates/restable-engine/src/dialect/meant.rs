@@ -18,6 +18,7 @@ use datafusion::logical_expr::{
 use restable_sql::Diagnostic;
 
 use super::marks::{compares, fold, folds, is_interval, varies};
+use crate::functions::extremes::{End, extreme};
 use crate::functions::{floats, held, own::Own, plain, spans, sums, written};
 use crate::zone::UTC;
 
@@ -84,7 +85,7 @@ pub fn rewrite(
         }
         Expr::Cast(one) => cast(one, schema, zone)?,
         Expr::AggregateFunction(function) => {
-            extreme(function, schema)?.update_data(|expr| match expr {
+            outermost(function, schema)?.update_data(|expr| match expr {
                 Expr::AggregateFunction(function) => {
                     Expr::AggregateFunction(within(function, schema, pool))
                 }
@@ -135,7 +136,8 @@ fn within(
     function
 }
 
-/// `sum(x) OVER (…)` of whole numbers, which refuses to overflow as well; and what holds its rows, within bounds.
+/// `sum(x) OVER (…)` of whole numbers, which refuses to overflow as well; `min` and `max` by the order in which rows are sorted; and what holds its rows,
+/// within bounds.
 fn running(
     mut function: WindowFunction,
     schema: &DFSchema,
@@ -148,6 +150,19 @@ fn running(
         && whole
     {
         function.fun = WindowFunctionDefinition::AggregateUDF(sums::checked());
+    }
+    let end = match function.fun.name() {
+        "min" => Some(End::Least),
+        "max" => Some(End::Greatest),
+        _ => None,
+    };
+    // One that was rewritten has its order beside it.
+    if let (Some(end), [subject]) = (end, function.params.args.as_slice())
+        && let Some(order) = order_of(subject, schema)
+    {
+        function.fun = WindowFunctionDefinition::AggregateUDF(extreme(end));
+        function.params.args.push(order);
+        function.params.distinct = false;
     }
     if let (WindowFunctionDefinition::AggregateUDF(aggregate), Some(pool)) = (&function.fun, pool)
         && let Some(bounded) = held::of_window(aggregate, pool)
@@ -231,33 +246,38 @@ fn total(mut function: AggregateFunction, schema: &DFSchema) -> Transformed<Expr
 }
 
 /// `max` and `min` of intervals: the first of them by how long they are; of names the first whatever their spelling.
-fn extreme(mut function: AggregateFunction, schema: &DFSchema) -> Result<Transformed<Expr>> {
+fn outermost(mut function: AggregateFunction, schema: &DFSchema) -> Result<Transformed<Expr>> {
     let ascending = match function.func.name() {
         "min" => true,
         "max" => false,
         "sum" => return Ok(total(function, schema)),
         _ => return Ok(Transformed::no(Expr::AggregateFunction(function))),
     };
-    let Some(subject) = function.params.args.first().cloned() else {
+    let order = function.params.args.first();
+    let Some(order) = order.and_then(|subject| order_of(subject, schema)) else {
         return Ok(Transformed::no(Expr::AggregateFunction(function)));
-    };
-    let order = match subject.get_type(schema) {
-        Ok(DataType::Interval(_)) => spans::order().call(vec![subject]),
-        // Of several spellings of one name it is the same one each time. One key: first_value of DataFusion 55 fails with two.
-        _ if varies(&subject, schema) => {
-            let joined = |left: Expr, right: Expr| {
-                let (left, right) = (Box::new(left), Box::new(right));
-                Expr::BinaryExpr(BinaryExpr::new(left, Operator::StringConcat, right))
-            };
-            joined(joined(fold(subject.clone()), lit("\0")), subject)
-        }
-        _ if folds(&subject, schema) => fold(subject),
-        _ => return Ok(Transformed::no(Expr::AggregateFunction(function))),
     };
     function.func = first_value_udaf();
     function.params.distinct = false;
     function.params.order_by = vec![order.sort(ascending, false)];
     Ok(Transformed::yes(Expr::AggregateFunction(function)))
+}
+
+/// What the least and the greatest of values are found by, where that is not their own order.
+fn order_of(subject: &Expr, schema: &DFSchema) -> Option<Expr> {
+    match subject.get_type(schema) {
+        Ok(DataType::Interval(_)) => Some(spans::order().call(vec![subject.clone()])),
+        // Of several spellings of one name it is the same one each time. One key: first_value of DataFusion 55 fails with two.
+        _ if varies(subject, schema) => {
+            let joined = |left: Expr, right: Expr| {
+                let (left, right) = (Box::new(left), Box::new(right));
+                Expr::BinaryExpr(BinaryExpr::new(left, Operator::StringConcat, right))
+            };
+            let folded = joined(fold(subject.clone()), lit("\0"));
+            Some(joined(folded, subject.clone()))
+        }
+        _ => folds(subject, schema).then(|| fold(subject.clone())),
+    }
 }
 
 /// The text of a literal.

@@ -1,6 +1,9 @@
 //! Paths into JSON whose calls stand above joins, limits, windows and unions, or in the conditions of joins and windows: DataFusion 55 does not bring them down safely, so this rule does, before
 //! all others. Right above the scan each gets a column of a name that nobody else has, and whoever made the call takes that column. It is carried up like any
 //! other; on the side of a join that has no match it is NULL, as the path of NULL is.
+//!
+//! Above DISTINCT and grouping by whole objects, and of their extremes, a path stays where it stands: the whole text is built there in any case, and the rows that are
+//! left are fewer than those of the scan.
 
 use std::sync::Arc;
 
