@@ -63,7 +63,7 @@ pub fn calls(
     if bindings.values().any(Vec::is_empty) {
         return Ok((method, stream::empty().boxed()));
     }
-    note_outside(&statement, &bindings);
+    note_outside(&statement, &resource, &bindings);
     let needed: Vec<String> = method
         .parameters
         .iter()
@@ -233,9 +233,9 @@ pub(crate) fn confine(
 }
 
 /// Says which of the subscriptions that are asked for the setting `subscriptions` leaves out.
-fn note_outside(statement: &Statement, bindings: &Bindings) {
+fn note_outside(statement: &Statement, resource: &Resource, bindings: &Bindings) {
     let all = bindings.get("subscriptionid");
-    let within = confine(&statement.subscriptions, bindings);
+    let within = confine(&statement.subscriptions, resource, bindings);
     let (Some(all), Some(within)) = (all, within.get("subscriptionid")) else {
         return;
     };
