@@ -678,6 +678,12 @@ impl Session {
                 action: rows,
                 ..prepared
             };
+            // A client of PostgreSQL expects that it stays.
+            if self.postgres().is_some()
+                && let Some(told) = rows.source.as_deref().and_then(own_rows::passing)
+            {
+                statement.note_notice(told);
+            }
             return self.create_own(table, message, rows, statement).await;
         }
         let started = Instant::now();
