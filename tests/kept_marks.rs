@@ -1,12 +1,16 @@
 //! Rows that are kept say what they lack, wherever they go: into tables of the session, into other snapshots, and before anything is done
-//! with them. A preview of a statement about snapshots does nothing, and no snapshot takes the name of a provider's table.
+//! with them. A refresh that is given up says so. A preview of a statement about snapshots does nothing, and no snapshot takes the name of a provider's table.
 
+use std::time::Duration;
+
+use restable_engine::AuditLog;
 use restable_engine::acting::Access;
 use restable_engine::arrow::datatypes::{DataType, TimeUnit};
 use restable_engine::parameters::{Bound, Parameter};
 use restable_engine::{Origin, Session};
+use serde_json::{Value, json};
 
-use crate::kept::{Kept, done, forbidden, inject, refused};
+use crate::kept::{ESTATE, Kept, done, forbidden, inject, refused};
 use crate::rig::{ask, run};
 
 const LOST: &str = "/backupVaults/bv-prod-neu/backupInstances?";
@@ -252,5 +256,73 @@ fn a_time_may_be_a_parameter_with_its_type() {
                 assert_eq!(problem.unwrap_err().diagnostic().code, code, "{time}");
             }
         }
+    });
+}
+
+#[test]
+fn a_refresh_that_is_given_up_says_so() {
+    run(async {
+        let mut kept = Kept::start("demo").await;
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("audit.jsonl");
+        let audit = AuditLog::open(&log).unwrap();
+        kept.rig.engine = kept.rig.engine.clone().with_audit(audit);
+        let session = kept.session();
+        done(&session, ESTATE).await.unwrap();
+        let before = kept.files("estate");
+        // No list of instances is answered: whoever waits for it gives up.
+        inject(
+            &kept,
+            json!({
+                "match": {"path": "/backupInstances?", "times": null},
+                "action": {"kind": "delay", "milliseconds": 86_400_000},
+            }),
+        );
+        kept.rig.emulator.clear_journal();
+        let asked = async {
+            while kept.rig.emulator.journal().is_empty() {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        tokio::select! {
+            done = done(&session, "REFRESH MATERIALIZED VIEW estate") => panic!("{done:?}"),
+            () = asked => {}
+        }
+        let listed = kept.rows("SHOW MATERIALIZED VIEWS").await;
+        let failure = listed.column("last_failure")[0].unwrap();
+        assert!(
+            failure.ends_with("the refresh was stopped before its end"),
+            "{failure}"
+        );
+        assert_eq!(listed.column("coverage"), [Some("complete")]);
+        assert_eq!(kept.rows("SELECT count(*) FROM estate").await.value(), "31");
+        assert_eq!(kept.files("estate"), before);
+        // The audit log has its last line as well.
+        let lines = std::fs::read_to_string(&log).unwrap();
+        let lines: Vec<Value> = lines
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect();
+        let told: Vec<_> = lines
+            .iter()
+            .map(|line| (line["event"].as_str(), line["outcome"].as_str()))
+            .collect();
+        assert_eq!(
+            told,
+            [
+                (Some("begin"), None),
+                (Some("end"), Some("succeeded")),
+                (Some("begin"), None),
+                (Some("end"), Some("stopped")),
+            ]
+        );
+        assert_eq!(lines[2]["statement"], lines[3]["statement"]);
+        // The next one may be made, and nothing of the failure is left.
+        kept.rig.emulator.clear_faults();
+        done(&session, "REFRESH MATERIALIZED VIEW estate")
+            .await
+            .unwrap();
+        let listed = kept.rows("SHOW MATERIALIZED VIEWS").await;
+        assert_eq!(listed.column("last_failure"), [None]);
     });
 }

@@ -41,7 +41,8 @@ pub use self::rows_in::rows_in;
 pub use self::subqueries::with_marks;
 pub use self::words::{is_by_bytes, lengths, put as put_words};
 use crate::functions::{
-    Function, JSON_METADATA, NAME_METADATA, bounded, call, decimals, made, plain, times, written,
+    Function, JSON_METADATA, NAME_METADATA, bounded, call, decimals, made, merged, plain, times,
+    written,
 };
 
 /// A plan with the types that its columns have. What is kept of a statement for later, such as the query of a view, has its comparisons
@@ -106,6 +107,12 @@ impl ExprPlanner for JsonPlanner {
                 let [left, right] = [raw.left, raw.right].map(midnight);
                 let op = raw.op;
                 Ok(PlannerResult::Original(RawBinaryExpr { op, left, right }))
+            }
+            BinaryOperator::StringConcat
+                if marks::is_whole_json(&raw.left, schema)
+                    && marks::is_whole_json(&raw.right, schema) =>
+            {
+                Ok(PlannerResult::Planned(merged::joined(raw.left, raw.right)))
             }
             BinaryOperator::StringConcat => {
                 let [left, right] = [raw.left, raw.right].map(|side| as_text(side, schema));

@@ -9,10 +9,12 @@ pub(crate) mod extremes;
 pub(crate) mod floats;
 pub(crate) mod held;
 pub(crate) mod made;
+pub(crate) mod merged;
 mod numbers;
 pub(crate) mod own;
 mod parts;
 mod patterns;
+pub(crate) mod percentiles;
 pub(crate) mod plain;
 mod reading;
 pub(crate) mod shifts;
@@ -98,6 +100,7 @@ pub fn all() -> Vec<Arc<ScalarUDF>> {
         [
             clocks::all(),
             made::all(),
+            merged::all(),
             patterns::all(),
             plain::all(),
             shifts::all(),

@@ -10,6 +10,7 @@ pub mod acting;
 mod ahead;
 mod allow;
 mod audit;
+mod beside;
 mod cache;
 mod calls;
 pub mod catalog;

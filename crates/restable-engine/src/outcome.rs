@@ -42,10 +42,10 @@ pub struct Rows {
     count: u64,
     source: Option<Arc<restable_sql::Parsed>>,
     stopper: Option<Stopper>,
-    /// Room for the batches that wait for whoever reads them.
-    waiting: Option<HeldMemory>,
     /// What ended them before their end, if it was a fault of ours.
     broken: Option<Error>,
+    /// Room for the batches that wait for whoever reads them.
+    waiting: Option<HeldMemory>,
 }
 
 impl std::fmt::Debug for Rows {
@@ -108,8 +108,8 @@ impl Rows {
             count: 0,
             source,
             stopper: None,
-            waiting: None,
             broken: None,
+            waiting: None,
         }
     }
 
@@ -442,7 +442,7 @@ fn told_apart(name: &str) -> &str {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests")]
+#[expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 mod tests {
     use arrow::array::{ArrayRef, Int64Array};
     use datafusion::physical_plan::stream::RecordBatchStreamAdapter;

@@ -281,7 +281,8 @@ impl Session {
             .await?;
         let made = OwnTable::new(schema, batches, vec![memory], report.missing.clone())?;
         own.put(name, Some(Arc::new(made)))?;
-        let report = (report.calls > 0 || !report.is_complete()).then_some(report);
+        let told = report.calls > 0 || !report.is_complete() || !report.notices.is_empty();
+        let report = told.then_some(report);
         Ok(Outcome::Done { message, report })
     }
 

@@ -654,7 +654,8 @@ impl Session {
     pub async fn run(&self, prepared: Prepared) -> Result<Outcome> {
         let tag = prepared.source.as_ref().map_or("", |parsed| parsed.tag());
         let statement = self.begin_counted(tag);
-        unbroken(self.run_as(prepared, statement)).await?
+        // On the heap: what a statement holds while it runs is more than a stack of a thread bears several times.
+        unbroken(Box::pin(self.run_as(prepared, statement))).await?
     }
 
     /// As [`Session::run`], for a statement that was begun already.
@@ -678,6 +679,12 @@ impl Session {
                 action: rows,
                 ..prepared
             };
+            // A client of PostgreSQL expects that it stays.
+            if self.postgres().is_some()
+                && let Some(told) = rows.source.as_deref().and_then(own_rows::passing)
+            {
+                statement.note_notice(told);
+            }
             return self.create_own(table, message, rows, statement).await;
         }
         let started = Instant::now();
@@ -772,7 +779,7 @@ impl Session {
             Action::Keep(keeping) => {
                 let told = source.clone();
                 let sql = source.as_ref().map_or("", |parsed| parsed.text.as_str());
-                let outcome = self.run_keeping(*keeping, sql, started).await;
+                let outcome = Box::pin(self.run_keeping(*keeping, sql, started)).await;
                 if outcome.is_ok() {
                     statement.ended(Ended::Done);
                 }

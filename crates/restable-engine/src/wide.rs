@@ -54,7 +54,11 @@ impl PhysicalOptimizerRule for WideRows {
                 [left, right] if joins => {
                     let side = Arc::new(Side::default());
                     let left = Wide::over(left, room, Does::Measures(Arc::clone(&side)));
-                    vec![left, Wide::over(right, room, Does::Slices(side))]
+                    let does = match node.is::<HashJoinExec>() {
+                        true => Does::Meets(side),
+                        false => Does::Slices(side),
+                    };
+                    vec![left, Wide::over(right, room, does)]
                 }
                 [input] if groups || node.is::<SortExec>() => {
                     vec![Wide::over(input, room, Does::Counts)]
@@ -104,6 +108,8 @@ enum Does {
     Measures(Arc<Side>),
     /// It is the other side: so few rows at once that each may meet the widest of the first.
     Slices(Arc<Side>),
+    /// The same of a join that gathers whole batches of what it makes: no more rows than may meet the widest of the first.
+    Meets(Arc<Side>),
     /// Its rows are held together: large values may be so many bytes only.
     Counts,
 }
@@ -181,6 +187,7 @@ impl ExecutionPlan for Wide {
             does: self.does.clone(),
             rest: None,
             large: 0,
+            met: 0,
         }))
     }
 
@@ -196,6 +203,8 @@ struct Looked {
     rest: Option<RecordBatch>,
     /// Bytes of the large values that went by.
     large: usize,
+    /// Rows that went by.
+    met: usize,
 }
 
 impl Looked {
@@ -218,6 +227,15 @@ impl Looked {
                 self.rest =
                     (rows < batch.num_rows()).then(|| batch.slice(rows, batch.num_rows() - rows));
                 Ok(batch.slice(0, rows.min(batch.num_rows())))
+            }
+            Does::Meets(side) => {
+                self.met = self.met.saturating_add(batch.num_rows());
+                let widest = side.widest.load(Ordering::Relaxed);
+                let met = self.met.min(self.room.rows);
+                match widest > self.room.row() && widest.saturating_mul(met) > self.room.memory {
+                    true => Err(too_wide(widest)),
+                    false => Ok(batch),
+                }
             }
             Does::Counts => {
                 let least = self.room.row();

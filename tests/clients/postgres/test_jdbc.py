@@ -24,7 +24,7 @@ def run(served, what):
 
 def test_metadata(free):
     assert run(free, "metadata") == [
-        "version 16", "catalogs 1", "columns 6", "primaryKeys 1", "indexes 1", "importedKeys 0", "exportedKeys 0",
+        "version 16", "catalogs 1", "columns 6", "primaryKeys 0", "indexes 0", "importedKeys 0", "exportedKeys 0",
         "procedures 0", "view vw_backup_instances", "view vw_backup_policies", "view vw_jobs", "view vw_recovery_points",
     ]
 

@@ -26,7 +26,6 @@ def psql(served, *commands):
         (r"\d", "data_protection|vw_backup_policies|view|restable"),
         (r"\d vw_jobs", "start_time|timestamp with time zone|"),
         (r"\d backup_instances", "properties|json|"),
-        (r"\d backup_instances", '"backup_instances_pkey" PRIMARY KEY, btree (id)'),
         (r"\d pg_class", "relname|text|"),
         (r"\d pg_catalog.pg_roles", "rolname|text|"),
         (r"\d information_schema.columns", "ordinal_position|integer|"),

@@ -209,7 +209,7 @@ def test_a_pool_of_asyncpg(served):
 def test_keys_of_sqlalchemy(free, driver):
     engine = sqlalchemy.create_engine(f"postgresql+{driver}://{free.url}")
     inspector = sqlalchemy.inspect(engine)
-    assert inspector.get_pk_constraint("backup_instances", schema="data_protection")["constrained_columns"] == ["id"]
+    assert inspector.get_pk_constraint("backup_instances", schema="data_protection")["constrained_columns"] == []
     assert inspector.get_foreign_keys("backup_instances", schema="data_protection") == []
     assert inspector.get_indexes("backup_instances", schema="data_protection") == []
     table = sqlalchemy.Table("backup_instances", sqlalchemy.MetaData(), schema="data_protection", autoload_with=engine)

@@ -276,7 +276,7 @@ def test_existence_is_a_value(free, session):
         "SELECT n.nspname, EXISTS (SELECT 1 AS a FROM pg_class c WHERE c.relnamespace = n.oid LIMIT 1) FROM pg_namespace n WHERE n.nspname IN"
         " ('data_protection', 'information_schema') ORDER BY 1"
     )
-    assert rows.fetchall() == [("data_protection", True), ("information_schema", False)]
+    assert rows.fetchall() == [("data_protection", True), ("information_schema", True)]
 
 
 def test_names_that_stand_twice(session):
@@ -346,3 +346,37 @@ def test_time_ends_what_a_client_takes_slowly(served, session):
         assert rows < 8000
         assert result.error_field(psycopg.pq.DiagnosticField.SQLSTATE) == b"57014"
         assert connection.pgconn.get_result() is None
+
+
+@pytest.mark.parametrize(
+    ("state", "sql"),
+    [
+        ("42883", "SELECT nope()"),
+        ("22P02", "SELECT 'a'::int"),
+        ("42P01", "DROP TABLE nosuch"),
+        ("42702", "SELECT name FROM data_protection.backup_instances a, data_protection.backup_vaults b"),
+        ("42803", "SELECT name, count(*) FROM data_protection.backup_vaults"),
+        ("22023", "SET datestyle = 'ISO, DMY'"),
+        ("22023", "SET extra_float_digits = 0"),
+        ("55P02", "SET SESSION AUTHORIZATION root"),
+        ("0A000", "UPDATE mine SET a = 1"),
+        ("0A000", "DELETE FROM mine"),
+        ("0A000", "DELETE FROM azure.public.mine"),
+    ],
+)
+def test_what_is_refused_has_its_sqlstate(session, state, sql):
+    session.execute("CREATE TEMP TABLE IF NOT EXISTS mine (a int)")
+    with pytest.raises(psycopg.Error) as told:
+        session.execute(sql)
+    assert told.value.sqlstate == state, told.value
+
+
+def test_own_settings_are_given_at_the_start(served):
+    options = "-c max_calls=3 -c confirm=always -c statement_timeout=70s"
+    with psycopg.connect(f"{served.dsn} options='{options}'", autocommit=True) as client:
+        assert [client.execute(f"SHOW {name}").fetchone()[0] for name in ("max_calls", "confirm", "statement_timeout")] == [
+            "3", "always", "70s",
+        ]
+        client.execute("SET SESSION AUTHORIZATION DEFAULT")
+    with pytest.raises(psycopg.OperationalError, match="no_such"):
+        psycopg.connect(f"{served.dsn} options='-c no_such=3'")

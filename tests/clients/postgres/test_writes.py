@@ -122,6 +122,9 @@ def test_a_question_that_cannot_be_asked_is_refused(quiet, connection):
         connection.execute(f"DELETE FROM {INSTANCES} WHERE vaultName = 'bv-dev-weu'")
     assert told.value.sqlstate == "55000"
     assert "SET confirm = never" in told.value.diag.message_hint
+    with pytest.raises(psycopg.Error) as told:
+        connection.execute(f"EXEC {INSTANCES}.stop_protection FOR EACH (SELECT id FROM {INSTANCES} WHERE vaultName = 'bv-dev-weu')")
+    assert told.value.sqlstate == "55000" and "was not confirmed" in str(told.value)
 
 
 @pytest.mark.parametrize("begin", ["BEGIN", "START TRANSACTION"])

@@ -31,11 +31,22 @@ pub fn settled_cast(expr: &mut Expr) -> Option<Expr> {
             ..
         } => {
             settle(data_type);
+            let nothing = Expr::Value(Value::Null.into());
+            if *data_type == DataType::Uuid {
+                return Some(call("pg_uuid", vec![std::mem::replace(expr, nothing)]));
+            }
+            if *data_type == DataType::Bytea
+                && let Expr::Value(value) = &mut **expr
+                && let Value::SingleQuotedString(written) = &value.value
+                && let Some(digits) = bytes_written(written)
+            {
+                value.value = Value::HexStringLiteral(digits);
+                return None;
+            }
             let digits = digits(data_type)?;
             if !matches!(kind, CastKind::Cast | CastKind::DoubleColon) {
                 return None;
             }
-            let nothing = Expr::Value(Value::Null.into());
             let whole = cast(std::mem::replace(expr, nothing), data_type.clone());
             Some(call("rounded_time", vec![whole, number(digits)]))
         }
@@ -48,6 +59,31 @@ pub fn settled_cast(expr: &mut Expr) -> Option<Expr> {
         }
         _ => None,
     }
+}
+
+/// The digits of the bytes that a text says: `\x6162`, or letters with `\\` and `\141` among them. `None` if it says none.
+fn bytes_written(text: &str) -> Option<String> {
+    if let Some(digits) = text.strip_prefix("\\x") {
+        let digits: String = digits.chars().filter(|one| !one.is_whitespace()).collect();
+        let whole = digits.len() % 2 == 0 && digits.chars().all(|one| one.is_ascii_hexdigit());
+        return whole.then_some(digits);
+    }
+    let mut made = String::new();
+    let mut bytes = text.bytes();
+    while let Some(byte) = bytes.next() {
+        let byte = match byte {
+            b'\\' => match bytes.next()? {
+                b'\\' => b'\\',
+                first => {
+                    let digits = [first, bytes.next()?, bytes.next()?];
+                    u8::from_str_radix(std::str::from_utf8(&digits).ok()?, 8).ok()?
+                }
+            },
+            plain => plain,
+        };
+        made.push_str(&format!("{byte:02x}"));
+    }
+    Some(made)
 }
 
 /// Takes the number of digits of a second out of the name of a type.

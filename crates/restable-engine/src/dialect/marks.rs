@@ -136,6 +136,15 @@ pub fn is_json(expr: &Expr, schema: &DFSchema) -> bool {
     is_marked(expr, schema, JSON_METADATA) && is_text(expr, schema)
 }
 
+/// True for JSON as it is, not for a text out of it.
+pub fn is_whole_json(expr: &Expr, schema: &DFSchema) -> bool {
+    let marked = |field: &Field| {
+        let mark = field.metadata().get(JSON_METADATA);
+        mark.is_some_and(|mark| mark == "object")
+    };
+    is_text(expr, schema) && expr.to_field(schema).is_ok_and(|(_, field)| marked(&field))
+}
+
 /// Casts JSON in arithmetic: to the type of the other side, to a number where both sides are JSON.
 pub fn cast_json_operands(sides: &mut [Expr], schema: &DFSchema) {
     if sides.iter().all(|side| is_json(side, schema)) {

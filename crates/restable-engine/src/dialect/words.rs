@@ -104,18 +104,21 @@ impl VisitorMut for Words {
             else {
                 continue;
             };
-            // Of a function that makes rows the list has rows.
-            if let Expr::Function(function) = &*expr
-                && name_of(function).as_deref() == Some("generate_series")
-                && function.over.is_none()
-            {
-                *expr = call("unnest", vec![expr.clone()]);
-            }
+            in_rows(expr);
         }
         ControlFlow::Continue(())
     }
 
     fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<()> {
+        if let TableFactor::Table {
+            name,
+            args: Some(given),
+            ..
+        } = factor
+            && name.to_string().eq_ignore_ascii_case("generate_series")
+        {
+            step_read(&mut given.args);
+        }
         match factor {
             TableFactor::Table {
                 sample: Some(_), ..
@@ -385,6 +388,10 @@ fn better(expr: &mut Expr) -> Option<Expr> {
         }
         Expr::Function(function) => {
             let name = name_of(function)?;
+            if let ("generate_series", FunctionArguments::List(list)) = (&*name, &mut function.args)
+            {
+                step_read(&mut list.args);
+            }
             let given = arguments(function)?;
             if let Some(made) = lists::made_of(function, &name, &given) {
                 return Some(made);
@@ -430,6 +437,55 @@ fn length(kind: &DataType) -> Option<Option<u64>> {
     }
 }
 
+/// Of a function that makes rows the list has rows, and what is made of one of them is made of each.
+fn in_rows(expr: &mut Expr) {
+    match expr {
+        Expr::Nested(inner) | Expr::Cast { expr: inner, .. } => in_rows(inner),
+        Expr::BinaryOp { left, right, .. } => [left, right].into_iter().for_each(|it| in_rows(it)),
+        Expr::Function(function) if function.over.is_none() => {
+            let Some(name) = name_of(function) else {
+                return;
+            };
+            let Some(list) = list_of(&name) else { return };
+            if list != name {
+                function.name = ObjectName::from(vec![Ident::new(list)]);
+            }
+            *expr = call("unnest", vec![taken(expr)]);
+        }
+        _ => {}
+    }
+}
+
+/// The function that makes a list of what a function of this name makes rows of.
+fn list_of(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "generate_series" => "generate_series",
+        "json_array_elements" | "jsonb_array_elements" => "json_elements",
+        "json_array_elements_text" | "jsonb_array_elements_text" => "json_item_texts",
+        "json_object_keys" | "jsonb_object_keys" => "json_keys",
+        _ => return None,
+    })
+}
+
+/// The third argument of `generate_series`, if it is a text that says an interval.
+fn step_read(given: &mut [FunctionArg]) {
+    if let [_, _, FunctionArg::Unnamed(FunctionArgExpr::Expr(step))] = given
+        && let Expr::Value(value) = step
+        && let Value::SingleQuotedString(written) = &value.value
+        && written.trim().parse::<f64>().is_err()
+        && let Some(span) = spans::read(written)
+    {
+        *step = cast(text(span.units()), interval());
+    }
+}
+
+fn interval() -> DataType {
+    DataType::Interval {
+        fields: None,
+        precision: None,
+    }
+}
+
 fn renamed(function: &mut Function, name: &str, given: &[Expr]) -> Option<Expr> {
     let mut rename = |name: &str| {
         function.name = ObjectName::from(vec![Ident::new(name)]);
@@ -447,6 +503,8 @@ fn renamed(function: &mut Function, name: &str, given: &[Expr]) -> Option<Expr> 
         ("to_timestamp", [_, pattern]) if !is_strftime(pattern) => rename("pg_to_timestamp"),
         ("to_timestamp", [_]) => rename("pg_epoch_time"),
         ("to_date", [_, pattern]) if !is_strftime(pattern) => rename("pg_to_date"),
+        ("array_remove", [_, _]) => rename("array_remove_all"),
+        ("array_replace", [_, _, _]) => rename("array_replace_all"),
         ("round", [_] | [_, _]) => rename("pg_round"),
         ("trunc", [_] | [_, _]) => rename("pg_trunc"),
         ("ceil" | "ceiling", [_]) => rename("pg_ceil"),

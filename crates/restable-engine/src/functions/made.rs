@@ -127,7 +127,7 @@ fn sorted(texts: Vec<Option<String>>) -> Result<ArrayRef> {
     Ok(of_texts(texts.collect::<Result<_>>()?))
 }
 
-fn no_json(text: &str) -> datafusion::common::DataFusionError {
+pub(super) fn no_json(text: &str) -> datafusion::common::DataFusionError {
     let problem = format!("invalid input syntax for type json: `{text}`");
     crate::Error::from(Diagnostic::new("R0208", problem)).into()
 }
@@ -323,7 +323,7 @@ fn joined(called: &Called, open: &str, close: &str) -> Result<Vec<Option<String>
 }
 
 /// JSON as `jsonb` writes it: shorter keys first, then by their bytes, the last of equal ones.
-fn binary_form(text: &str) -> Option<String> {
+pub(super) fn binary_form(text: &str) -> Option<String> {
     let text = text.trim_ascii();
     match text.as_bytes().first()? {
         b'{' => {

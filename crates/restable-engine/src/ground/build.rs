@@ -13,6 +13,7 @@ use datafusion::prelude::SessionConfig;
 use restable_spec::Registry;
 
 use super::Ground;
+use crate::beside::WindowsBeside;
 use crate::catalog::{OWN_CATALOG, OWN_SCHEMA};
 use crate::dialect::{Comparisons, InputsChecked, JsonPlanner, with_marks, with_plain_counts};
 use crate::door::{self, Memory};
@@ -70,6 +71,7 @@ pub(crate) fn common(registry: &Arc<Registry>) -> Result<SessionState> {
     optimizer.rules.push(Arc::new(WideRows));
     optimizer.rules.push(Arc::new(PacedJoins));
     optimizer.rules.push(Arc::new(WindowsCounted));
+    optimizer.rules.push(Arc::new(WindowsBeside));
     let runtime = RuntimeEnvBuilder::new().with_disk_manager_builder(crate::spill::files());
     let mut state = SessionStateBuilder::new()
         .with_config(config)
@@ -88,6 +90,7 @@ pub(crate) fn common(registry: &Arc<Registry>) -> Result<SessionState> {
         state.register_udf(function)?;
     }
     state.register_udaf(functions::averages::average())?;
+    state.register_udaf(functions::percentiles::between())?;
     Ok(state)
 }
 

@@ -10,7 +10,7 @@ use super::syntax::{
     boolean, call, cast, conditions, literal, no_oid, number, oid, text, text_null, texts,
 };
 use super::variables::Variable;
-use super::{functions, keys, kinds, operators, tables, variables};
+use super::{functions, kinds, operators, tables, variables};
 use crate::Result;
 
 /// No table has so many columns.
@@ -171,6 +171,8 @@ impl Facts<'_> {
             | "pg_database_size"
             | "pg_tablespace_size" => cast(number(0), DataType::BigInt(None)),
             "pg_get_expr"
+            | "pg_get_constraintdef"
+            | "pg_get_indexdef"
             | "pg_get_triggerdef"
             | "pg_get_ruledef"
             | "pg_get_partkeydef"
@@ -266,18 +268,6 @@ impl Facts<'_> {
                     .iter()
                     .filter_map(|one| Some((one.oid.into(), one.definition.clone()?))),
             ),
-            "pg_get_constraintdef" | "pg_get_indexdef" => {
-                let whole = arguments.get(1).is_none_or(|part| {
-                    let part = part.to_string();
-                    name == "pg_get_constraintdef" || part == "0" || part == "true"
-                });
-                let all: Vec<(u32, String)> = match whole {
-                    true => keys::definitions(facts.relations).collect(),
-                    false => keys::columns(facts.relations).collect(),
-                };
-                let all = all.into_iter().map(|(own, text)| (own.into(), text));
-                self.pick(arguments.first()?, all)
-            }
             "pg_relation_name" => self.pick(
                 arguments.first()?,
                 facts.relations.iter().map(|one| {

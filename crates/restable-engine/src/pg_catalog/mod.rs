@@ -9,7 +9,6 @@ pub(crate) mod functions;
 mod headings;
 mod held;
 mod itself;
-mod keys;
 pub(crate) mod kinds;
 mod operators;
 mod rewrite;

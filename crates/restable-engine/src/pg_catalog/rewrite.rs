@@ -5,11 +5,11 @@
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    AccessExpr, Array, ArrayElemTypeDef, BinaryOperator, CaseWhen, DataType, Distinct,
-    DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause,
-    FunctionArguments, Ident, ObjectName, OrderByExpr, OrderByKind, Query, Select, SelectItem,
-    SetExpr, Statement, TableAlias, TableFactor, TableWithJoins, UnaryOperator, Value,
-    ValueWithSpan, VisitMut, VisitorMut,
+    Array, ArrayElemTypeDef, BinaryOperator, CaseWhen, DataType, Distinct, DuplicateTreatment,
+    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause, FunctionArguments, Ident,
+    ObjectName, OrderByExpr, OrderByKind, Query, Select, SelectItem, SetExpr, Statement,
+    TableAlias, TableFactor, TableWithJoins, UnaryOperator, Value, ValueWithSpan, VisitMut,
+    VisitorMut,
 };
 use restable_sql::Diagnostic;
 
@@ -436,7 +436,6 @@ impl Pass<'_> {
                 expr, data_type, ..
             } => self.cast(expr, data_type),
             Expr::Function(function) => self.function(function),
-            Expr::CompoundFieldAccess { root, access_chain } => place_of_key(root, access_chain),
             // They stand without parentheses.
             Expr::Identifier(name) if name.quote_style.is_none() => {
                 let name = name.value.to_ascii_lowercase();
@@ -626,10 +625,6 @@ impl Pass<'_> {
             return Some(Expr::Subquery(query));
         }
         let given = arguments(function);
-        // Every key has one column: its place and its number are seen by `place_of_key`.
-        if let ("_pg_expandarray", [places]) = (&*name, given.as_slice()) {
-            return Some(places.clone());
-        }
         if let ("generate_subscripts", [places, ..]) = (&*name, given.as_slice()) {
             let last = call("array_length", vec![places.clone()]);
             let all = call(
@@ -662,30 +657,6 @@ impl Pass<'_> {
         } else {
             None
         }
-    }
-}
-
-/// `(information_schema._pg_expandarray(i.indkey)).n`, and `(result.KEYS).x`: of the only column of a key its number, which is one, and its
-/// place in the table.
-fn place_of_key(root: &Expr, access: &[AccessExpr]) -> Option<Expr> {
-    let [AccessExpr::Dot(Expr::Identifier(part))] = access else {
-        return None;
-    };
-    let Expr::Nested(places) = root else {
-        return None;
-    };
-    let name = match &**places {
-        Expr::Identifier(name) => name,
-        Expr::CompoundIdentifier(parts) => parts.last()?,
-        _ => return None,
-    };
-    if !["keys", "indkey", "conkey"].contains(&&*name.value.to_ascii_lowercase()) {
-        return None;
-    }
-    match &*part.value.to_ascii_lowercase() {
-        "n" => Some(number(1)),
-        "x" => Some(call("array_element", vec![(**places).clone(), number(1)])),
-        _ => None,
     }
 }
 

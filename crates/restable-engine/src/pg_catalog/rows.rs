@@ -14,7 +14,7 @@ use datafusion::catalog::{CatalogProviderList as _, SchemaProvider as _, TablePr
 
 use super::facts::catalog_oid;
 use super::tables::{self, Layout};
-use super::{catalogs, functions, held, keys, kinds, operators, settings};
+use super::{catalogs, functions, held, kinds, operators, settings};
 use crate::catalog::{OWN_CATALOG, OWN_SCHEMA};
 use crate::functions::{NAME_METADATA, OID_METADATA};
 use crate::information_schema::{is_readable, key};
@@ -51,8 +51,6 @@ pub enum Cell {
     Is(bool),
     /// OIDs.
     Oids(Vec<u32>),
-    /// Numbers of columns.
-    Places(Vec<i64>),
     /// Texts.
     Texts(Vec<String>),
     /// A time.
@@ -316,15 +314,12 @@ async fn rows(shared: &Arc<Shared>, name: &str) -> Result<Vec<Row>> {
         }
         "pg_class" => {
             let (own, catalogs) = (relations(shared).await?, catalogs::relations(shared).await?);
-            let tables = own.iter().chain(&catalogs).map(class);
-            tables.chain(keys::classes(&own)).collect()
+            own.iter().chain(&catalogs).map(class).collect()
         }
         "pg_attribute" => {
             let (own, catalogs) = (relations(shared).await?, catalogs::relations(shared).await?);
             own.iter().chain(&catalogs).flat_map(attributes).collect()
         }
-        "pg_constraint" => keys::constraints(&relations(shared).await?),
-        "pg_index" => keys::indexes(&relations(shared).await?),
         "pg_type" => kinds::ALL.iter().flat_map(kind_rows).collect(),
         "pg_proc" => procs(),
         "pg_database" => {
@@ -453,16 +448,12 @@ async fn rows(shared: &Arc<Shared>, name: &str) -> Result<Vec<Row>> {
             ("spcname", text("pg_default")),
             ("spcowner", oid(OWNER)),
         ]],
-        "pg_am" => [(2, "heap", 3, "t"), (keys::BTREE, "btree", 330, "i")]
-            .map(|(own, name, handler, kind)| {
-                vec![
-                    ("oid", oid(own)),
-                    ("amname", text(name)),
-                    ("amhandler", oid(handler)),
-                    ("amtype", text(kind)),
-                ]
-            })
-            .into(),
+        "pg_am" => vec![vec![
+            ("oid", oid(2)),
+            ("amname", text("heap")),
+            ("amhandler", oid(3)),
+            ("amtype", text("t")),
+        ]],
         "pg_language" => vec![vec![
             ("oid", oid(14)),
             ("lanname", text("sql")),
@@ -533,6 +524,7 @@ fn process(shared: &Shared) -> Cell {
 
 fn class(relation: &Relation) -> Row {
     let no = [
+        "relhasindex",
         "relisshared",
         "relhastriggers",
         "relhassubclass",
@@ -568,7 +560,6 @@ fn class(relation: &Relation) -> Row {
         ("relkind", text(relation.kind())),
         ("relnatts", Cell::Number(relation.columns.len() as i64)),
         ("relchecks", Cell::Number(0)),
-        ("relhasindex", Cell::Is(keys::has(relation))),
         ("relhasrules", Cell::Is(relation.view)),
         ("relispopulated", Cell::Is(true)),
         ("relreplident", text(if relation.view { "n" } else { "d" })),
@@ -906,14 +897,7 @@ fn array(kind: &str, cells: &[&Cell]) -> ArrayRef {
         }
         "int2[]" | "int2vector" => {
             let mut list = ListBuilder::new(Int16Builder::new());
-            for cell in cells {
-                match cell {
-                    Cell::Places(all) => {
-                        list.append_value(all.iter().map(|at| i16::try_from(*at).ok()));
-                    }
-                    _ => list.append_null(),
-                }
-            }
+            cells.iter().for_each(|_| list.append_null());
             Arc::new(list.finish())
         }
         "text[]" => {

@@ -146,16 +146,6 @@ pub const FILLED: &[Layout] = &[
         "pg_prepared_statements",
         "name text, statement text, prepare_time timestamptz, parameter_types text[], result_types text[], from_sql bool, generic_plans int8, custom_plans int8",
     ),
-    table(
-        "pg_constraint",
-        "oid oid, conname text, connamespace oid, contype text, condeferrable bool, condeferred bool, convalidated bool, conrelid oid, contypid oid, conindid oid, conparentid oid, confrelid oid, confupdtype text, confdeltype text, confmatchtype text, conislocal bool, coninhcount int2, connoinherit bool, conkey int2[], confkey int2[], conpfeqop oid[], conppeqop oid[], conffeqop oid[], confdelsetcols int2[], conexclop oid[], conbin text",
-    ),
-    table(
-        "pg_index",
-        "indexrelid oid, indrelid oid, indnatts int2, indnkeyatts int2, indisunique bool, indnullsnotdistinct bool, indisprimary bool, \
-         indisexclusion bool, indimmediate bool, indisclustered bool, indisvalid bool, indcheckxmin bool, indisready bool, indislive bool, \
-         indisreplident bool, indkey int2vector, indcollation oidvector, indclass oidvector, indoption int2vector, indexprs text, indpred text",
-    ),
 ];
 
 /// Tables that never hold a row.
@@ -172,6 +162,10 @@ pub const EMPTY: &[Layout] = &[
     table(
         "pg_available_extensions",
         "name text, default_version text, installed_version text, comment text",
+    ),
+    table(
+        "pg_constraint",
+        "oid oid, conname text, connamespace oid, contype text, condeferrable bool, condeferred bool, convalidated bool, conrelid oid, contypid oid, conindid oid, conparentid oid, confrelid oid, confupdtype text, confdeltype text, confmatchtype text, conislocal bool, coninhcount int2, connoinherit bool, conkey int2[], confkey int2[], conpfeqop oid[], conppeqop oid[], conffeqop oid[], confdelsetcols int2[], conexclop oid[], conbin text",
     ),
     table(
         "pg_conversion",
@@ -208,6 +202,12 @@ pub const EMPTY: &[Layout] = &[
     table(
         "pg_foreign_table",
         "ftrelid oid, ftserver oid, ftoptions text[]",
+    ),
+    table(
+        "pg_index",
+        "indexrelid oid, indrelid oid, indnatts int2, indnkeyatts int2, indisunique bool, indnullsnotdistinct bool, indisprimary bool, \
+         indisexclusion bool, indimmediate bool, indisclustered bool, indisvalid bool, indcheckxmin bool, indisready bool, indislive bool, \
+         indisreplident bool, indkey int2vector, indcollation oidvector, indclass oidvector, indoption int2vector, indexprs text, indpred text",
     ),
     table(
         "pg_indexes",

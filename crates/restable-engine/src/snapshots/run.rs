@@ -378,8 +378,8 @@ impl Session {
 
     async fn do_keeping(&self, keeping: Keeping, started: Instant) -> Result<Outcome> {
         match keeping {
-            Keeping::Create(create) => self.create(*create).await,
-            Keeping::Refresh(name) => self.refresh(&name, started).await,
+            Keeping::Create(create) => Box::pin(self.create(*create)).await,
+            Keeping::Refresh(name) => Box::pin(self.refresh(&name, started)).await,
             Keeping::Drop {
                 kind,
                 names,

@@ -6,5 +6,6 @@ mod functions;
 mod json;
 mod json_columns;
 mod names;
+mod no_rows;
 mod settings;
 mod statements;

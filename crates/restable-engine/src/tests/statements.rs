@@ -44,3 +44,31 @@ fn is_distinct_from_binds_like_a_comparison() {
         "true|true",
     );
 }
+
+#[test]
+fn windows_over_all_rows_count_for_the_memory() {
+    let registry = Registry::open(vec![Arc::new(restable_spec::Builtin)]).unwrap();
+    let mut settings = Settings::default();
+    settings.memory_limit = Some(16 << 20);
+    let session = Engine::new(registry, HashMap::new())
+        .session(settings)
+        .unwrap();
+    // Of several threads, as in the program: the window is computed on one that others need not wait for.
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap();
+    let sum = |rows: u32| {
+        let sql = format!(
+            "SELECT count(*), max(total) FROM (SELECT sum(value) OVER () AS total FROM generate_series(1, {rows})) t"
+        );
+        runtime.block_on(collect(&session, &sql))
+    };
+    let (batches, _) = sum(100_000).unwrap();
+    let cells = batches[0].columns().iter();
+    let cells = cells.map(|column| array_value_to_string(column, 0).unwrap());
+    assert_eq!(cells.collect::<Vec<_>>().join("|"), "100000|5000050000");
+    let problem = sum(4_000_000).unwrap_err();
+    assert!(problem.to_string().contains("more memory"), "{problem}");
+}

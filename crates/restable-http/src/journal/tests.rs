@@ -547,7 +547,7 @@ fn who_asked_is_kept_beside_the_entries() -> Outcome {
 fn a_journal_without_owners_gets_them() -> Outcome {
     let place = tempfile::tempdir()?;
     let path = place.path().join("journal.db");
-    block_on(one(&Journal::open(&path)?, intent("/old")))?;
+    let _permit = block_on(one(&Journal::open(&path)?, intent("/old")))?;
     let before = rusqlite::Connection::open(&path)?;
     before.execute_batch("ALTER TABLE entry DROP COLUMN asked_by")?;
     drop(before);

@@ -314,7 +314,7 @@ pub fn message(schema: &Schema) -> Result<Bytes, Status> {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests")]
+#[expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 mod tests {
     use arrow::array::{ArrayRef, Int64Array};
     use tonic::Code;
