@@ -4,7 +4,7 @@
 use restable_engine::{Error, Origin, Outcome, Report, Session};
 use serde_json::{Value, json};
 
-use crate::rig::{Rig, ask, demo, run};
+use crate::rig::{Rig, ask, run};
 
 /// The lists of vaults answer these rows.
 fn vaults(rows: Value) -> Value {
@@ -211,72 +211,6 @@ fn a_name_is_shown_as_the_service_spells_it_whatever_was_asked_for() {
             .rows
             .len();
         assert_eq!(rig.rows(both).await.rows.len(), vaults);
-    });
-}
-
-/// Two groups of two subscriptions are called alike: each row shows its own group's spelling, whatever was read first, and to group by the name
-/// of a group alone finds one.
-#[test]
-fn a_name_is_spelled_as_in_its_own_scope() {
-    run(async {
-        let rig = Rig::start("demo").await;
-        let own = [demo::LEGACY, demo::PRODUCTION];
-        for (own, group) in own.into_iter().zip(["rg-two", "RG-TWO"]) {
-            let row = |group: &str, name: &str| {
-                json!({
-                    "id": format!("/subscriptions/{own}/resourceGroups/{group}/providers/Microsoft.DataProtection/backupVaults/{name}"),
-                    "name": name, "type": "Microsoft.DataProtection/backupVaults", "location": "westeurope", "properties": {},
-                })
-            };
-            // Within one group a service may mix the case.
-            let mut fault = vaults(json!([row(group, "one"), row("Rg-Two", "two")]));
-            let path =
-                format!("/subscriptions/{own}/providers/Microsoft.DataProtection/backupVaults?");
-            fault["match"]["path"] = path.into();
-            inject(&rig, fault);
-        }
-        let table = "azure.data_protection.backup_vaults";
-        let both = format!("subscriptionId IN ('{}', '{}')", own[0], own[1]);
-        let rows = format!("SELECT resourceGroupName, vaultName FROM {table} WHERE {both}");
-        let each = [
-            "RG-TWO | one",
-            "RG-TWO | two",
-            "rg-two | one",
-            "rg-two | two",
-        ];
-        for first in own {
-            let session = rig.session();
-            let one = format!("SELECT count(*) FROM {table} WHERE subscriptionId = '{first}'");
-            ask(&session, &one).await.unwrap();
-            assert_eq!(
-                ask(&session, &rows).await.unwrap().sorted(),
-                each,
-                "{first}"
-            );
-            for (sql, expected) in [
-                ("SELECT resourceGroupName, count(*)", &["RG-TWO | 4"][..]),
-                ("SELECT count(DISTINCT resourceGroupName)", &["1"]),
-                (
-                    "SELECT resourceGroupName, subscriptionId, count(*)",
-                    &[
-                        "RG-TWO | 8f3b1c52-6d2e-4f0a-9b7c-1e5a40d7c001 | 2",
-                        "rg-two | d96a2e47-8c10-4b5d-93fe-26e0d1a8c005 | 2",
-                    ],
-                ),
-            ] {
-                let by = match sql.split(", ").count() {
-                    1 => "",
-                    2 => "GROUP BY 1",
-                    _ => "GROUP BY 1, 2",
-                };
-                let sql = format!("{sql} FROM {table} WHERE {both} {by}");
-                assert_eq!(
-                    ask(&session, &sql).await.unwrap().sorted(),
-                    expected,
-                    "{sql}"
-                );
-            }
-        }
     });
 }
 

@@ -10,7 +10,7 @@ use restable_spec::names::fold;
 use restable_spec::{Items, Location, Method, Parent, Registry, Resource};
 
 use crate::combinations::{self, Allowed, agrees};
-use crate::identity::{Above, Spellings};
+use crate::identity::Spellings;
 use crate::memory::{Lists, Memory, Seen, Spelled, list_name};
 use crate::once::wants::{self, Want};
 use crate::prune::{Prunes, Verdict};
@@ -265,21 +265,17 @@ impl Forecaster<'_> {
                 true => self.spelled(&resource.provider),
                 false => Arc::default(),
             };
-            let is_sure = |scope: &Scope, name: &str, value: &str| {
+            let is_sure = |name: &str, value: &str| {
                 let has_case = value.bytes().any(|byte| byte.is_ascii_alphabetic());
                 !has_case
-                    || {
-                        let above = walk::above(resource, scope, name);
-                        self.spellings.known(name, &above, value).is_some()
-                    }
+                    || self.spellings.known(name, value).is_some()
                     || self.is_alone && spelled.has_one(name, value)
             };
             for Known { scope, sure } in rows.named {
                 if !agrees(&scope, &own) {
                     continue;
                 }
-                let sure = match prunes.verdict(&scope, |name, value| is_sure(&scope, name, value))
-                {
+                let sure = match prunes.verdict(&scope, is_sure) {
                     Verdict::Refused => continue,
                     Verdict::Allowed => sure,
                     Verdict::DependsOnSpelling => false,
@@ -497,15 +493,13 @@ impl Forecaster<'_> {
             return None;
         }
         let mut scope = Scope::new();
-        let mut above = Above::default();
         for (child, own) in &parent.parameters {
             let known = value(own).map(str::to_owned);
             let known = known.or_else(|| inputs.get(&fold(own)).map(|value| value.to_string()));
             if let Some(known) = known {
                 // As a run does: the spelling that the session shows.
                 let child = fold(child);
-                let shown = self.spellings.known(&child, &above, &known);
-                above.push(&known);
+                let shown = self.spellings.known(&child, &known);
                 scope.insert(child, shown.unwrap_or_else(|| Arc::from(known)));
             }
         }

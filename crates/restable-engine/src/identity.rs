@@ -4,55 +4,31 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// The spellings that a session shows: the first that it saw of each name in its scope. Two groups of two subscriptions may be called alike, and
-/// each be spelled in its own way.
+/// The spellings that a session shows: the first that it saw of each name.
 #[derive(Debug, Default)]
 pub struct Spellings {
     seen: Mutex<HashMap<(String, String), Arc<str>>>,
 }
 
 impl Spellings {
-    /// The spelling that was seen first, if the name was seen below these names.
-    pub fn known(&self, parameter: &str, above: &Above, value: &str) -> Option<Arc<str>> {
-        let key = above.key(parameter, value);
+    /// The spelling that was seen first, if the name was seen.
+    pub fn known(&self, parameter: &str, value: &str) -> Option<Arc<str>> {
+        let key = (
+            restable_spec::names::fold(parameter),
+            value.to_ascii_lowercase(),
+        );
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         seen.get(&key).map(Arc::clone)
     }
 
-    /// The spelling of `value` as a value of the parameter named `parameter`, below these names.
-    pub fn of(&self, parameter: &str, above: &Above, value: &str) -> Arc<str> {
-        let key = above.key(parameter, value);
+    /// The spelling of `value` as a value of the parameter named `parameter`.
+    pub fn of(&self, parameter: &str, value: &str) -> Arc<str> {
+        let key = (
+            restable_spec::names::fold(parameter),
+            value.to_ascii_lowercase(),
+        );
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(seen.entry(key).or_insert_with(|| Arc::from(value)))
-    }
-}
-
-/// The names that another stands below, the outermost first, in any spelling.
-#[derive(Debug, Default, Clone)]
-pub struct Above(String);
-
-impl Above {
-    /// One more below those that are known.
-    pub fn push(&mut self, name: &str) {
-        self.0.push_str(name);
-        // No name has a slash.
-        self.0.push('/');
-    }
-
-    fn key(&self, parameter: &str, value: &str) -> (String, String) {
-        let mut place = String::with_capacity(self.0.len() + value.len());
-        place.push_str(&self.0);
-        place.push_str(value);
-        place.make_ascii_lowercase();
-        (restable_spec::names::fold(parameter), place)
-    }
-}
-
-impl<'n> FromIterator<&'n str> for Above {
-    fn from_iter<I: IntoIterator<Item = &'n str>>(names: I) -> Above {
-        let mut above = Above::default();
-        names.into_iter().for_each(|name| above.push(name));
-        above
     }
 }
 
@@ -132,16 +108,16 @@ impl Identity {
         self.ends_in_name() && position + 1 == self.parameters.len()
     }
 
-    /// The session's spelling of a part, which stands below others. The last parameter names the row itself, of which there may be millions: it is
+    /// The session's spelling of a part. The last parameter names the row itself, of which there may be millions: it is
     /// looked up among the scopes that were walked, and not remembered.
-    pub fn spelling(&self, position: usize, above: &Above, value: &str) -> Arc<str> {
+    pub fn spelling(&self, position: usize, value: &str) -> Arc<str> {
         let parameter = &self.parameters[position];
         if position + 1 == self.parameters.len() {
             self.spellings
-                .known(parameter, above, value)
+                .known(parameter, value)
                 .unwrap_or_else(|| Arc::from(value))
         } else {
-            self.spellings.of(parameter, above, value)
+            self.spellings.of(parameter, value)
         }
     }
 }

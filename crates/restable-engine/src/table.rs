@@ -582,9 +582,9 @@ fn arrow_field(resource: &Resource, column: &TableColumn) -> Field {
         }
     };
     if names_scope {
-        // What an id begins with is spelled in one way in a session; what is below it, in one way in each scope.
-        let is_first = resource.key.len() > 1 && same(&resource.key[0], &folded);
-        let mark = if column.role == Role::Parameter && is_first {
+        // The last name of a resource's own id names the row; the session keeps spellings of what is above it.
+        let is_row = resource.key.last().is_some_and(|key| same(key, &folded));
+        let mark = if column.role == Role::Parameter && !is_row {
             FOLD_ONE_SPELLING
         } else {
             "1"

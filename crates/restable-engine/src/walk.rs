@@ -21,7 +21,7 @@ use crate::cache;
 use crate::calls::{self, Listed, Part};
 use crate::combinations::{Allowed, agrees, combinations};
 use crate::decode::{Column, Decoder, Demands, Source};
-use crate::identity::{Above, Identity};
+use crate::identity::Identity;
 use crate::json::JsonPath;
 use crate::listing::Listing;
 use crate::once::wants::Class;
@@ -385,14 +385,11 @@ fn parents(
                     return Ok(None);
                 }
                 let mut scope = Scope::new();
-                let mut above = Above::default();
                 for (at, name) in children.iter().enumerate() {
                     match own(at) {
                         Some(value) => {
                             // The parent's spelling is the one that the session shows.
-                            let shown = statement.spellings.of(name, &above, &value);
-                            scope.insert(name.clone(), shown);
-                            above.push(&value);
+                            scope.insert(name.clone(), statement.spellings.of(name, &value));
                         }
                         None if needed.contains(name) => {
                             return unreadable(&statement, &table, &shown[at]);
@@ -577,17 +574,6 @@ impl Reader {
     }
 }
 
-/// The names of a scope that stand above one of them in the resource's paths.
-pub(crate) fn above(resource: &Resource, scope: &Scope, name: &str) -> Above {
-    let path = resource.parameters.iter();
-    let path = path.take_while(|parameter| {
-        parameter.location == Location::Path && !same(&parameter.name, name)
-    });
-    path.filter_map(|parameter| scope.get(&fold(&parameter.name)))
-        .map(|value| &**value)
-        .collect()
-}
-
 /// The form of the resource's own ids: the path of the method that reads one.
 fn identity(resource: &Resource, statement: &Statement) -> Option<Identity> {
     Identity::new(
@@ -616,7 +602,7 @@ fn columns(
                         match resource.parameter(&asked.name) {
                             Some(parameter) if parameter.location == Location::Path => statement
                                 .spellings
-                                .known(&asked.name, &above(resource, scope, &asked.name), value)
+                                .known(&asked.name, value)
                                 .unwrap_or_else(|| Arc::clone(value)),
                             _ => Arc::clone(value),
                         }

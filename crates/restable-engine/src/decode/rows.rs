@@ -12,7 +12,7 @@ use restable_http::BodyError;
 use restable_spec::Kind;
 
 use super::{Decoder, Source, body_error};
-use crate::identity::{Above, Identity};
+use crate::identity::Identity;
 use crate::json::{self, Form, Step};
 
 /// Room is made for as much text as the last page had, and a part more; of the first page this is not known.
@@ -41,13 +41,10 @@ pub(super) struct Rows<'d> {
     decoder: &'d Decoder,
     builders: Vec<Builder>,
     pub count: usize,
-    /// For each part of an id, how the last id began up to its end, and its spelling: on a page most rows have the same. Of a row in the
-    /// scope of the one before it is the name alone.
+    /// For each part of an id, the last text and its spelling: on a page most rows have the same.
     spelled: Vec<Option<(String, Arc<str>)>>,
     /// How the last row's id began, up to the name of the row itself: the parts of an id that begins so are spelled already.
     scope: String,
-    /// The names that the row itself stands below, as that id had them.
-    above: Above,
     /// How the ids begin that are known to be of the scope that was asked.
     place: String,
     /// Whether an item is being read.
@@ -81,7 +78,6 @@ impl<'d> Rows<'d> {
             count: 0,
             spelled: Vec::new(),
             scope: String::new(),
-            above: Above::default(),
             place: String::new(),
             within: false,
             problem: None,
@@ -115,20 +111,14 @@ impl<'d> Rows<'d> {
                     Ok(())
                 }
                 Source::Identity(part, fallback) => {
-                    let (spelled, above) = (&mut self.spelled, &self.above);
                     let spelling = match (&decoder.identity, &parts) {
-                        (Some(identity), Parts::Read(parts)) => parts.get(*part).map(|own| {
-                            let until = until(id.as_deref().unwrap_or_default(), own);
-                            spell(spelled, *part, until, || {
-                                let above = parts[..*part].iter().copied().collect();
-                                identity.spelling(*part, &above, own)
-                            })
-                        }),
+                        (Some(identity), Parts::Read(parts)) => {
+                            let own = parts.get(*part).copied();
+                            own.map(|own| spell(&mut self.spelled, identity, *part, own))
+                        }
                         (Some(identity), Parts::Known(name)) => match identity.is_name(*part) {
-                            true => Some(spell(spelled, *part, name, || {
-                                identity.spelling(*part, above, name)
-                            })),
-                            false => known(spelled, *part),
+                            true => Some(spell(&mut self.spelled, identity, *part, name)),
+                            false => known(&self.spelled, *part),
                         },
                         _ => None,
                     };
@@ -175,8 +165,6 @@ impl<'d> Rows<'d> {
                     && let Some(at) = id.rfind('/').filter(|at| at + 1 < id.len())
                 {
                     self.scope.push_str(&id[..=at]);
-                    let above = parts.split_last().map(|(_, above)| above.iter().copied());
-                    self.above = above.into_iter().flatten().collect();
                 }
                 Parts::Read(parts)
             }
@@ -238,26 +226,19 @@ fn append_path(builder: &mut Builder, raw: Option<&str>, rest: &[Step], form: Fo
     append_text(builder, text.as_deref());
 }
 
-/// An id up to the end of one of its parts.
-fn until<'i>(id: &'i str, part: &'i str) -> &'i str {
-    let start = (part.as_ptr() as usize).checked_sub(id.as_ptr() as usize);
-    let until = start.and_then(|start| id.get(..start + part.len()));
-    until.unwrap_or(id)
-}
-
-/// The session's spelling of a part of an id, which is looked for where the last id did not begin as this one does.
+/// The session's spelling of a part of an id.
 fn spell<'s>(
     spelled: &'s mut Vec<Option<(String, Arc<str>)>>,
+    identity: &Identity,
     part: usize,
     found: &str,
-    spelling: impl FnOnce() -> Arc<str>,
 ) -> &'s str {
     if spelled.len() <= part {
         spelled.resize(part + 1, None);
     }
     let last = &mut spelled[part];
     if last.as_ref().is_none_or(|(text, _)| text != found) {
-        *last = Some((found.to_owned(), spelling()));
+        *last = Some((found.to_owned(), identity.spelling(part, found)));
     }
     last.as_ref().map_or("", |(_, spelling)| spelling)
 }

@@ -12,7 +12,7 @@ pub fn folds(expr: &Expr, schema: &DFSchema) -> bool {
     is_marked(expr, schema, FOLD_METADATA) && is_text(expr, schema)
 }
 
-/// True for such text that may come in more than one spelling. What ids begin with does not: a session gives it one.
+/// True for such text that may come in more than one spelling. Names of scopes do not: a session gives each one.
 pub fn varies(expr: &Expr, schema: &DFSchema) -> bool {
     let one_spelling = |(_, field): (_, FieldRef)| {
         let mark = field.metadata().get(FOLD_METADATA);
