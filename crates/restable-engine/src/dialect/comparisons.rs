@@ -64,12 +64,19 @@ fn rewrite_plan(
         other => other,
     };
     let names = NamePreserver::new(&plan);
+    let computes = matches!(
+        plan,
+        LogicalPlan::Projection(_) | LogicalPlan::Aggregate(_) | LogicalPlan::Window(_)
+    );
     let plan = plan.map_expressions(|expr| {
         let name = names.save(&expr);
         let rewritten = expr.transform_up(|expr| {
             meant::rewrite(expr, &schema, zone, pool)?.transform_data(|expr| rewrite(expr, &schema))
         })?;
-        Ok(rewritten.update_data(|expr| name.restore(expr)))
+        Ok(rewritten.update_data(|expr| match computes {
+            true => named(name.restore(expr)),
+            false => name.restore(expr),
+        }))
     })?;
     // What was rewritten below may have changed what its columns are.
     let plan = kept::keep_marks(plan.data.recompute_schema()?, &schema)?;
@@ -78,6 +85,16 @@ fn rewrite_plan(
         other => other,
     };
     Ok(Transformed::yes(plan))
+}
+
+/// `x <= ALL (SELECT …)` under the name that it has: what DataFusion makes of it later has another.
+fn named(expr: Expr) -> Expr {
+    let compares = expr.exists(|part| Ok(matches!(part, Expr::SetComparison(_))));
+    if matches!(expr, Expr::Alias(_)) || !compares.unwrap_or(false) {
+        return expr;
+    }
+    let (relation, name) = expr.qualified_name();
+    expr.alias_qualified(relation, name)
 }
 
 /// A subquery is joined to its outer query only by columns: a folded column that it compares with the outer query's is
