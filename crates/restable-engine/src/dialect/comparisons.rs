@@ -187,16 +187,23 @@ fn rewrite(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
             expr,
             subquery,
             negated,
-        }) => with_subquery(*expr, subquery, schema)?.update_data(|(expr, subquery)| {
-            Expr::InSubquery(InSubquery::new(Box::new(expr), subquery, negated))
-        }),
+        }) => {
+            let compared = with_subquery(*expr, Operator::Eq, subquery, schema)?;
+            compared.update_data(|(expr, subquery)| {
+                Expr::InSubquery(InSubquery::new(Box::new(expr), subquery, negated))
+            })
+        }
         Expr::SetComparison(SetComparison {
             expr,
             subquery,
             op,
             quantifier,
-        }) if is_equality(op) => {
-            with_subquery(*expr, subquery, schema)?.update_data(|(expr, subquery)| {
+        }) if is_equality(op) || is_order(op) => {
+            let compared = with_subquery(*expr, op, subquery, schema)?;
+            let renamed = compared.transform_data(|(expr, subquery)| {
+                renamed(subquery).map(|subquery| subquery.update_data(|it| (expr, it)))
+            })?;
+            renamed.update_data(|(expr, subquery)| {
                 let expr = Box::new(expr);
                 Expr::SetComparison(SetComparison::new(expr, subquery, op, quantifier))
             })
@@ -365,6 +372,7 @@ pub(super) fn in_list(list: InList, schema: &DFSchema) -> Result<Transformed<Exp
 /// A value compared with the rows of a subquery: both fold if either is marked, and JSON is cast on either side.
 fn with_subquery(
     expr: Expr,
+    op: Operator,
     subquery: Subquery,
     schema: &DFSchema,
 ) -> Result<Transformed<(Expr, Subquery)>> {
@@ -394,14 +402,29 @@ fn with_subquery(
         let subquery = projected(subquery, cast)?;
         return Ok(Transformed::yes((expr, subquery)));
     }
-    refuse_pair(Operator::Eq, (&expr, schema), (&row, inner))?;
+    refuse_pair(op, (&expr, schema), (&row, inner))?;
     Ok(Transformed::no((expr, subquery)))
+}
+
+/// What ends the name of a column that is compared with one of the query around it.
+const COMPARED: &str = ":compared";
+
+/// The subquery with its column under a name that no column around it has: of `x <= ALL (SELECT x FROM …)` DataFusion makes one condition,
+/// in which both would be the same column.
+fn renamed(subquery: Subquery) -> Result<Transformed<Subquery>> {
+    let inner = subquery.subquery.schema();
+    let (relation, field) = inner.qualified_field(0);
+    if inner.fields().len() != 1 || relation.is_none() && field.name().ends_with(COMPARED) {
+        return Ok(Transformed::no(subquery));
+    }
+    let row = Expr::Column(Column::from((relation, field)));
+    projected(subquery, row).map(Transformed::yes)
 }
 
 /// The subquery with another value in each row. Its column has a name of its own: DataFusion takes an expression over a
 /// column and the column under one name for the same.
 fn projected(subquery: Subquery, value: Expr) -> Result<Subquery> {
-    let name = format!("{}:compared", subquery.subquery.schema().field(0).name());
+    let name = format!("{}{COMPARED}", subquery.subquery.schema().field(0).name());
     let inner = Arc::unwrap_or_clone(subquery.subquery);
     let plan = LogicalPlanBuilder::from(inner)
         .project(vec![value.alias(name)])?

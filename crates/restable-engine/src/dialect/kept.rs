@@ -11,7 +11,8 @@ use datafusion::logical_expr::{
 };
 
 use super::marks::{carries, field_carries, group_key, is_interval, is_marked, is_text};
-use crate::functions::{FOLD_METADATA, Function, JSON_METADATA, call, spans};
+use super::meant::sort_key;
+use crate::functions::{FOLD_METADATA, Function, JSON_METADATA, call};
 
 /// The plan with its columns marked, and with one group for one id. `schema` is that of its inputs.
 pub fn keep_marks(plan: LogicalPlan, schema: &DFSchema) -> Result<LogicalPlan> {
@@ -35,22 +36,16 @@ pub fn keep_marks(plan: LogicalPlan, schema: &DFSchema) -> Result<LogicalPlan> {
         }
         LogicalPlan::Union(union) => marked_union(union),
         LogicalPlan::Distinct(Distinct::On(mut distinct)) => {
-            // What it sorts by begins with what it is distinct on.
-            for (at, on) in distinct.on_expr.iter_mut().enumerate() {
-                let Some(key) = group_key(on, schema) else {
-                    continue;
-                };
-                let sort = distinct.sort_expr.iter_mut().flatten().nth(at);
-                if let Some(sort) = sort.filter(|sort| sort.expr == *on) {
-                    sort.expr = key.clone();
-                }
-                *on = key;
+            // It is sorted as any other query, and what it sorts by begins with what it is distinct on.
+            for on in &mut distinct.on_expr {
+                *on = sort_key(std::mem::take(on).sort(true, false), schema)?
+                    .data
+                    .expr;
             }
-            for sort in distinct.sort_expr.iter_mut().flatten() {
-                if is_interval(&sort.expr, schema) {
-                    sort.expr = spans::order().call(vec![std::mem::take(&mut sort.expr)]);
-                }
-            }
+            let sorts = distinct.sort_expr.into_iter().flatten();
+            let sorts = sorts.map(|sort| Ok(sort_key(sort, schema)?.data));
+            distinct.sort_expr = Some(sorts.collect::<Result<Vec<_>>>()?);
+            distinct.sort_expr.take_if(|sorts| sorts.is_empty());
             Ok(LogicalPlan::Distinct(Distinct::On(distinct)))
         }
         LogicalPlan::Distinct(Distinct::All(input)) => {
