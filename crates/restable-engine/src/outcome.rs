@@ -477,8 +477,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_panic_before_the_first_row_is_an_error() {
-        let problem = unbroken(async { panic!("{} fault", "a") }).await;
-        let problem = problem.map(|(): ()| ()).unwrap_err();
+        let problem: Result<()> = unbroken(async { panic!("{} fault", "a") }).await;
+        let problem = problem.unwrap_err();
         assert!(matches!(&problem, Error::Internal(text) if text.ends_with("a fault")));
     }
 }

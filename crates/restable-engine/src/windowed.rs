@@ -47,9 +47,14 @@ impl PhysicalOptimizerRule for WindowsCounted {
             }
             let rooms = Rooms::default();
             let back = looks_back(&node);
+            // One that lets nothing out before all is in makes one batch of all that it holds.
+            let held = match node.is::<WindowAggExec>() {
+                true => Held::Twice,
+                false => Held::Once,
+            };
             let inputs = node.children().into_iter();
             let inputs: Vec<_> = inputs
-                .map(|input| Counted::over(Arc::clone(input), Side::In, &rooms))
+                .map(|input| Counted::over(Arc::clone(input), Side::In(held), &rooms))
                 .collect();
             let node = replace_children_if_necessary(node, inputs)?;
             let node = Counted::over(node, Side::Out(back), &rooms);
@@ -120,14 +125,20 @@ struct Room {
 }
 
 impl Room {
-    fn enter(&mut self, batch: &RecordBatch) -> PlanResult<()> {
+    fn enter(&mut self, batch: &RecordBatch, held: Held) -> PlanResult<()> {
+        /// What a window says of a row.
+        const ANSWER: usize = 16;
         let columns = batch.columns().iter();
         let sizes = columns.map(|column| column.to_data().get_slice_memory_size());
         // What has no size of its own is counted as what it may be at most.
         let sizes = sizes
             .zip(batch.columns())
             .map(|(size, column)| size.unwrap_or_else(|_| column.get_array_memory_size()));
-        let bytes = sizes.sum();
+        let bytes: usize = sizes.sum();
+        let bytes = match held {
+            Held::Once => bytes,
+            Held::Twice => bytes * 2 + batch.num_rows() * ANSWER,
+        };
         self.memory.try_grow(bytes)?;
         self.inside.push_back((batch.num_rows(), bytes));
         Ok(())
@@ -151,9 +162,16 @@ impl Room {
     }
 }
 
+/// How often a row is in memory that is in a window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Held {
+    Once,
+    Twice,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Side {
-    In,
+    In(Held),
     /// So many rows that came out are inside still.
     Out(usize),
 }
@@ -240,7 +258,7 @@ impl ExecutionPlan for Counted {
                     room
                 })
             }
-            Side::In => lock(&self.rooms).remove(&partition),
+            Side::In(_) => lock(&self.rooms).remove(&partition),
         };
         let input = self.input.execute(partition, context)?;
         Ok(match room {
@@ -273,8 +291,8 @@ impl Stream for Passing {
         if let Some(Ok(batch)) = &next {
             let mut room = lock(&passing.room);
             match passing.side {
-                Side::In => {
-                    if let Err(problem) = room.enter(batch) {
+                Side::In(held) => {
+                    if let Err(problem) = room.enter(batch, held) {
                         return Poll::Ready(Some(Err(problem)));
                     }
                 }

@@ -65,7 +65,8 @@ pub fn settled_cast(expr: &mut Expr) -> Option<Expr> {
 fn bytes_written(text: &str) -> Option<String> {
     if let Some(digits) = text.strip_prefix("\\x") {
         let digits: String = digits.chars().filter(|one| !one.is_whitespace()).collect();
-        let whole = digits.len() % 2 == 0 && digits.chars().all(|one| one.is_ascii_hexdigit());
+        let whole =
+            digits.len().is_multiple_of(2) && digits.chars().all(|one| one.is_ascii_hexdigit());
         return whole.then_some(digits);
     }
     let mut made = String::new();
