@@ -15,6 +15,7 @@ use datafusion::common::DataFusionError;
 use datafusion::common::format::ExplainFormat as PlanFormat;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::logical_expr::{ExplainOption, LogicalPlan, LogicalPlanBuilder};
+use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use futures::StreamExt;
@@ -135,6 +136,11 @@ impl PartForecast {
     }
 }
 
+/// Whether a part of a plan is known to have no rows.
+fn is_empty(plan: &Arc<dyn ExecutionPlan>) -> bool {
+    plan.is::<EmptyExec>() || plan.children().into_iter().any(is_empty)
+}
+
 /// The forecast of a plan. Sends nothing.
 pub(crate) fn forecast(statement: &Statement, plan: &Arc<dyn ExecutionPlan>) -> Result<Forecast> {
     let mut found = Vec::new();
@@ -242,7 +248,9 @@ pub(crate) fn forecast(statement: &Statement, plan: &Arc<dyn ExecutionPlan>) -> 
     if alone && let [scan] = forecast.scans.as_slice() {
         total.least = scan.calls.least;
     }
-    forecast.calls = (!forecast.scans.is_empty()).then_some(total);
+    // What no row can fulfil was left out of the plan, with its calls.
+    let reads = !forecast.scans.is_empty() || is_empty(plan);
+    forecast.calls = reads.then_some(total);
     forecast.shares = shares.into_values().collect();
     let weight = |share: &Share| {
         #[expect(clippy::cast_precision_loss, reason = "a share for people")]

@@ -27,6 +27,7 @@ use restable_spec::Kind;
 use self::joins::JsonPathsBelowJoins;
 use crate::functions::{Function, SCAN_METADATA, call, function_of, moved_to_scan, steps_of};
 use crate::json::{Form, JsonPath};
+use crate::never::Never;
 use crate::scan::{Scan, ScanExec};
 use crate::walk::Asked;
 
@@ -37,6 +38,11 @@ pub(crate) fn logical_rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
     let mut moving = rules.iter();
     let moving = moving.position(|rule| rule.name() == "extract_leaf_expressions");
     rules.insert(moving.unwrap_or(0), Arc::new(JsonPathsInJoins));
+    // Once constants are computed, and before conditions go to the tables.
+    let pushed = rules
+        .iter()
+        .position(|rule| rule.name() == "push_down_filter");
+    rules.insert(pushed.unwrap_or(0), Arc::new(Never));
     rules.insert(0, Arc::new(JsonPathsMarked));
     rules.insert(0, Arc::new(JsonPathsBelowJoins));
     rules

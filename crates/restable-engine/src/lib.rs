@@ -36,6 +36,7 @@ mod locate;
 mod memory;
 pub mod names;
 mod narrowing;
+mod never;
 mod once;
 pub mod outcome;
 mod own_rows;
