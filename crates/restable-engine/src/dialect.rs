@@ -6,6 +6,7 @@ mod comparisons;
 mod distinct_counts;
 mod forms;
 mod implied;
+mod implied_below;
 mod inputs;
 mod json_casts;
 mod kept;
@@ -34,6 +35,7 @@ use restable_sql::Diagnostic;
 
 pub use self::comparisons::Comparisons;
 pub use self::distinct_counts::with_plain_counts;
+pub use self::implied_below::with_implied;
 pub use self::inputs::InputsChecked;
 pub use self::json_casts::json_casts;
 use self::marks::{cast_json, cast_json_operands, is_interval, is_text};
