@@ -260,7 +260,7 @@ async fn check(world: &World, query: &Query, tally: &mut Tally) -> Vec<String> {
 }
 
 /// A number that a person may set.
-fn said(variable: &str) -> Option<u64> {
+pub(super) fn said(variable: &str) -> Option<u64> {
     std::env::var(variable).ok()?.parse().ok()
 }
 

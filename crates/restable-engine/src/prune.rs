@@ -352,6 +352,13 @@ impl Prune {
                 scope.get(self.columns.get(at)?).map(|value| &**value)
             });
         }
+        let is_open = match &self.condition {
+            Condition::True(_) => !self.columns.iter().any(|it| scope.contains_key(it)),
+            _ => !self.says_all(scope),
+        };
+        if is_open {
+            return true;
+        }
         let mut values: Vec<ArrayRef> = Vec::with_capacity(self.columns.len());
         let mut known: Vec<bool> = Vec::with_capacity(self.columns.len());
         for column in &self.columns {
@@ -366,10 +373,8 @@ impl Prune {
         };
         if known.contains(&false) {
             return match &self.condition {
-                Condition::True(condition) if known.contains(&true) => {
-                    outcomes(condition, &row, &known).yes
-                }
-                _ => true,
+                Condition::True(condition) => outcomes(condition, &row, &known).yes,
+                Condition::Among(..) | Condition::Ids(_) => true,
             };
         }
         let value = |expr: &Arc<dyn PhysicalExpr>| expr.evaluate(&row).ok()?.into_array(1).ok();
