@@ -3,6 +3,7 @@
 //! inputs of calls are checked after its optimizer. Nothing here knows a table.
 
 mod comparisons;
+mod dependent;
 mod distinct_counts;
 mod forms;
 mod implied;
