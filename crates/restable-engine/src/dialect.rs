@@ -7,6 +7,7 @@ mod dependent;
 mod distinct_counts;
 mod forms;
 mod implied;
+mod implied_below;
 mod inputs;
 mod json_casts;
 mod kept;
@@ -35,6 +36,7 @@ use restable_sql::Diagnostic;
 
 pub use self::comparisons::Comparisons;
 pub use self::distinct_counts::with_plain_counts;
+pub use self::implied_below::with_implied;
 pub use self::inputs::InputsChecked;
 pub use self::json_casts::json_casts;
 use self::marks::{cast_json, cast_json_operands, is_interval, is_text};

@@ -15,11 +15,13 @@ use restable_spec::Registry;
 use super::Ground;
 use crate::beside::WindowsBeside;
 use crate::catalog::{OWN_CATALOG, OWN_SCHEMA};
-use crate::dialect::{Comparisons, InputsChecked, JsonPlanner, with_marks, with_plain_counts};
+use crate::dialect::{
+    Comparisons, InputsChecked, JsonPlanner, with_implied, with_marks, with_plain_counts,
+};
 use crate::door::{self, Memory};
 use crate::engine::Engine;
 use crate::json_columns::{self, JsonPathsScanned};
-use crate::narrowing::Narrowing;
+use crate::narrowing::{self, Narrowing};
 use crate::once::wants::SharedCalls;
 use crate::paced::{LargeConstants, PacedJoins};
 use crate::prompt::PromptFilters;
@@ -80,7 +82,9 @@ pub(crate) fn common(registry: &Arc<Registry>) -> Result<SessionState> {
         .with_expr_planners(planners)
         .with_analyzer_rules(analyzer.rules)
         .with_query_planner(Arc::new(InputsChecked))
-        .with_optimizer_rules(with_plain_counts(with_marks(json_columns::logical_rules())))
+        .with_optimizer_rules(with_implied(narrowing::with_logical(with_plain_counts(
+            with_marks(json_columns::logical_rules()),
+        ))))
         .with_physical_optimizer_rules(optimizer.rules)
         .build();
     for function in functions::all()
