@@ -329,7 +329,9 @@ impl From<DataFusionError> for Error {
             }
             DataFusionError::Internal(message) => Error::Internal(first_line(message)),
             DataFusionError::NotImplemented(message)
-                if message.contains("ScalarSubquery(") || message.contains("OuterReferenceColumn(") =>
+                if ["ScalarSubquery(", "OuterReferenceColumn(", "InSubquery(", "Exists("]
+                    .iter()
+                    .any(|part| message.contains(part)) =>
             {
                 Error::Plan {
                     message: "a subquery uses columns of the query around it where it cannot be joined to it"

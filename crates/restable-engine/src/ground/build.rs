@@ -82,9 +82,7 @@ pub(crate) fn common(registry: &Arc<Registry>) -> Result<SessionState> {
         .with_expr_planners(planners)
         .with_analyzer_rules(analyzer.rules)
         .with_query_planner(Arc::new(InputsChecked))
-        .with_optimizer_rules(with_implied(narrowing::with_logical(with_plain_counts(
-            with_marks(json_columns::logical_rules()),
-        ))))
+        .with_optimizer_rules(logical_rules())
         .with_physical_optimizer_rules(optimizer.rules)
         .build();
     for function in functions::all()
@@ -96,6 +94,11 @@ pub(crate) fn common(registry: &Arc<Registry>) -> Result<SessionState> {
     state.register_udaf(functions::averages::average())?;
     state.register_udaf(functions::percentiles::between())?;
     Ok(state)
+}
+
+fn logical_rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
+    let rules = with_plain_counts(with_marks(json_columns::logical_rules()));
+    with_null_keys(with_implied(narrowing::with_logical(rules)))
 }
 
 /// Gives a session the memory and files that its settings allow. Sessions without a limit of their own share them.

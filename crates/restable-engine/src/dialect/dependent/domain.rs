@@ -8,6 +8,7 @@ use datafusion::common::tree_node::{Transformed, TreeNode as _};
 use datafusion::common::{Column, DFSchemaRef, ExprSchema as _, JoinType, NullEquality, Result};
 use datafusion::functions_window::expr_fn::row_number;
 use datafusion::logical_expr::expr::{Exists, InSubquery, Sort as SortExpr};
+use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::logical_plan::{FetchType, SkipType};
 use datafusion::logical_expr::utils::conjunction;
 use datafusion::logical_expr::{
@@ -106,8 +107,10 @@ impl Domain<'_> {
     ) -> Result<LogicalPlan> {
         let done = plan.transform_down(|node| {
             let over: Vec<_> = nearer.iter().cloned().chain(inputs(&node)).collect();
+            let save = NamePreserver::new(&node);
             node.map_expressions(|expr| {
-                expr.transform_up(|part| match &part {
+                let saved = save.save(&expr);
+                let done = expr.transform_up(|part| match &part {
                     Expr::OuterReferenceColumn(field, column) => {
                         let is_nearer = nearer.iter().any(|one| one.has_column(column));
                         let key = self.key(column, keys).filter(|_| !is_nearer);
@@ -119,7 +122,8 @@ impl Domain<'_> {
                         })
                     }
                     _ => self.within(part, &over, keys),
-                })
+                })?;
+                Ok(done.update_data(|expr| saved.restore(expr)))
             })
         })?;
         Ok(done.data)
