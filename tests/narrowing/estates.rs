@@ -199,12 +199,10 @@ async fn check(world: &World, query: &Query, tally: &mut Tally) -> Vec<String> {
             problems.push(format!("{spent} calls, {narrower} narrower, of {each}"));
         }
         // More than the tables read whole, once, are only such rows: one that the statement names is read by its key, a call, where nobody knows yet whether the list
-        // that has it is wanted at all, and a list of instances or jobs may be hundreds of pages. Vaults and subscriptions are few, so that they are taken from
-        // their lists where these may be wanted.
+        // that has it is wanted at all, and a list of instances or jobs may be hundreds of pages.
         let is_key = |call: &&&JournalEntry| {
             let operation = call.operation.as_deref().unwrap_or_default();
-            let is_scope = ["Subscriptions_Get", "BackupVaults_Get"].contains(&operation);
-            operation.ends_with("_Get") && !is_scope
+            operation.ends_with("_Get")
         };
         let keys = beside.iter().filter(is_key).count() as u64;
         if spent > whole + keys {

@@ -50,6 +50,9 @@ fn padded_rows_that_nobody_wants_are_not_read_for() {
             let sql = format!("SELECT i.id, p.id FROM {using} WHERE {condition}");
             assert_eq!(spent(&rig, &sql).await, (rows, [1, 4, lists, 0]), "{sql}");
         }
+        let three = "{i} i FULL JOIN {p} p USING (subscriptionId, vaultName) FULL JOIN {v} v USING (subscriptionId, vaultName)";
+        let sql = format!("SELECT i.id FROM {three} WHERE vaultName = 'bv-prod-neu'");
+        assert_eq!(spent(&rig, &sql).await, (10, [1, 4, 2, 0]), "{sql}");
         // Those of five vaults; of these, four have instances that have policies.
         let sql = format!("SELECT i.id FROM {using} WHERE i.vaultName NOT IN {two}");
         assert_eq!(spent(&rig, &sql).await, (61, [1, 4, 9, 0]), "{sql}");
@@ -123,6 +126,22 @@ fn whether_there_is_a_row_is_known_from_the_first() {
             ),
             (
                 "SELECT id FROM {v} v WHERE EXISTS (SELECT 1 FROM {i} WHERE v.name = 'bv-prod-neu')",
+                1,
+                [1, 4, 1, 0],
+            ),
+            // What is asked for beside it is limited as well.
+            (
+                "SELECT id FROM {v} WHERE EXISTS (SELECT 1 FROM {i}) LIMIT 1",
+                1,
+                [1, 1, 1, 0],
+            ),
+            (
+                "SELECT id FROM {v} WHERE EXISTS (SELECT 1 FROM {i} WHERE EXISTS (SELECT 1 FROM {v} WHERE name LIKE 'bv%'))",
+                7,
+                [1, 4, 1, 0],
+            ),
+            (
+                "SELECT id, EXISTS (SELECT 1 FROM {p} p WHERE p.vaultName = v.vaultName) FROM {v} v LIMIT 1",
                 1,
                 [1, 4, 1, 0],
             ),
@@ -248,6 +267,13 @@ fn parts_of_ids_in_any_case_are_names_of_scopes() {
             ("lower(split_part(id, '/', 5)) LIKE 'rg-backup-prod-n%'".to_owned(), 5, one),
             ("arm_id(lower(id), 'resourceGroupName') = 'rg-backup-prod-neu'".to_owned(), 5, one),
             ("upper(arm_id(id, 'RESOURCEGROUPNAME')) = 'RG-BACKUP-PROD-NEU'".to_owned(), 5, one),
+            ("split_part(id, '/', -3) = 'bv-prod-neu'".to_owned(), 5, one),
+            ("split_part(id, '/', -99) = 'bv-prod-neu'".to_owned(), 0, [1, 4, 7, 0]),
+            ("strpos(lower(id), '/bv-prod-neu/') > 0".to_owned(), 5, one),
+            ("position('/bv-prod-neu/' IN lower(id)) = 0".to_owned(), 26, [1, 4, 7, 0]),
+            (format!("left(id, 52) = '/subscriptions/{production}/'"), 15, [0, 1, 2, 0]),
+            (format!("substr(id, 1, 52) = '/subscriptions/{production}/'"), 15, [0, 1, 2, 0]),
+            ("substr(id, 2, 13) = 'subscriptions'".to_owned(), 31, [1, 4, 7, 0]),
             // Another case than the text has.
             ("split_part(lower(id), '/', 5) = 'RG-backup-prod-neu'".to_owned(), 0, [1, 4, 0, 0]),
             ("lower(id) LIKE '%/backupvaults/bv-prod-neu/%'".to_owned(), 5, one),

@@ -2,6 +2,8 @@
 //! the path by which one of it is read, so that a pattern is followed along that path: through its fixed segments, the names that are known, and names that may be
 //! any. Only narrows: a pattern that it does not understand fits everything.
 
+use arrow::datatypes::DataType;
+use datafusion::common::ScalarValue;
 use datafusion::common::tree_node::TreeNode as _;
 use datafusion::logical_expr::Expr;
 use datafusion::logical_expr::expr::{Like, ScalarFunction};
@@ -239,6 +241,38 @@ fn patterns(condition: &Expr, is_id: &impl Fn(&Expr) -> bool) -> Option<Vec<Vec<
             }
             Some(vec![text.chars().map(lower).map(Step::Character).collect()])
         }
+        Expr::BinaryExpr(BinaryExpr { left, op, right }) => {
+            let Expr::ScalarFunction(ScalarFunction { func, args }) = &**left else {
+                return None;
+            };
+            let (subject, rest) = args.split_first()?;
+            if !is_id(plain(subject)) {
+                return None;
+            }
+            let part = match (func.name(), rest) {
+                // What an id begins with, however long that is.
+                ("left", [_]) if *op == Operator::Eq => written(right)?,
+                ("substr", [start, ..]) if *op == Operator::Eq && number(start)? == 1 => {
+                    written(right)?
+                }
+                // It is somewhere.
+                ("strpos", [part]) => {
+                    let found = matches!(
+                        (op, number(right)?),
+                        (Operator::Gt | Operator::NotEq, 0) | (Operator::GtEq, 1)
+                    );
+                    found.then(|| written(part))??
+                }
+                _ => return None,
+            };
+            if folds_more(subject) && !part.is_ascii() {
+                return None;
+            }
+            let part = part.chars().map(lower).map(Step::Character);
+            let somewhere = (func.name() == "strpos").then_some(Step::Any);
+            let pattern = somewhere.into_iter().chain(part).chain([Step::Any]);
+            Some(vec![pattern.collect()])
+        }
         Expr::Like(Like {
             negated: false,
             expr,
@@ -284,6 +318,17 @@ fn patterns(condition: &Expr, is_id: &impl Fn(&Expr) -> bool) -> Option<Vec<Vec<
 
 fn lower(character: char) -> char {
     character.to_ascii_lowercase()
+}
+
+fn number(expr: &Expr) -> Option<i64> {
+    let Expr::Literal(value, _) = expr else {
+        return None;
+    };
+    let number = value.cast_to(&DataType::Int64).ok()?;
+    match number {
+        ScalarValue::Int64(number) => number,
+        _ => None,
+    }
 }
 
 fn written(pattern: &Expr) -> Option<String> {

@@ -224,11 +224,7 @@ impl ResourceTable {
         let name = match (func.name(), args.as_slice()) {
             ("arm_id", [id, name]) if is_id(id) => literal(name)?.to_string(),
             ("split_part", [id, slash, at]) if is_id(id) && &*literal(slash)? == "/" => {
-                let at: usize = literal(at)?.parse().ok()?;
-                let reader = self.resource.one_row_reader()?;
-                // The id begins with a slash: its first part is empty, and SQL counts from 1.
-                let segment = reader.path.segments().get(at.checked_sub(2)?)?;
-                segment.parameter()?.to_owned()
+                name_at(&self.resource, literal(at)?.parse().ok()?)?
             }
             _ => return None,
         };
@@ -511,6 +507,20 @@ impl ResourceTable {
         }
         bindings
     }
+}
+
+/// The parameter that stands in an id where `split_part(id, '/', at)` takes it from.
+pub(crate) fn name_at(resource: &Resource, at: i64) -> Option<String> {
+    let segments = resource.one_row_reader()?.path.segments();
+    let at = match at {
+        // From the end.
+        ..0 => segments
+            .len()
+            .checked_sub(usize::try_from(at.unsigned_abs()).ok()?)?,
+        // The id begins with a slash: its first part is empty, and SQL counts from 1.
+        _ => usize::try_from(at).ok()?.checked_sub(2)?,
+    };
+    segments.get(at)?.parameter().map(str::to_owned)
 }
 
 /// Whether values of this column are bound in calls.

@@ -7,7 +7,7 @@ use datafusion::common::tree_node::{Transformed, TreeNode as _, TreeNodeRecursio
 use datafusion::common::{Column, JoinType, NullEquality, Result};
 use datafusion::logical_expr::expr::ScalarFunction;
 use datafusion::logical_expr::utils::{conjunction, split_conjunction};
-use datafusion::logical_expr::{Distinct, Expr, Filter, Join, LogicalPlan};
+use datafusion::logical_expr::{BinaryExpr, Distinct, Expr, Filter, Join, LogicalPlan, Operator};
 use datafusion::optimizer::{ApplyOrder, OptimizerConfig, OptimizerRule};
 
 use super::marks::is_constant;
@@ -186,8 +186,17 @@ pub(super) fn of_merged(mut filter: Filter) -> Result<Filter> {
         return Ok(filter);
     }
     let (mut of_left, mut of_right) = (Vec::new(), Vec::new());
-    for condition in split_conjunction(&filter.predicate) {
-        for (left, right) in &join.on {
+    // Where a key is made of two itself, the condition of the join is not taken apart yet.
+    let beside = join.filter.iter().flat_map(split_conjunction);
+    let beside = beside.filter_map(|one| match one {
+        Expr::BinaryExpr(BinaryExpr { left, op, right }) if *op == Operator::Eq => {
+            Some((&**left, &**right))
+        }
+        _ => None,
+    });
+    let on = join.on.iter().map(|(left, right)| (left, right));
+    for (left, right) in on.chain(beside) {
+        for condition in split_conjunction(&filter.predicate) {
             if let Some((left, right)) = unmerged(condition, left, right) {
                 of_left.push(left);
                 of_right.push(right);

@@ -14,11 +14,14 @@ use datafusion::physical_plan::recursive_query::RecursiveQueryExec;
 use restable_spec::names::fold;
 use restable_spec::{Items, Location, Method, Registry, Resource, RouteError};
 
-use crate::combinations::{Allowed, agrees, bound};
+use crate::combinations::{Allowed, agrees, bound, combinations};
 use crate::prompt::{is_limited, needs_first};
 use crate::prune::Prunes;
 use crate::scan::{Scan, ScanExec};
 use crate::walk::{AskedOfParent, Bindings, Scope, inputs};
+
+/// So many scopes are asked at most whether a list has them.
+const TRIED: usize = 64;
 
 /// Readers that read a call once, together.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -143,9 +146,26 @@ impl Want {
         let covers = self.resource == resource.full_name()
             && same_inputs
             && self.bindings.iter().all(within)
-            && self.prunes.are_among(prunes);
+            && (self.prunes.are_among(prunes) || self.lets_through(bindings));
         let method = resource.methods.get(self.method.as_ref()?)?;
         (covers && method.response.items != Items::One).then_some(method)
+    }
+
+    /// Whether its conditions let every scope through that has these values.
+    fn lets_through(&self, bindings: &Bindings) -> bool {
+        let names = self.prunes.names();
+        let said = bindings.iter().filter(|(name, _)| names.contains(*name));
+        let said: Bindings = said
+            .map(|(name, values)| (name.clone(), values.clone()))
+            .collect();
+        let total = said
+            .values()
+            .try_fold(1_usize, |total, values| total.checked_mul(values.len()));
+        self.prunes.relations().is_empty()
+            && said.len() == names.len()
+            && total.is_some_and(|total| total <= TRIED)
+            && combinations(&said, &Prunes::default(), Scope::new())
+                .all(|scope| self.prunes.allow(&scope))
     }
 
     /// Whether both may want one call.
