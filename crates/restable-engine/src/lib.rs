@@ -9,6 +9,7 @@
 pub mod acting;
 mod ahead;
 mod allow;
+mod apart;
 mod audit;
 mod beside;
 mod cache;
@@ -71,6 +72,7 @@ mod wide;
 mod windowed;
 mod zone;
 
+pub use apart::{Desk, Hall};
 pub use arrow;
 pub use audit::AuditLog;
 pub use door::{Door, HeldMemory, Memory, Reach, Sees};

@@ -91,6 +91,8 @@ pub(crate) fn common(registry: &Arc<Registry>) -> Result<SessionState> {
     }
     state.register_udaf(functions::averages::average())?;
     state.register_udaf(functions::percentiles::between())?;
+    state.register_udaf(functions::counted::most_frequent())?;
+    state.register_udaf(functions::counted::at_share())?;
     Ok(state)
 }
 
