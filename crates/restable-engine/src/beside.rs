@@ -1,7 +1,6 @@
 //! Windows that have all of their rows before the first one comes out: those over whole partitions. DataFusion computes them in one step,
 //! during which no clock and no client could end the statement. Here the step is taken beside the task that waits for it.
 
-use std::fmt;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -11,21 +10,18 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use datafusion::common::Result;
 use datafusion::common::config::ConfigOptions;
-use datafusion::common::tree_node::{
-    Transformed, TransformedResult as _, TreeNode as _, TreeNodeRecursion,
-};
+use datafusion::common::tree_node::{Transformed, TransformedResult as _, TreeNode as _};
 use datafusion::execution::{RecordBatchStream, SendableRecordBatchStream, TaskContext};
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
-use datafusion::physical_plan::execution_plan::{CardinalityEffect, replace_children_if_necessary};
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::execution_plan::replace_children_if_necessary;
 use datafusion::physical_plan::stream::{RecordBatchReceiverStream, RecordBatchStreamAdapter};
 use datafusion::physical_plan::windows::WindowAggExec;
-use datafusion::physical_plan::{
-    DisplayAs, DisplayFormatType, ExecutionPlan, PhysicalExpr, PlanProperties,
-};
 use futures::{Stream, StreamExt as _};
 use tokio::runtime::{Handle, RuntimeFlavor};
 
 use crate::statement::lock;
+use crate::through::{Passage, Through};
 
 /// The rule that takes the long steps of windows beside.
 #[derive(Debug)]
@@ -43,17 +39,14 @@ impl PhysicalOptimizerRule for WindowsBeside {
                 return Ok(Transformed::no(node));
             };
             let meeting = Arc::<Meeting>::default();
-            let input: Arc<dyn ExecutionPlan> = Arc::new(Sided {
-                input: Arc::clone(input),
+            let around = |side| Sided {
                 meeting: Arc::clone(&meeting),
-                side: Side::Rows,
-            });
+                side,
+            };
+            let input = Through::over(input, around(Side::Rows));
             let window = replace_children_if_necessary(Arc::clone(&node), vec![input])?;
-            Ok(Transformed::yes(Arc::new(Sided {
-                input: window,
-                meeting,
-                side: Side::Window,
-            })))
+            let window = Through::over(&window, around(Side::Window));
+            Ok(Transformed::yes(window))
         })
         .data()
     }
@@ -86,70 +79,25 @@ enum Side {
     Window,
 }
 
-#[derive(Debug)]
+/// One of the two nodes around a window.
+#[derive(Debug, Clone)]
 struct Sided {
-    input: Arc<dyn ExecutionPlan>,
     meeting: Arc<Meeting>,
     side: Side,
 }
 
-impl DisplayAs for Sided {
-    fn fmt_as(&self, _: DisplayFormatType, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("BesideExec")
-    }
-}
+impl Passage for Sided {
+    const NAME: &'static str = "BesideExec";
 
-impl ExecutionPlan for Sided {
-    fn name(&self) -> &'static str {
-        "BesideExec"
-    }
-
-    fn properties(&self) -> &Arc<PlanProperties> {
-        self.input.properties()
-    }
-
-    fn maintains_input_order(&self) -> Vec<bool> {
-        vec![true]
-    }
-
-    fn benefits_from_input_partitioning(&self) -> Vec<bool> {
-        vec![false]
-    }
-
-    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
-        vec![&self.input]
-    }
-
-    fn apply_expressions(
+    fn begin(
         &self,
-        _: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
-    ) -> Result<TreeNodeRecursion> {
-        Ok(TreeNodeRecursion::Continue)
-    }
-
-    fn with_new_children(
-        self: Arc<Self>,
-        children: Vec<Arc<dyn ExecutionPlan>>,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
-        let mut children = children.into_iter();
-        Ok(match children.next() {
-            Some(input) => Arc::new(Sided {
-                input,
-                meeting: Arc::clone(&self.meeting),
-                side: self.side,
-            }),
-            None => self,
-        })
-    }
-
-    fn execute(
-        &self,
+        input: &Arc<dyn ExecutionPlan>,
         partition: usize,
         context: Arc<TaskContext>,
     ) -> Result<SendableRecordBatchStream> {
         match self.side {
             Side::Rows => {
-                let input = self.input.execute(partition, context)?;
+                let input = input.execute(partition, context)?;
                 let Some(complete) = lock(&self.meeting.next).take() else {
                     return Ok(input);
                 };
@@ -160,15 +108,11 @@ impl ExecutionPlan for Sided {
                 let complete = Arc::<Complete>::default();
                 let turn = lock(&self.meeting.turn);
                 *lock(&self.meeting.next) = Some(Arc::clone(&complete));
-                let input = self.input.execute(partition, context)?;
+                let input = input.execute(partition, context)?;
                 drop(turn);
                 Ok(beside(input, complete, rows))
             }
         }
-    }
-
-    fn cardinality_effect(&self) -> CardinalityEffect {
-        CardinalityEffect::Equal
     }
 }
 

@@ -4,7 +4,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use datafusion::common::{DataFusionError, SchemaError};
+use datafusion::common::{Column, DataFusionError, SchemaError};
 use restable_spec::{Registry, Resource, RouteError};
 use restable_sql::Diagnostic;
 use tokio::task::JoinError;
@@ -567,8 +567,11 @@ fn schema_error(problem: &SchemaError, names: &crate::names::Names) -> Error {
             field,
             valid_fields,
         } => {
+            // What has a colon in it was made for the plan.
+            let told = |column: &&Column| !column.name.contains(':');
             let known: Vec<String> = valid_fields
                 .iter()
+                .filter(told)
                 .map(|column| shown(&column.name))
                 .collect();
             let written = names.spelled.get(&field.name).unwrap_or(&field.name);

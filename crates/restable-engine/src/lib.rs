@@ -66,6 +66,7 @@ mod spill;
 pub mod statement;
 pub mod table;
 mod templates;
+mod through;
 mod views;
 pub mod walk;
 mod wide;

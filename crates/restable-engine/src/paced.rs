@@ -2,7 +2,6 @@
 //! statements of everybody else. DataFusion's joins go on for as long as their inputs have rows at hand, and one of two large inputs
 //! has them for hours; a task that never waits cannot be stopped either.
 
-use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -18,15 +17,15 @@ use datafusion::common::tree_node::{
 use datafusion::execution::{RecordBatchStream, SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::expressions::Literal;
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
-use datafusion::physical_plan::execution_plan::{CardinalityEffect, replace_children_if_necessary};
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::execution_plan::replace_children_if_necessary;
 use datafusion::physical_plan::joins::{
     CrossJoinExec, HashJoinExec, NestedLoopJoinExec, SortMergeJoinExec,
 };
 use datafusion::physical_plan::unnest::UnnestExec;
-use datafusion::physical_plan::{
-    DisplayAs, DisplayFormatType, ExecutionPlan, PhysicalExpr, PlanProperties,
-};
 use futures::{Stream, StreamExt as _};
+
+use crate::through::{Passage, Through};
 
 /// So long a task computes before others have their turn.
 const TURN: Duration = Duration::from_millis(10);
@@ -56,12 +55,12 @@ impl PhysicalOptimizerRule for PacedJoins {
             let node = match (probes, node.children().as_slice()) {
                 // Each slice of the right side meets the whole of the left one before the join asks for more.
                 (true, [left, right]) => {
-                    let right = Paced::over(Arc::clone(right), Slices::Adapted);
+                    let right = Through::over(right, Paced(Slices::Adapted));
                     replace_children_if_necessary(Arc::clone(&node), vec![Arc::clone(left), right])?
                 }
                 _ => node,
             };
-            Ok(Transformed::yes(Paced::over(node, Slices::Whole)))
+            Ok(Transformed::yes(Through::over(&node, Paced(Slices::Whole))))
         })
         .data()
     }
@@ -101,12 +100,12 @@ impl PhysicalOptimizerRule for LargeConstants {
                 })
             })?;
             let rows = (room / largest.max(1)).max(1);
-            if largest < LARGE || rows >= 8192 || node.is::<Paced>() {
+            if largest < LARGE || rows >= 8192 || node.is::<Through<Paced>>() {
                 return Ok(Transformed::no(node));
             }
             let inputs = node.children().into_iter();
             let inputs: Vec<_> = inputs
-                .map(|input| Paced::over(Arc::clone(input), Slices::Rows(rows)))
+                .map(|input| Through::over(input, Paced(Slices::Rows(rows))))
                 .collect();
             if inputs.is_empty() {
                 return Ok(Transformed::no(node));
@@ -137,72 +136,22 @@ enum Slices {
 }
 
 /// Rows as they come, with a pause after each turn.
-#[derive(Debug)]
-struct Paced {
-    input: Arc<dyn ExecutionPlan>,
-    slices: Slices,
-}
+#[derive(Debug, Clone)]
+struct Paced(Slices);
 
-impl Paced {
-    fn over(input: Arc<dyn ExecutionPlan>, slices: Slices) -> Arc<dyn ExecutionPlan> {
-        Arc::new(Paced { input, slices })
-    }
-}
+impl Passage for Paced {
+    const NAME: &'static str = "PacedExec";
 
-impl DisplayAs for Paced {
-    fn fmt_as(&self, _: DisplayFormatType, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("PacedExec")
-    }
-}
-
-impl ExecutionPlan for Paced {
-    fn name(&self) -> &'static str {
-        "PacedExec"
-    }
-
-    fn properties(&self) -> &Arc<PlanProperties> {
-        self.input.properties()
-    }
-
-    fn maintains_input_order(&self) -> Vec<bool> {
-        vec![true]
-    }
-
-    fn benefits_from_input_partitioning(&self) -> Vec<bool> {
-        vec![false]
-    }
-
-    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
-        vec![&self.input]
-    }
-
-    fn apply_expressions(
+    fn begin(
         &self,
-        _: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> PlanResult<TreeNodeRecursion>,
-    ) -> PlanResult<TreeNodeRecursion> {
-        Ok(TreeNodeRecursion::Continue)
-    }
-
-    fn with_new_children(
-        self: Arc<Self>,
-        children: Vec<Arc<dyn ExecutionPlan>>,
-    ) -> PlanResult<Arc<dyn ExecutionPlan>> {
-        let mut children = children.into_iter();
-        Ok(match children.next() {
-            Some(input) => Paced::over(input, self.slices),
-            None => self,
-        })
-    }
-
-    fn execute(
-        &self,
+        input: &Arc<dyn ExecutionPlan>,
         partition: usize,
         context: Arc<TaskContext>,
     ) -> PlanResult<SendableRecordBatchStream> {
         Ok(Box::pin(Turns {
-            input: self.input.execute(partition, context)?,
-            slices: self.slices,
-            size: match self.slices {
+            input: input.execute(partition, context)?,
+            slices: self.0,
+            size: match self.0 {
                 Slices::Rows(rows) => rows,
                 Slices::Whole | Slices::Adapted => 1,
             },
@@ -210,10 +159,6 @@ impl ExecutionPlan for Paced {
             handed: None,
             turn: None,
         }))
-    }
-
-    fn cardinality_effect(&self) -> CardinalityEffect {
-        CardinalityEffect::Equal
     }
 }
 

@@ -2,7 +2,6 @@
 //! there is memory for where each has a megabyte. So joins are given as few rows of one side as the other's are wide, and what sorts or
 //! groups takes no more of large values than a part of the memory.
 
-use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,20 +10,18 @@ use std::task::{Context, Poll, ready};
 use arrow::array::{Array as _, ArrayRef, AsArray as _, RecordBatch};
 use arrow::datatypes::{DataType, SchemaRef};
 use datafusion::common::config::ConfigOptions;
-use datafusion::common::tree_node::{
-    Transformed, TransformedResult as _, TreeNode as _, TreeNodeRecursion,
-};
+use datafusion::common::tree_node::{Transformed, TransformedResult as _, TreeNode as _};
 use datafusion::common::{DataFusionError, Result as PlanResult};
 use datafusion::execution::{RecordBatchStream, SendableRecordBatchStream, TaskContext};
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
+use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::aggregates::AggregateExec;
-use datafusion::physical_plan::execution_plan::{CardinalityEffect, replace_children_if_necessary};
+use datafusion::physical_plan::execution_plan::replace_children_if_necessary;
 use datafusion::physical_plan::joins::{CrossJoinExec, HashJoinExec, NestedLoopJoinExec};
 use datafusion::physical_plan::sorts::sort::SortExec;
-use datafusion::physical_plan::{
-    DisplayAs, DisplayFormatType, ExecutionPlan, PhysicalExpr, PlanProperties,
-};
 use futures::{Stream, StreamExt as _};
+
+use crate::through::{Passage, Through};
 
 /// The rule that looks at the width of rows.
 #[derive(Debug)]
@@ -43,6 +40,7 @@ impl PhysicalOptimizerRule for WideRows {
             memory,
             rows: config.execution.batch_size.get(),
         };
+        let over = |input: &Arc<dyn ExecutionPlan>, does| Through::over(input, Wide { room, does });
         plan.transform_up(|node| {
             let joins = node.is::<HashJoinExec>()
                 || node.is::<NestedLoopJoinExec>()
@@ -53,15 +51,15 @@ impl PhysicalOptimizerRule for WideRows {
             let inputs: Vec<_> = match node.children().as_slice() {
                 [left, right] if joins => {
                     let side = Arc::new(Side::default());
-                    let left = Wide::over(left, room, Does::Measures(Arc::clone(&side)));
+                    let left = over(left, Does::Measures(Arc::clone(&side)));
                     let does = match node.is::<HashJoinExec>() {
                         true => Does::Meets(side),
                         false => Does::Slices(side),
                     };
-                    vec![left, Wide::over(right, room, does)]
+                    vec![left, over(right, does)]
                 }
                 [input] if groups || node.is::<SortExec>() => {
-                    vec![Wide::over(input, room, Does::Counts)]
+                    vec![over(input, Does::Counts)]
                 }
                 _ => return Ok(Transformed::no(node)),
             };
@@ -114,85 +112,30 @@ enum Does {
     Counts,
 }
 
-#[derive(Debug)]
+/// Rows that are looked at.
+#[derive(Debug, Clone)]
 struct Wide {
-    input: Arc<dyn ExecutionPlan>,
     room: Room,
     does: Does,
 }
 
-impl Wide {
-    fn over(input: &Arc<dyn ExecutionPlan>, room: Room, does: Does) -> Arc<dyn ExecutionPlan> {
-        Arc::new(Wide {
-            input: Arc::clone(input),
-            room,
-            does,
-        })
-    }
-}
+impl Passage for Wide {
+    const NAME: &'static str = "WideExec";
 
-impl DisplayAs for Wide {
-    fn fmt_as(&self, _: DisplayFormatType, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("WideExec")
-    }
-}
-
-impl ExecutionPlan for Wide {
-    fn name(&self) -> &'static str {
-        "WideExec"
-    }
-
-    fn properties(&self) -> &Arc<PlanProperties> {
-        self.input.properties()
-    }
-
-    fn maintains_input_order(&self) -> Vec<bool> {
-        vec![true]
-    }
-
-    fn benefits_from_input_partitioning(&self) -> Vec<bool> {
-        vec![false]
-    }
-
-    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
-        vec![&self.input]
-    }
-
-    fn apply_expressions(
+    fn begin(
         &self,
-        _: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> PlanResult<TreeNodeRecursion>,
-    ) -> PlanResult<TreeNodeRecursion> {
-        Ok(TreeNodeRecursion::Continue)
-    }
-
-    fn with_new_children(
-        self: Arc<Self>,
-        children: Vec<Arc<dyn ExecutionPlan>>,
-    ) -> PlanResult<Arc<dyn ExecutionPlan>> {
-        let does = self.does.clone();
-        Ok(match children.first() {
-            Some(input) => Wide::over(input, self.room, does),
-            None => self,
-        })
-    }
-
-    fn execute(
-        &self,
+        input: &Arc<dyn ExecutionPlan>,
         partition: usize,
         context: Arc<TaskContext>,
     ) -> PlanResult<SendableRecordBatchStream> {
         Ok(Box::pin(Looked {
-            input: self.input.execute(partition, context)?,
+            input: input.execute(partition, context)?,
             room: self.room,
             does: self.does.clone(),
             rest: None,
             large: 0,
             met: 0,
         }))
-    }
-
-    fn cardinality_effect(&self) -> CardinalityEffect {
-        CardinalityEffect::Equal
     }
 }
 

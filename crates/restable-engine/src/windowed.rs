@@ -2,7 +2,6 @@
 //! none of them. Here they are taken from the memory of the session as they go in, and given back as they come out.
 
 use std::collections::{HashMap, VecDeque};
-use std::fmt;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, ready};
@@ -10,23 +9,20 @@ use std::task::{Context, Poll, ready};
 use arrow::array::{Array as _, RecordBatch};
 use arrow::datatypes::{DataType, SchemaRef};
 use datafusion::common::config::ConfigOptions;
-use datafusion::common::tree_node::{
-    Transformed, TransformedResult as _, TreeNode as _, TreeNodeRecursion,
-};
+use datafusion::common::tree_node::{Transformed, TransformedResult as _, TreeNode as _};
 use datafusion::common::{Result as PlanResult, ScalarValue};
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
 use datafusion::execution::{RecordBatchStream, SendableRecordBatchStream, TaskContext};
 use datafusion::logical_expr::{WindowFrameBound, WindowFrameUnits};
 use datafusion::physical_expr::window::WindowExpr;
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
-use datafusion::physical_plan::execution_plan::{CardinalityEffect, replace_children_if_necessary};
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::execution_plan::replace_children_if_necessary;
 use datafusion::physical_plan::windows::{BoundedWindowAggExec, WindowAggExec};
-use datafusion::physical_plan::{
-    DisplayAs, DisplayFormatType, ExecutionPlan, PhysicalExpr, PlanProperties,
-};
 use futures::{Stream, StreamExt as _};
 
 use crate::statement::lock;
+use crate::through::{Passage, Through};
 
 /// The rule that counts what windows hold.
 #[derive(Debug)]
@@ -46,6 +42,10 @@ impl PhysicalOptimizerRule for WindowsCounted {
                 return Ok(Transformed::no(node));
             }
             let rooms = Rooms::default();
+            let at = |side| Counted {
+                side,
+                rooms: Arc::clone(&rooms),
+            };
             let back = looks_back(&node);
             // One that lets nothing out before all is in makes one batch of all that it holds.
             let held = match node.is::<WindowAggExec>() {
@@ -54,10 +54,10 @@ impl PhysicalOptimizerRule for WindowsCounted {
             };
             let inputs = node.children().into_iter();
             let inputs: Vec<_> = inputs
-                .map(|input| Counted::over(Arc::clone(input), Side::In(held), &rooms))
+                .map(|input| Through::over(input, at(Side::In(held))))
                 .collect();
             let node = replace_children_if_necessary(node, inputs)?;
-            let node = Counted::over(node, Side::Out(back), &rooms);
+            let node = Through::over(&node, at(Side::Out(back)));
             Ok(Transformed::yes(node))
         })
         .data()
@@ -177,70 +177,18 @@ enum Side {
 }
 
 /// One side of a window.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Counted {
-    input: Arc<dyn ExecutionPlan>,
     side: Side,
     rooms: Rooms,
 }
 
-impl Counted {
-    fn over(input: Arc<dyn ExecutionPlan>, side: Side, rooms: &Rooms) -> Arc<dyn ExecutionPlan> {
-        Arc::new(Counted {
-            input,
-            side,
-            rooms: Arc::clone(rooms),
-        })
-    }
-}
+impl Passage for Counted {
+    const NAME: &'static str = "CountedExec";
 
-impl DisplayAs for Counted {
-    fn fmt_as(&self, _: DisplayFormatType, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("CountedExec")
-    }
-}
-
-impl ExecutionPlan for Counted {
-    fn name(&self) -> &'static str {
-        "CountedExec"
-    }
-
-    fn properties(&self) -> &Arc<PlanProperties> {
-        self.input.properties()
-    }
-
-    fn maintains_input_order(&self) -> Vec<bool> {
-        vec![true]
-    }
-
-    fn benefits_from_input_partitioning(&self) -> Vec<bool> {
-        vec![false]
-    }
-
-    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
-        vec![&self.input]
-    }
-
-    fn apply_expressions(
+    fn begin(
         &self,
-        _: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> PlanResult<TreeNodeRecursion>,
-    ) -> PlanResult<TreeNodeRecursion> {
-        Ok(TreeNodeRecursion::Continue)
-    }
-
-    fn with_new_children(
-        self: Arc<Self>,
-        children: Vec<Arc<dyn ExecutionPlan>>,
-    ) -> PlanResult<Arc<dyn ExecutionPlan>> {
-        let mut children = children.into_iter();
-        Ok(match children.next() {
-            Some(input) => Counted::over(input, self.side, &self.rooms),
-            None => self,
-        })
-    }
-
-    fn execute(
-        &self,
+        input: &Arc<dyn ExecutionPlan>,
         partition: usize,
         context: Arc<TaskContext>,
     ) -> PlanResult<SendableRecordBatchStream> {
@@ -260,7 +208,7 @@ impl ExecutionPlan for Counted {
             }
             Side::In(_) => lock(&self.rooms).remove(&partition),
         };
-        let input = self.input.execute(partition, context)?;
+        let input = input.execute(partition, context)?;
         Ok(match room {
             Some(room) => Box::pin(Passing {
                 input,
@@ -269,10 +217,6 @@ impl ExecutionPlan for Counted {
             }),
             None => input,
         })
-    }
-
-    fn cardinality_effect(&self) -> CardinalityEffect {
-        CardinalityEffect::Equal
     }
 }
 
