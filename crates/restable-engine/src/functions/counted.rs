@@ -292,6 +292,7 @@ impl Tally {
         let groups = columns.pop();
         let groups = groups.map(|groups| groups.as_primitive::<UInt64Type>().clone());
         let all = Sums {
+            groups,
             values,
             counts,
         };

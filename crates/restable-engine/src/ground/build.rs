@@ -18,6 +18,7 @@ use crate::catalog::{OWN_CATALOG, OWN_SCHEMA};
 use crate::dialect::{Comparisons, InputsChecked, JsonPlanner, with_marks, with_plain_counts};
 use crate::door::{self, Memory};
 use crate::engine::Engine;
+use crate::joined::JoinsMeasured;
 use crate::json_columns::{self, JsonPathsScanned};
 use crate::narrowing::Narrowing;
 use crate::once::wants::SharedCalls;
@@ -69,6 +70,7 @@ pub(crate) fn common(registry: &Arc<Registry>) -> Result<SessionState> {
     }));
     optimizer.rules.push(Arc::new(LargeConstants));
     optimizer.rules.push(Arc::new(WideRows));
+    optimizer.rules.push(Arc::new(JoinsMeasured));
     optimizer.rules.push(Arc::new(PacedJoins));
     optimizer.rules.push(Arc::new(WindowsCounted));
     optimizer.rules.push(Arc::new(WindowsBeside));
