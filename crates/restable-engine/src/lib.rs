@@ -41,6 +41,7 @@ pub mod names;
 mod narrowing;
 mod never;
 mod once;
+mod open_parameters;
 pub mod outcome;
 mod own_rows;
 mod paced;

@@ -2,7 +2,6 @@
 //! A value is put into the syntax tree, never into text, and before planning, so that it narrows calls as a literal does.
 
 use std::collections::{HashMap, HashSet};
-use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -10,12 +9,11 @@ use arrow::datatypes::{DataType, Field, IntervalUnit, SchemaRef, TimeUnit};
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::sql::sqlparser::ast::{
     Array, ArrayElemTypeDef, CastKind, DataType as SqlType, ExactNumberInfo, Expr, Ident,
-    LimitClause, Query, SelectItem, SetExpr, Statement, TableFactor, TableVersion, TimezoneInfo,
-    Value, Visit, Visitor,
+    SelectItem, SetExpr, Statement, TimezoneInfo, Value,
 };
 use restable_sql::Parsed;
 
-use crate::pg_catalog;
+use crate::open_parameters::{beside, list_of, times, written_types};
 use crate::session::{Prepared, Session};
 use crate::{Error, Result};
 
@@ -104,7 +102,7 @@ impl Session {
         };
         let written = written_types(parsed);
         let times = times(parsed);
-        let open: Vec<Option<Parameter>> = (0..count)
+        let mut open: Vec<Option<Parameter>> = (0..count)
             .map(|at| {
                 // Without a value it names no refresh: left open, it stands for any.
                 if times.contains(&at) {
@@ -117,6 +115,31 @@ impl Session {
                     .map(null)
             })
             .collect();
+        if open.iter().any(Option::is_none)
+            && let Some(beside) = beside(parsed)
+        {
+            let known = open.clone();
+            let mut learn = |at: usize, kind: DataType| {
+                let kind = match beside.lists.contains(&at) {
+                    true => list_of(kind),
+                    false => kind,
+                };
+                if let Some(place @ None) = open.get_mut(at)
+                    && !times.contains(&at)
+                {
+                    *place = Some(null(&kind));
+                }
+            };
+
+            if let Ok(prepared) = self.prepare_given(&beside.parsed, known).await {
+                for (at, kind) in prepared.open_types()? {
+                    learn(at, kind);
+                }
+            }
+            for at in &beside.lists {
+                learn(*at, DataType::Utf8);
+            }
+        }
         let kind = |(at, one): (usize, &Option<Parameter>)| match one {
             Some(one) => one.kind.clone(),
             None if times.contains(&at) => {
@@ -150,115 +173,6 @@ impl Session {
             parameters: kinds,
             columns: prepared.columns(),
         })
-    }
-}
-
-/// The parameters that say as of which time a snapshot is read, by position from 0.
-fn times(parsed: &Parsed) -> HashSet<usize> {
-    let mut found = Times::default();
-    if let restable_sql::Statement::Query(statement) = &parsed.statement {
-        let _ = Visit::visit(statement.as_ref(), &mut found);
-    }
-    found.0
-}
-
-#[derive(Default)]
-struct Times(HashSet<usize>);
-
-impl Visitor for Times {
-    type Break = ();
-
-    fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<()> {
-        if let TableFactor::Table {
-            version: Some(TableVersion::ForSystemTimeAsOf(time)),
-            ..
-        } = factor
-        {
-            let mut within = Placeholders::default();
-            let _ = Visit::visit(time, &mut within);
-            self.0.extend(within.0);
-        }
-        ControlFlow::Continue(())
-    }
-}
-
-#[derive(Default)]
-struct Placeholders(HashSet<usize>);
-
-impl Visitor for Placeholders {
-    type Break = ();
-
-    fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
-        self.0.extend(place(expr));
-        ControlFlow::Continue(())
-    }
-}
-
-/// The types that the statement itself gives its parameters, as in `$1::bigint`, by position from 0.
-fn written_types(parsed: &Parsed) -> HashMap<usize, DataType> {
-    let mut found = Written::default();
-    if let restable_sql::Statement::Query(statement) = &parsed.statement {
-        let _ = Visit::visit(statement.as_ref(), &mut found);
-    }
-    found.0
-}
-
-#[derive(Default)]
-struct Written(HashMap<usize, DataType>);
-
-impl Visitor for Written {
-    type Break = ();
-
-    fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
-        if let Expr::Cast {
-            expr, data_type, ..
-        } = expr
-            && let Some(at) = place(expr)
-            && let Some(kind) = arrow_type(data_type)
-        {
-            self.0.insert(at, kind);
-        }
-        // A list of what the other side is; text becomes what it is compared with.
-        if let Expr::AnyOp { left, right, .. } | Expr::AllOp { left, right, .. } = expr
-            && let Some(at) = place(right)
-        {
-            let item = pg_catalog::column_type(left).unwrap_or(DataType::Utf8);
-            let list = DataType::List(Arc::new(Field::new("item", item, true)));
-            self.0.entry(at).or_insert(list);
-        }
-        ControlFlow::Continue(())
-    }
-
-    fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<()> {
-        let Some(LimitClause::LimitOffset { limit, offset, .. }) = &query.limit_clause else {
-            return ControlFlow::Continue(());
-        };
-        let counts = [limit.as_ref(), offset.as_ref().map(|offset| &offset.value)];
-        for expr in counts.into_iter().flatten() {
-            if let Expr::Value(value) = expr
-                && let Value::Placeholder(name) = &value.value
-                && let Ok(number) = name.trim_start_matches('$').parse::<usize>()
-                && let Some(at) = number.checked_sub(1)
-            {
-                self.0.insert(at, DataType::Int64);
-            }
-        }
-        ControlFlow::Continue(())
-    }
-}
-
-/// Which parameter an expression is, from 0.
-fn place(expr: &Expr) -> Option<usize> {
-    match expr {
-        Expr::Value(value) => match &value.value {
-            Value::Placeholder(name) => {
-                let number: usize = name.trim_start_matches('$').parse().ok()?;
-                number.checked_sub(1)
-            }
-            _ => None,
-        },
-        Expr::Nested(inner) => place(inner),
-        _ => None,
     }
 }
 
@@ -360,15 +274,10 @@ impl Parameter {
     pub(crate) fn expr(&self) -> Expr {
         match &self.value {
             Bound::Null => {
-                let kind = match &self.kind {
-                    DataType::List(item) => sql_type(item.data_type()).map(|item| {
-                        SqlType::Array(ArrayElemTypeDef::SquareBracket(Box::new(item), None))
-                    }),
-                    kind => sql_type(kind),
-                };
-                match kind {
-                    Some(kind) => cast(Value::Null, kind),
-                    None => Expr::Value(Value::Null.into()),
+                let null = Expr::Value(Value::Null.into());
+                match value_type(&self.kind) {
+                    Some(kind) => cast(null, kind),
+                    None => null,
                 }
             }
             Bound::One(text) => literal(&self.kind, text),
@@ -381,10 +290,15 @@ impl Parameter {
                     Some(text) => literal(&item, text),
                     None => Expr::Value(Value::Null.into()),
                 };
-                Expr::Array(Array {
+                let list = Expr::Array(Array {
                     elem: items.iter().map(one).collect(),
                     named: true,
-                })
+                });
+                match value_type(&self.kind) {
+                    // No item says what they would be.
+                    Some(kind) if items.iter().all(Option::is_none) => cast(list, kind),
+                    _ => list,
+                }
             }
         }
     }
@@ -394,23 +308,90 @@ fn literal(kind: &DataType, text: &str) -> Expr {
     let quoted = || Value::SingleQuotedString(text.to_owned());
     match kind {
         DataType::Boolean => Expr::Value(Value::Boolean(text == "t" || text == "true").into()),
-        kind if kind.is_integer() || kind.is_decimal() => {
-            Expr::Value(Value::Number(text.to_owned(), false).into())
+        kind if kind.is_integer() => number(text),
+        kind if kind.is_decimal() && text.contains('.') => number(text),
+        // Without a point it would be an integer.
+        kind if kind.is_decimal() => {
+            let digits = text.trim_start_matches(['-', '+']).len().clamp(1, 38);
+            let exact = ExactNumberInfo::PrecisionAndScale(digits as u64, 0);
+            cast(number(text), SqlType::Decimal(exact))
         }
         DataType::Utf8 | DataType::Null => Expr::Value(quoted().into()),
         // The digits of its bytes: as text they would be the bytes themselves.
         DataType::Binary => Expr::Value(Value::HexStringLiteral(text.to_owned()).into()),
         kind => match sql_type(kind) {
-            Some(kind) => cast(quoted(), kind),
+            Some(kind) => cast(Expr::Value(quoted().into()), kind),
             None => Expr::Value(quoted().into()),
         },
     }
 }
 
-fn cast(value: Value, kind: SqlType) -> Expr {
+/// The elements of an array as PostgreSQL writes it, `{a,"b c",NULL}`; `None`: it is none, or one of arrays.
+pub fn elements(text: &str) -> Option<Vec<Option<String>>> {
+    let inner = text.trim().strip_prefix('{')?.strip_suffix('}')?;
+    let mut items = Vec::new();
+    let mut letters = inner.chars().peekable();
+    if inner.trim().is_empty() {
+        return Some(items);
+    }
+    loop {
+        let mut item = String::new();
+        let mut quoted = false;
+        while let Some(letter) = letters.next_if(|letter| *letter != ',') {
+            match letter {
+                '"' => {
+                    quoted = true;
+                    loop {
+                        match letters.next()? {
+                            '"' => break,
+                            '\\' => item.push(letters.next()?),
+                            other => item.push(other),
+                        }
+                    }
+                }
+                '\\' => item.push(letters.next()?),
+                '{' | '}' => return None,
+                // Around an item they do not count.
+                blank if blank.is_whitespace() && (quoted || item.is_empty()) => {}
+                other => item.push(other),
+            }
+        }
+        items.push(if quoted {
+            Some(item)
+        } else {
+            let item = item.trim();
+            (!item.eq_ignore_ascii_case("null")).then(|| item.to_owned())
+        });
+        if letters.next().is_none() {
+            return Some(items);
+        }
+    }
+}
+
+fn number(text: &str) -> Expr {
+    Expr::Value(Value::Number(text.to_owned(), false).into())
+}
+
+/// The type that a value of this type has where it is written: a whole number is a bigint, whichever a client declared. What is
+/// described without a value has the same.
+fn value_type(kind: &DataType) -> Option<SqlType> {
+    match kind {
+        DataType::List(item) => {
+            let item = value_type(item.data_type())?;
+            Some(SqlType::Array(ArrayElemTypeDef::SquareBracket(
+                Box::new(item),
+                None,
+            )))
+        }
+        kind if kind.is_integer() => Some(SqlType::BigInt(None)),
+        kind => sql_type(kind),
+    }
+}
+
+fn cast(value: Expr, kind: SqlType) -> Expr {
     Expr::Cast {
         kind: CastKind::Cast,
-        expr: Box::new(Expr::Value(value.into())),
+        expr: Box::new(value),
         data_type: kind,
         array: false,
         format: None,

@@ -89,6 +89,27 @@ public class Metadata {
                 }
             }
         }
+        // Each type of number as it is declared, and what they become beside others.
+        for (int turn = 0; turn < 7; turn++) {
+            String question = "SELECT ?, ?, ?, CASE WHEN ? > 0 THEN ? ELSE 0 END, ?";
+            try (PreparedStatement statement = connection.prepareStatement(question)) {
+                statement.setInt(1, turn);
+                statement.setShort(2, (short) turn);
+                statement.setBigDecimal(3, new java.math.BigDecimal(turn));
+                statement.setInt(4, turn);
+                statement.setInt(5, turn);
+                statement.setArray(6, connection.createArrayOf("int4", new Integer[] {turn, null}));
+                ResultSet rows = statement.executeQuery();
+                rows.next();
+                boolean right = rows.getInt(1) == turn && rows.getShort(2) == turn && rows.getBigDecimal(3).intValueExact() == turn
+                    && rows.getInt(4) == turn
+                    && java.util.Arrays.equals((Object[]) rows.getArray(5).getArray(), new Object[] {(long) turn, null});
+                if (!right) {
+                    throw new IllegalStateException(
+                        "turn " + turn + ": " + rows.getInt(1) + " " + rows.getShort(2) + " " + rows.getBigDecimal(3) + " " + rows.getInt(4) + " " + rows.getArray(5));
+                }
+            }
+        }
         connection.commit();
         System.out.println("prepared 7");
     }

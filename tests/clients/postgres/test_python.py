@@ -50,6 +50,70 @@ def test_parameters(connection):
     assert cursor.fetchall() == []
 
 
+@pytest.mark.parametrize("prepared", [False, True])
+@pytest.mark.parametrize(
+    "question, values, answer",
+    [
+        # psycopg declares int2 for a small number, int4 for a larger one: what is described and what comes have one type.
+        ("SELECT %s", [1], 1),
+        ("SELECT %s", [100_000], 100_000),
+        ("SELECT %s", [10**12], 10**12),
+        ("SELECT %s", [[1, 2]], [1, 2]),
+        ("SELECT %s::int[]", [[None]], [None]),
+        ("SELECT %s::int[]", [[]], []),
+        ("SELECT coalesce(%s, NULL)", [1], 1),
+        ("SELECT -%s", [1], -1),
+        ("SELECT CASE WHEN true THEN %s END", [1], 1),
+        ("SELECT greatest(%s, %s)", [1, 2], 2),
+        ("SELECT max(x) FROM (VALUES (%s), (%s)) t(x)", [1, 2], 2),
+        ("SELECT substring(%s FROM %s FOR %s)", ["abcd", 2, 2], "bc"),
+        ("SELECT %s", [decimal.Decimal("1")], decimal.Decimal("1")),
+        ("SELECT %s", [decimal.Decimal("-1.50")], decimal.Decimal("-1.50")),
+        ("SELECT %s", [decimal.Decimal("1.5E+3")], decimal.Decimal("1500")),
+        ("SELECT %s", [datetime.date(2024, 2, 3)], datetime.date(2024, 2, 3)),
+    ],
+)
+def test_a_parameter_is_what_its_client_declares(connection, question, values, answer, prepared):
+    for _ in range(2):
+        assert connection.execute(question, values, prepare=prepared).fetchone() == (answer,)
+
+
+def test_types_that_nobody_declares(served):
+    """asyncpg declares none: it asks what each parameter is, and looks up the types of arrays in the catalog."""
+    cases = [
+        ("SELECT $1::int[]", [[1, 2]], [1, 2]),
+        ("SELECT ARRAY[[1, 2], [3, 4]]", [], [[1, 2], [3, 4]]),
+        ("SELECT '{10,9}'::int[]", [], [10, 9]),
+        ("SELECT '{\"a,b\",NULL}'::text[]", [], ["a,b", None]),
+        ("SELECT max(x) FROM unnest('{10,9}'::int[]) t(x)", [], 10),
+        ("SELECT count(*) FROM generate_series(1, 5) t(x) WHERE x = ANY($1)", [[1, 3]], 2),
+        ("SELECT count(*) FROM data_protection.backup_instances WHERE vaultName = ANY($1)", [["bv-dev-weu"]], 5),
+        ("SELECT max(x) FROM generate_series(1, $1) t(x)", [3], 3),
+        ("SELECT CASE WHEN $1 THEN 1 ELSE 2 END", [True], 1),
+        ("SELECT CASE WHEN true THEN $1 ELSE 2 END", [1], 1),
+        ("SELECT coalesce($1, 5)", [1], 1),
+        ("SELECT $1 = ANY(ARRAY[1, 2])", [1], True),
+    ]
+
+    url = f"postgresql://{served.url}"
+
+    async def use():
+        connection = await asyncpg.connect(url)
+        for question, values, answer in cases:
+            assert await connection.fetchval(question, *values) == answer, question
+        async with connection.transaction():
+            cursor = await connection.cursor("SELECT x FROM generate_series(1, 9) t(x) ORDER BY x")
+            await cursor.forward(3)
+            assert await cursor.fetchrow() == (4,)
+        # A COPY that is refused sends its data all the same.
+        with pytest.raises(asyncpg.PostgresError):
+            await connection.copy_records_to_table("nowhere", records=[(1,), (2,)])
+        assert await connection.fetchval("SELECT 1") == 1
+        await connection.close()
+
+    asyncio.run(use())
+
+
 def test_a_bound_value_narrows_the_calls(served, connection):
     before = served.calls()
     connection.execute(f"{ROWS} WHERE subscriptionId = %s", (SUBSCRIPTION,)).fetchall()

@@ -109,12 +109,25 @@ fn node(plan: LogicalPlan, config: &dyn OptimizerConfig) -> Result<Transformed<L
 fn condition(expr: Expr, input: &LogicalPlan) -> Result<Expr> {
     match expr {
         // Whole conditions are joins of their own, which know of NULL.
-        whole @ (Expr::InSubquery(_) | Expr::Exists(_)) => Ok(whole),
-        Expr::Not(inner) if matches!(*inner, Expr::InSubquery(_) | Expr::Exists(_)) => {
-            Ok(Expr::Not(inner))
+        whole @ Expr::Exists(_) => Ok(whole),
+        Expr::InSubquery(asked) if !asked.negated || is_joined(&asked) => {
+            Ok(Expr::InSubquery(asked))
         }
+        Expr::Not(inner) => match *inner {
+            Expr::Exists(_) => Ok(Expr::Not(inner)),
+            Expr::InSubquery(asked) if asked.negated || is_joined(&asked) => {
+                Ok(Expr::Not(Box::new(Expr::InSubquery(asked))))
+            }
+            other => part(Expr::Not(Box::new(other)), input),
+        },
         other => part(other, input),
     }
+}
+
+/// Whether DataFusion's join for NOT IN knows of NULL: it has one key, so that nothing of the row around is compared beside, and a
+/// value that is a constant is none.
+fn is_joined(asked: &InSubquery) -> bool {
+    asked.subquery.outer_ref_columns.is_empty() && !asked.expr.column_refs().is_empty()
 }
 
 fn part(expr: Expr, input: &LogicalPlan) -> Result<Expr> {

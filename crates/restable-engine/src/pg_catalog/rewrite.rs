@@ -18,10 +18,11 @@ use super::facts::{Facts, function_oid};
 use super::functions::FUNCTION_NAME;
 use super::syntax::{
     aggregates, arguments, boolean, call, cast, conditions, constant, empty_select, is_null,
-    literal, number, oid, query_of, table_name, text, text_null, texts_type,
+    literal, no_oid, number, oid, query_of, table_name, text, text_null, texts_type,
 };
 use super::{Choice, kinds, settings, tables};
 use crate::dialect::is_by_bytes;
+use crate::parameters::elements;
 use crate::{Error, Result};
 
 /// Whether a statement asks for the catalog at all.
@@ -283,6 +284,12 @@ fn is_of_collation(query: &Query) -> bool {
     text.contains("pg_collation") && (unlike || text.contains("json_build_object"))
 }
 
+/// Whether a scalar subquery goes from a domain to the type that it is of, step by step: there are no domains.
+fn is_of_domain(query: &Query) -> bool {
+    query.with.as_ref().is_some_and(|with| with.recursive)
+        && query.to_string().contains("typbasetype")
+}
+
 /// The type of a column of the catalog.
 fn column_kind(expr: &Expr) -> Option<&'static str> {
     let name = match expr {
@@ -410,6 +417,9 @@ impl Pass<'_> {
                 if is_of_collation(query) {
                     return Some(text_null());
                 }
+                if is_of_domain(query) {
+                    return Some(no_oid());
+                }
                 one_row(query);
                 None
             }
@@ -465,11 +475,8 @@ impl Pass<'_> {
             });
         }
         if let Some(written) = literal(right) {
-            let items = written.trim().strip_prefix('{')?.strip_suffix('}')?;
-            let list = items
-                .split(',')
-                .filter(|item| !item.is_empty())
-                .map(|item| text(item.trim_matches('"')));
+            let list = elements(written)?.into_iter();
+            let list = list.map(|item| item.map_or_else(text_null, text));
             return Some(Expr::InList {
                 expr: Box::new(left.clone()),
                 list: list.collect(),
@@ -508,26 +515,29 @@ impl Pass<'_> {
             {
                 return Some(call(FUNCTION_NAME, vec![inner.clone()]));
             }
-            DataType::Array(ArrayElemTypeDef::SquareBracket(item, _)) => {
-                if let DataType::Custom(name, _) = item.as_ref() {
+            DataType::Array(ArrayElemTypeDef::SquareBracket(item_type, _)) => {
+                if let DataType::Custom(name, _) = item_type.as_ref() {
                     let name = name.to_string().to_ascii_lowercase();
-                    **item = match name.rsplit('.').next() {
+                    **item_type = match name.rsplit('.').next() {
                         Some("oid" | "regtype" | "regclass") => DataType::IntUnsigned(None),
                         _ => DataType::Text,
                     };
                 }
-                let items = literal(inner)?
-                    .trim()
-                    .strip_prefix('{')?
-                    .strip_suffix('}')?;
-                let items = items
-                    .split(',')
-                    .filter(|item| !item.is_empty())
-                    .map(|item| text(item.trim_matches('"')));
-                return Some(Expr::Array(Array {
+                let items = elements(literal(inner)?)?;
+                let is_known = items.iter().any(Option::is_some);
+                let items = items.into_iter().map(|item| match item {
+                    Some(written) => cast(text(written), (**item_type).clone()),
+                    None => Expr::Value(Value::Null.into()),
+                });
+                let list = Expr::Array(Array {
                     elem: items.collect(),
                     named: true,
-                }));
+                });
+                // No item says what they would be.
+                return Some(match is_known {
+                    true => list,
+                    false => cast(list, data_type.clone()),
+                });
             }
             _ => return None,
         };

@@ -202,7 +202,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
                 messages::ready(&mut self.wire.out, self.transaction);
                 return Ok(());
             }
-            Request::Unexpected(_) => Err(said("0A000", "nobody asked for data").into()),
+            // What a client sends of a COPY that was refused before: PostgreSQL does not answer it either.
+            Request::Unexpected(_) => Ok(()),
             Request::NotText { kind, problem } => {
                 let told = said("22021", problem);
                 if kind == b'Q' {
@@ -332,6 +333,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
             parsed: all.pop().map(Arc::new),
             declared,
             described: None,
+            told: false,
             created: SystemTime::now(),
             _memory: memory,
         };
@@ -371,6 +373,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
 
     async fn describe_statement(&mut self, name: &str) -> Done {
         let stored = self.described_statement(name).await?;
+        stored.told = true;
         let (mut kinds, mut shown) = (Vec::new(), None);
         if let Some(described) = &stored.described {
             for (at, kind) in described.parameters.iter().enumerate() {
@@ -455,10 +458,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
             parameters.push(parameter.map_err(|wrong| said(wrong.sqlstate(), wrong.to_string()))?);
         }
         let (text, parsed) = (Arc::clone(&stored.text), stored.parsed.clone());
-        let told = stored
-            .described
-            .as_ref()
-            .and_then(|described| described.columns.clone());
+        let described = stored.described.as_ref().filter(|_| stored.told);
+        let told = described.and_then(|described| described.columns.clone());
         let memory = self.room(self.portals.len(), size)?;
         let made = Portal {
             text,
@@ -563,6 +564,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
         let done = self.go_on(&mut portal, most).await;
         self.portals.insert(name.to_owned(), portal);
         done
+    }
+
+    /// Begins what a portal says that was bound and not executed yet: its cursor is asked for by name.
+    async fn open(&mut self, name: &str) -> Done {
+        let waits = |portal: &Portal| matches!(portal.state, State::Fresh | State::Planned(_));
+        if !self.portals.get(name).is_some_and(waits) {
+            return Ok(());
+        }
+        let mut portal = self.take(name)?;
+        let begun = Box::pin(self.start(&mut portal)).await;
+        self.portals.insert(name.to_owned(), portal);
+        begun
     }
 
     /// Begins what a portal says.
@@ -860,7 +873,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
             }
             sent += if shown {
                 let written = flow.write(most - sent, formats, ENOUGH, &mut self.wire.out);
-                written.map_err(|problem| said("22003", problem.to_string()))?
+                written.map_err(|problem| said(problem.sqlstate(), problem.to_string()))?
             } else {
                 flow.skip(most - sent)
             };

@@ -3,7 +3,7 @@
 use bytes::{Buf as _, Bytes};
 use chrono::{DateTime, NaiveDate, TimeDelta};
 use restable_engine::arrow::datatypes::DataType;
-use restable_engine::parameters::{Bound, Parameter};
+use restable_engine::parameters::{Bound, Parameter, elements};
 
 use super::messages::not_text;
 
@@ -103,7 +103,7 @@ fn checked(kind: &DataType, text: String) -> Option<String> {
             .parse::<i64>()
             .ok()
             .map(|number| number.to_string()),
-        kind if kind.is_decimal() => is_number(text.trim()).then(|| text.trim().to_owned()),
+        kind if kind.is_decimal() => plain_number(text.trim()),
         DataType::Binary => match text.strip_prefix("\\x") {
             Some(digits) if digits.bytes().all(|byte| byte.is_ascii_hexdigit()) => {
                 Some(digits.to_owned())
@@ -115,13 +115,42 @@ fn checked(kind: &DataType, text: String) -> Option<String> {
     }
 }
 
-fn is_number(text: &str) -> bool {
-    let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
-    digits.bytes().any(|byte| byte.is_ascii_digit())
-        && digits
-            .bytes()
-            .all(|byte| byte.is_ascii_digit() || byte == b'.')
-        && digits.bytes().filter(|byte| *byte == b'.').count() < 2
+/// A number in digits and with a point at most: `1.5e3` is `1500`. `None`: it is none, or has more digits than any type of numbers.
+fn plain_number(text: &str) -> Option<String> {
+    const DIGITS: i64 = 100;
+    let (sign, digits) = match text.strip_prefix(['-', '+']) {
+        Some(digits) => (if text.starts_with('-') { "-" } else { "" }, digits),
+        None => ("", text),
+    };
+    let (digits, exponent) = match digits.split_once(['e', 'E']) {
+        Some((digits, exponent)) => (digits, exponent.parse::<i64>().ok()?),
+        None => (digits, 0),
+    };
+    let (whole, part) = digits.split_once('.').unwrap_or((digits, ""));
+    let all = format!("{whole}{part}");
+    if all.is_empty() || !all.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    if exponent == 0 {
+        return Some(format!("{sign}{digits}"));
+    }
+    let point = i64::try_from(whole.len()).ok()?.checked_add(exponent)?;
+    if point.abs() > DIGITS {
+        return None;
+    }
+    let length = i64::try_from(all.len()).ok()?;
+    let zeros = |count: i64| "0".repeat(usize::try_from(count).unwrap_or_default());
+    let (whole, part) = match usize::try_from(point) {
+        Ok(point) if point < all.len() => all.split_at(point),
+        _ => {
+            return Some(match point > 0 {
+                true => format!("{sign}{all}{}", zeros(point - length)),
+                false => format!("{sign}0.{}{all}", zeros(-point)),
+            });
+        }
+    };
+    let whole = if whole.is_empty() { "0" } else { whole };
+    Some(format!("{sign}{whole}.{part}"))
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -240,48 +269,6 @@ fn list(item: &DataType, mut bytes: Bytes) -> Option<Vec<Option<String>>> {
     Some(items)
 }
 
-/// The elements of `{a,"b c",NULL}`.
-fn elements(text: &str) -> Option<Vec<Option<String>>> {
-    let inner = text.trim().strip_prefix('{')?.strip_suffix('}')?;
-    let mut items = Vec::new();
-    let mut letters = inner.chars().peekable();
-    if inner.trim().is_empty() {
-        return Some(items);
-    }
-    loop {
-        let mut item = String::new();
-        let mut quoted = false;
-        while let Some(letter) = letters.next_if(|letter| *letter != ',') {
-            match letter {
-                '"' => {
-                    quoted = true;
-                    loop {
-                        match letters.next()? {
-                            '"' => break,
-                            '\\' => item.push(letters.next()?),
-                            other => item.push(other),
-                        }
-                    }
-                }
-                '\\' => item.push(letters.next()?),
-                '{' | '}' => return None,
-                // Around an item they do not count.
-                blank if blank.is_whitespace() && (quoted || item.is_empty()) => {}
-                other => item.push(other),
-            }
-        }
-        items.push(if quoted {
-            Some(item)
-        } else {
-            let item = item.trim();
-            (!item.eq_ignore_ascii_case("null")).then(|| item.to_owned())
-        });
-        if letters.next().is_none() {
-            return Some(items);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -309,6 +296,25 @@ mod tests {
         assert_eq!(elements("{{1}}"), None);
         assert_eq!(elements("1,2"), None);
         assert_eq!(elements("{\"a}"), None);
+    }
+
+    #[test]
+    fn numbers_in_text() {
+        let plain = |text: &str| plain_number(text);
+        for (written, digits) in [
+            ("1.50", "1.50"),
+            ("+2", "2"),
+            ("-1.5E+3", "-1500"),
+            ("1E+30", "1000000000000000000000000000000"),
+            ("12.5e-1", "1.25"),
+            ("1e-3", "0.001"),
+            ("-125e-3", "-0.125"),
+        ] {
+            assert_eq!(plain(written).as_deref(), Some(digits), "{written}");
+        }
+        for none in ["", ".", "1.2.3", "1e", "e5", "--1", "NaN", "1e999999999999"] {
+            assert_eq!(plain(none), None, "{none}");
+        }
     }
 
     #[test]

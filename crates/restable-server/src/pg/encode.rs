@@ -2,6 +2,7 @@
 //! are written straight into the message.
 
 use std::fmt::Write as _;
+use std::ops::Range;
 
 use bytes::{BufMut as _, BytesMut};
 use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Timelike as _, Utc};
@@ -27,8 +28,25 @@ const EPOCH_MICROSECONDS: i64 = EPOCH_DAYS as i64 * 86_400_000_000;
 
 /// A value that PostgreSQL's type has no room for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is out of the range of bigint")]
-pub struct OutOfRange(pub String);
+pub enum OutOfRange {
+    /// A number.
+    #[error("`{0}` is out of the range of bigint")]
+    Number(String),
+    /// An array that is no rectangle.
+    #[error("an array has arrays of different lengths in it")]
+    Ragged,
+}
+
+impl OutOfRange {
+    /// The SQLSTATE of it.
+    pub fn sqlstate(&self) -> &'static str {
+        match self {
+            OutOfRange::Number(_) => "22003",
+            // array_subscript_error
+            OutOfRange::Ragged => "2202E",
+        }
+    }
+}
 
 /// A column of a batch, ready to be written.
 #[derive(Debug)]
@@ -170,7 +188,7 @@ impl Cells {
 
     fn big(&self, row: usize) -> Result<i64, OutOfRange> {
         let value = self.array.as_primitive::<UInt64Type>().value(row);
-        i64::try_from(value).map_err(|_| OutOfRange(value.to_string()))
+        i64::try_from(value).map_err(|_| OutOfRange::Number(value.to_string()))
     }
 
     fn bytes(&self, row: usize) -> &[u8] {
@@ -232,13 +250,14 @@ impl Cells {
                 out.put_i32(value.months);
             }
             Shape::List(items) => {
-                let range = self.range(row);
-                let length = range.len();
-                out.put_i32(i32::from(length > 0));
+                let mut lengths = Vec::new();
+                let (items, range) = items.flat(self.range(row), &mut lengths)?;
+                let dimensions = if range.is_empty() { 0 } else { lengths.len() };
+                out.put_i32(i32::try_from(dimensions).unwrap_or(i32::MAX));
                 out.put_i32(i32::from(range.clone().any(|at| items.array.is_null(at))));
                 out.put_u32(items.kind);
-                if length > 0 {
-                    out.put_i32(i32::try_from(length).unwrap_or(i32::MAX));
+                for length in &lengths[..dimensions] {
+                    out.put_i32(i32::try_from(*length).unwrap_or(i32::MAX));
                     out.put_i32(1);
                 }
                 for at in range {
@@ -388,10 +407,34 @@ impl Cells {
         Ok(())
     }
 
-    fn range(&self, row: usize) -> std::ops::Range<usize> {
+    fn range(&self, row: usize) -> Range<usize> {
+        self.ranges(row..row + 1)
+    }
+
+    /// The items of lists that follow each other.
+    fn ranges(&self, rows: Range<usize>) -> Range<usize> {
         let offsets = self.array.as_list::<i32>().value_offsets();
         let at = |offset: i32| usize::try_from(offset).unwrap_or_default();
-        at(offsets[row])..at(offsets[row + 1])
+        at(offsets[rows.start])..at(offsets[rows.end])
+    }
+
+    /// The innermost items of a list of these items, and how many there are in each dimension: all lists of one are of one length.
+    fn flat(
+        &self,
+        range: Range<usize>,
+        lengths: &mut Vec<usize>,
+    ) -> Result<(&Cells, Range<usize>), OutOfRange> {
+        let outer: usize = lengths.iter().product();
+        lengths.push(range.len() / outer.max(1));
+        let Shape::List(items) = &self.shape else {
+            return Ok((self, range));
+        };
+        let first = range.clone().next().map_or(0, |row| self.range(row).len());
+        let mut rows = range.clone();
+        if !rows.all(|row| !self.array.is_null(row) && self.range(row).len() == first) {
+            return Err(OutOfRange::Ragged);
+        }
+        items.flat(self.ranges(range), lengths)
     }
 
     fn shown(&self, row: usize, out: &mut BytesMut) {

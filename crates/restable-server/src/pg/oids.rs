@@ -104,8 +104,14 @@ pub fn of_kind(kind: &DataType) -> u32 {
         DataType::Timestamp(_, None) => oid::TIMESTAMP,
         DataType::Timestamp(_, Some(_)) => oid::TIMESTAMPTZ,
         DataType::Interval(_) | DataType::Duration(_) => oid::INTERVAL,
+        // Arrays of arrays are of the same type, with more dimensions.
         DataType::List(item) | DataType::LargeList(item) | DataType::FixedSizeList(item, _) => {
-            array_of(of_field(item))
+            match item.data_type() {
+                nested if nested.is_nested() && !matches!(nested, DataType::Struct(_)) => {
+                    of_field(item)
+                }
+                _ => array_of(of_field(item)),
+            }
         }
         DataType::Dictionary(_, values) => of_kind(values),
         DataType::RunEndEncoded(_, values) => of_field(values),

@@ -28,6 +28,8 @@ pub struct Stored {
     pub declared: Vec<u32>,
     /// What it takes and answers, once somebody asked.
     pub described: Option<Described>,
+    /// Whether it was the client who asked.
+    pub told: bool,
     /// When it was prepared.
     pub created: SystemTime,
     /// Room for what it says.

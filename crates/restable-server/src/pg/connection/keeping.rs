@@ -116,6 +116,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
                 }
             }
             Kept::Fetch { name, count, shown } => {
+                self.open(name).await?;
                 self.cursor_columns(name, &[])?;
                 return Ok(Begun::Fetch {
                     cursor: name.clone(),
