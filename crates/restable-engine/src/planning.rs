@@ -11,7 +11,7 @@ use crate::names::{self, Names};
 use crate::own_rows::with_lengths;
 use crate::parameters::{self, Given};
 use crate::shared::Shared;
-use crate::{Error, Result, dialect, placeholders};
+use crate::{Error, Result, dialect, largeness, placeholders};
 
 /// The plan of a statement, with the values of placeholders in it.
 pub(crate) async fn plan_given(
@@ -19,6 +19,7 @@ pub(crate) async fn plan_given(
     given: &Given,
     mut statement: ast::Statement,
 ) -> Result<(LogicalPlan, Names)> {
+    largeness::of_text(&statement)?;
     placeholders::bind(&mut statement, given)?;
     dialect::json_casts(&mut statement)?;
     dialect::rows_in(&mut statement);
@@ -33,6 +34,7 @@ pub(crate) async fn plan_given(
         .await
         .and_then(dialect::prepared)
         .map_err(|problem| Error::planned(problem, &names))?;
+    largeness::of_plan(&plan)?;
     Ok((with_lengths(plan, &lengths)?, names))
 }
 

@@ -7,7 +7,7 @@ use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::session_state::SessionState;
 use datafusion::execution::{FunctionRegistry as _, SessionStateBuilder, SessionStateDefaults};
 use datafusion::logical_expr::planner::ExprPlanner;
-use datafusion::optimizer::Analyzer;
+use datafusion::optimizer::{Analyzer, OptimizerRule};
 use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 use datafusion::prelude::SessionConfig;
 use restable_spec::Registry;
@@ -16,10 +16,12 @@ use super::Ground;
 use crate::beside::WindowsBeside;
 use crate::catalog::{OWN_CATALOG, OWN_SCHEMA};
 use crate::dialect::{
-    Comparisons, InputsChecked, JsonPlanner, with_implied, with_marks, with_plain_counts,
+    Comparisons, InputsChecked, JsonPlanner, with_implied, with_marks, with_null_keys,
+    with_plain_counts,
 };
 use crate::door::{self, Memory};
 use crate::engine::Engine;
+use crate::joined::JoinsMeasured;
 use crate::json_columns::{self, JsonPathsScanned};
 use crate::narrowing::{self, Narrowing};
 use crate::once::wants::SharedCalls;
@@ -71,6 +73,7 @@ pub(crate) fn common(registry: &Arc<Registry>) -> Result<SessionState> {
     }));
     optimizer.rules.push(Arc::new(LargeConstants));
     optimizer.rules.push(Arc::new(WideRows));
+    optimizer.rules.push(Arc::new(JoinsMeasured));
     optimizer.rules.push(Arc::new(PacedJoins));
     optimizer.rules.push(Arc::new(WindowsCounted));
     optimizer.rules.push(Arc::new(WindowsBeside));
@@ -93,6 +96,8 @@ pub(crate) fn common(registry: &Arc<Registry>) -> Result<SessionState> {
     }
     state.register_udaf(functions::averages::average())?;
     state.register_udaf(functions::percentiles::between())?;
+    state.register_udaf(functions::counted::most_frequent())?;
+    state.register_udaf(functions::counted::at_share())?;
     Ok(state)
 }
 
