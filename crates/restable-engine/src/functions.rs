@@ -4,6 +4,7 @@
 pub(crate) mod averages;
 pub(crate) mod bounded;
 mod clocks;
+pub(crate) mod counted;
 pub(crate) mod decimals;
 pub(crate) mod extremes;
 pub(crate) mod floats;

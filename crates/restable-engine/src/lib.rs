@@ -9,6 +9,7 @@
 pub mod acting;
 mod ahead;
 mod allow;
+mod apart;
 mod audit;
 mod beside;
 mod cache;
@@ -28,8 +29,10 @@ mod ground;
 mod id_patterns;
 pub mod identity;
 mod information_schema;
+mod joined;
 pub mod json;
 mod json_columns;
+mod largeness;
 mod listed;
 mod listing;
 mod locate;
@@ -73,6 +76,7 @@ mod wide;
 mod windowed;
 mod zone;
 
+pub use apart::{Desk, Hall};
 pub use arrow;
 pub use audit::AuditLog;
 pub use door::{Door, HeldMemory, Memory, Reach, Sees};

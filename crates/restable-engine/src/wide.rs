@@ -1,6 +1,6 @@
 //! Rows with large values. DataFusion counts rows where it makes batches: a few thousand of them are little where a row is, and more than
-//! there is memory for where each has a megabyte. So joins are given as few rows of one side as the other's are wide, and what sorts or
-//! groups takes no more of large values than a part of the memory.
+//! there is memory for where each has a megabyte. So what crosses two tables is given as few rows of one as the other's are wide, and
+//! what sorts or groups takes no more of large values than a part of the memory. Other joins are looked at in `joined`.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::aggregates::AggregateExec;
 use datafusion::physical_plan::execution_plan::replace_children_if_necessary;
-use datafusion::physical_plan::joins::{CrossJoinExec, HashJoinExec, NestedLoopJoinExec};
+use datafusion::physical_plan::joins::CrossJoinExec;
 use datafusion::physical_plan::sorts::sort::SortExec;
 use futures::{Stream, StreamExt as _};
 
@@ -42,21 +42,15 @@ impl PhysicalOptimizerRule for WideRows {
         };
         let over = |input: &Arc<dyn ExecutionPlan>, does| Through::over(input, Wide { room, does });
         plan.transform_up(|node| {
-            let joins = node.is::<HashJoinExec>()
-                || node.is::<NestedLoopJoinExec>()
-                || node.is::<CrossJoinExec>();
+            let crosses = node.is::<CrossJoinExec>();
             let groups = node
                 .downcast_ref::<AggregateExec>()
                 .is_some_and(|groups| !groups.group_expr().is_empty());
             let inputs: Vec<_> = match node.children().as_slice() {
-                [left, right] if joins => {
+                [left, right] if crosses => {
                     let side = Arc::new(Side::default());
                     let left = over(left, Does::Measures(Arc::clone(&side)));
-                    let does = match node.is::<HashJoinExec>() {
-                        true => Does::Meets(side),
-                        false => Does::Slices(side),
-                    };
-                    vec![left, over(right, does)]
+                    vec![left, over(right, Does::Slices(side))]
                 }
                 [input] if groups || node.is::<SortExec>() => {
                     vec![over(input, Does::Counts)]
@@ -106,8 +100,6 @@ enum Does {
     Measures(Arc<Side>),
     /// It is the other side: so few rows at once that each may meet the widest of the first.
     Slices(Arc<Side>),
-    /// The same of a join that gathers whole batches of what it makes: no more rows than may meet the widest of the first.
-    Meets(Arc<Side>),
     /// Its rows are held together: large values may be so many bytes only.
     Counts,
 }
@@ -134,7 +126,6 @@ impl Passage for Wide {
             does: self.does.clone(),
             rest: None,
             large: 0,
-            met: 0,
         }))
     }
 }
@@ -146,8 +137,6 @@ struct Looked {
     rest: Option<RecordBatch>,
     /// Bytes of the large values that went by.
     large: usize,
-    /// Rows that went by.
-    met: usize,
 }
 
 impl Looked {
@@ -171,15 +160,6 @@ impl Looked {
                     (rows < batch.num_rows()).then(|| batch.slice(rows, batch.num_rows() - rows));
                 Ok(batch.slice(0, rows.min(batch.num_rows())))
             }
-            Does::Meets(side) => {
-                self.met = self.met.saturating_add(batch.num_rows());
-                let widest = side.widest.load(Ordering::Relaxed);
-                let met = self.met.min(self.room.rows);
-                match widest > self.room.row() && widest.saturating_mul(met) > self.room.memory {
-                    true => Err(too_wide(widest)),
-                    false => Ok(batch),
-                }
-            }
             Does::Counts => {
                 let least = self.room.row();
                 let columns = batch.columns().iter();
@@ -197,14 +177,14 @@ impl Looked {
     }
 }
 
-fn too_wide(bytes: usize) -> DataFusionError {
+pub(crate) fn too_wide(bytes: usize) -> DataFusionError {
     DataFusionError::ResourcesExhausted(format!(
         "there are too many rows with values of {bytes} bytes and their like"
     ))
 }
 
 /// Bytes of the widest row of a batch, at most.
-fn widest(batch: &RecordBatch) -> usize {
+pub(crate) fn widest(batch: &RecordBatch) -> usize {
     let columns = batch.columns().iter();
     let widths = columns.map(|column| match column.data_type().primitive_width() {
         Some(width) => width,

@@ -1,35 +1,100 @@
 //! The threads on which statements are computed. They are not those that serve sockets: a statement that computes long
 //! without a pause must not keep others from being heard, least of all a request to cancel it.
 
-use tokio::runtime::{Handle, Runtime};
+use std::time::{Duration, Instant};
+
+use restable_engine::{Error, Hall, Session};
+use tokio::runtime::Runtime;
+
+/// So many statements are computed at once; others wait. Each has a thread while it runs.
+const MOST: usize = 4096;
 
 /// The threads of statements; they end with the value.
 #[derive(Debug)]
-pub(crate) struct Computing(Option<Runtime>);
+pub(crate) struct Computing {
+    runtime: Option<Runtime>,
+    hall: Hall,
+}
 
 impl Computing {
     pub(crate) fn new() -> std::io::Result<Computing> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .thread_name("statement")
             .thread_stack_size(restable_engine::STACK)
+            .max_blocking_threads(MOST)
             .enable_all()
             .build()?;
-        Ok(Computing(Some(runtime)))
+        let hall = Hall::new(runtime.handle().clone());
+        Ok(Computing {
+            runtime: Some(runtime),
+            hall,
+        })
     }
 
-    pub(crate) fn handle(&self) -> Handle {
-        // There is one up to the end of the value.
-        self.0
-            .as_ref()
-            .map_or_else(Handle::current, |runtime| runtime.handle().clone())
+    pub(crate) fn hall(&self) -> &Hall {
+        &self.hall
     }
 }
 
 impl Drop for Computing {
     fn drop(&mut self) {
         // Statements that compute still are not waited for.
-        if let Some(runtime) = self.0.take() {
+        if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
+        }
+    }
+}
+
+/// Until when a statement may go on, whatever it computes just then.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limit {
+    end: Instant,
+    time: Duration,
+}
+
+/// The statement itself looks at the time as well, knows more of itself, and so tells first where its steps are short.
+const GRACE: Duration = Duration::from_millis(100);
+
+impl Limit {
+    /// Of a statement that begins now.
+    pub(crate) fn of(session: &Session) -> Option<Limit> {
+        Limit::after(session.settings().statement_timeout?)
+    }
+
+    /// Of statements that begin now, one after the other.
+    pub(crate) fn of_several(session: &Session, statements: usize) -> Option<Limit> {
+        let time = session.settings().statement_timeout?;
+        let statements = u32::try_from(statements.max(1)).unwrap_or(u32::MAX);
+        let limit = Limit::after(time.checked_mul(statements)?)?;
+        Some(Limit { time, ..limit })
+    }
+
+    fn after(time: Duration) -> Option<Limit> {
+        let end = Instant::now().checked_add(time)?;
+        Some(Limit { end, time })
+    }
+
+    /// When it must have ended.
+    pub(crate) fn end(self) -> Instant {
+        self.end
+    }
+
+    /// The error of a statement that has not.
+    pub(crate) fn late(self) -> Error {
+        Error::Timeout(self.time)
+    }
+
+    /// What comes of work, if it comes in time.
+    pub(crate) async fn keep<T>(
+        limit: Option<Limit>,
+        work: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Error> {
+        let Some(limit) = limit else {
+            return work.await;
+        };
+        match tokio::time::timeout_at((limit.end + GRACE).into(), work).await {
+            Ok(done) => done,
+            Err(_) => Err(limit.late()),
         }
     }
 }

@@ -114,6 +114,10 @@ fn shown(key: &Expr, items: &[SelectItem]) -> Option<Ident> {
 /// What a call of an aggregate is made of; `None` if it is none of these.
 pub fn made_of(function: &Function, name: &str, given: &[Expr]) -> Option<Expr> {
     let (made, of) = match (name, given) {
+        // They are aggregates by themselves, which have no window, and of shares take what is written out.
+        ("mode", []) | ("percentile_disc", [Expr::Value(_)]) if function.over.is_none() => {
+            return None;
+        }
         ("json_agg", [value]) => ("json_items", call("to_json", vec![value.clone()])),
         ("jsonb_agg", [value]) => ("jsonb_items", call("to_json", vec![value.clone()])),
         ("json_object_agg", [key, value]) => {

@@ -25,12 +25,14 @@ use datafusion::physical_expr::{GroupsAccumulatorAdapter, PhysicalSortExpr};
 use datafusion::physical_plan::PhysicalExpr;
 
 /// The functions that hold what they are given.
-const HOLD: [&str; 5] = [
+const HOLD: [&str; 7] = [
     "string_agg",
     "array_agg",
     "nth_value",
     "median",
+    "mode",
     "percentile_cont",
+    "percentile_disc",
 ];
 
 /// The functions that hold one value of each group. Numbers are small; texts need not be.

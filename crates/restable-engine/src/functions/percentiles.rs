@@ -10,6 +10,7 @@ use arrow::datatypes::{DataType, Field, FieldRef, Float64Type};
 use datafusion::common::{Result, ScalarValue, plan_err};
 use datafusion::functions_aggregate::percentile_cont::percentile_cont_udaf;
 use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
+use datafusion::logical_expr::utils::AggregateOrderSensitivity;
 use datafusion::logical_expr::{
     Accumulator, AggregateUDF, AggregateUDFImpl, Documentation, Signature, Volatility,
 };
@@ -91,6 +92,11 @@ impl AggregateUDFImpl for Between {
         }
         let kind = DataType::new_list(DataType::Float64, true);
         Ok(vec![Arc::new(Field::new("values", kind, true))])
+    }
+
+    /// Whatever order the rows come in, it is looked at once at the end.
+    fn order_sensitivity(&self) -> AggregateOrderSensitivity {
+        AggregateOrderSensitivity::Insensitive
     }
 
     fn supports_within_group_clause(&self) -> bool {

@@ -15,15 +15,14 @@ use futures::future::BoxFuture;
 use futures::stream::{self, BoxStream};
 use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _};
 use restable_engine::{Error, Outcome, Prepared, Report, Rows, Session};
-use tokio::runtime::Handle;
 use tokio::sync::mpsc;
-use tokio::task::JoinSet;
 use tonic::Status;
 
 use super::asked::{self, Asked};
 use super::missing::{Missing, told_at_the_end};
 use super::sessions::{Begun, Client};
 use super::status;
+use crate::computing::Limit;
 
 /// So many batches wait for their reader.
 const AHEAD: usize = 2;
@@ -47,6 +46,14 @@ impl Planned {
         }
     }
 
+    /// Until when they may be computed. What acts keeps its time itself, so that what was begun is told.
+    fn limit(&self, client: &Client) -> Option<Limit> {
+        match self.plans.iter().any(Prepared::acts) {
+            true => None,
+            false => Limit::of_several(&client.session(), self.plans.len()),
+        }
+    }
+
     /// The columns as they are sent; none for a statement that answers no rows.
     pub fn schema(&self) -> SchemaRef {
         self.columns
@@ -62,13 +69,9 @@ type Given = Result<Option<RecordBatch>, FlightError>;
 pub type Sent = BoxStream<'static, Result<FlightData, Status>>;
 
 /// Runs a statement and sends its rows.
-pub fn rows(
-    client: &Arc<Client>,
-    number: Option<u64>,
-    planned: Planned,
-    computing: &Handle,
-) -> Sent {
+pub fn rows(client: &Arc<Client>, number: Option<u64>, planned: Planned) -> Sent {
     let schema = planned.schema();
+    let limit = planned.limit(client);
     let (give, take) = mpsc::channel::<Given>(AHEAD);
     let session = client.session();
     let may_lack = session.settings().partial_results;
@@ -80,7 +83,10 @@ pub fn rows(
         give.clone(),
         missing.clone(),
     );
-    computing.spawn(watched(client.begin(number), work, give));
+    let work = async move { work.await.map_err(|problem| status::told(&problem)) }.boxed();
+    let own = Arc::clone(client);
+    let work = async move { own.computed(limit, work).await };
+    tokio::spawn(watched(client.begin(number), work.boxed(), give));
     let sent = encoded(schema, until_told(take));
     match may_lack {
         true => told_at_the_end(sent, missing),
@@ -145,13 +151,17 @@ fn until_told(take: mpsc::Receiver<Given>) -> BoxStream<'static, Result<RecordBa
 }
 
 /// Works until the end, or until it is cancelled, or until nobody takes the rows.
-fn watched(mut begun: Begun, work: Asked<()>, give: mpsc::Sender<Given>) -> BoxFuture<'static, ()> {
+fn watched(
+    mut begun: Begun,
+    work: BoxFuture<'static, Result<(), Status>>,
+    give: mpsc::Sender<Given>,
+) -> BoxFuture<'static, ()> {
     async move {
         let ended = tokio::select! {
             biased;
             () = give.closed() => Ok(()),
             () = begun.cancelled() => Err(cancelled()),
-            done = work => done.map_err(|problem| status::told(&problem)),
+            done = work => done,
         };
         let last = match ended {
             Ok(()) => Ok(None),
@@ -184,22 +194,15 @@ fn encoded(
 }
 
 /// Runs a statement of which only the number of rows is wanted.
-pub fn update(
-    client: &Arc<Client>,
-    planned: Planned,
-    computing: &Handle,
-) -> BoxFuture<'static, Result<i64, Status>> {
-    let mut begun = client.begin(None);
-    let mut tasks = JoinSet::new();
-    tasks.spawn_on(count(client.session(), planned.plans), computing);
+pub fn update(client: &Arc<Client>, planned: Planned) -> BoxFuture<'static, Result<i64, Status>> {
+    let (mut begun, limit) = (client.begin(None), planned.limit(client));
+    let work = count(client.session(), planned.plans);
+    let own = Arc::clone(client);
     async move {
         tokio::select! {
             biased;
             () = begun.cancelled() => Err(cancelled()),
-            done = tasks.join_next() => match done {
-                Some(Ok(counted)) => counted,
-                _ => Err(status::ours("running a statement broke off")),
-            },
+            counted = own.computed(limit, work) => counted,
         }
     }
     .boxed()

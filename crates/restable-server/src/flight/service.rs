@@ -35,6 +35,7 @@ use tonic::{Request, Response, Status};
 use super::running::{self, Planned, Sent};
 use super::sessions::{Client, Sessions, Stored};
 use super::{asked, catalog, info, parameters, session_options, status};
+use crate::computing::Limit;
 
 /// Sets of values that one request may bind.
 const SETS: usize = 10_000;
@@ -174,24 +175,27 @@ fn cancel_status(ended: bool) -> CancelStatus {
 }
 
 /// The plan of a text.
-fn plan(session: Arc<Session>, text: String) -> BoxFuture<'static, Result<Planned, Status>> {
-    async move {
+fn plan(client: Arc<Client>, text: String) -> BoxFuture<'static, Result<Planned, Status>> {
+    let session = client.session();
+    let limit = Limit::of(&session);
+    let work = async move {
         let parsed = one(&session, &text)?;
         let prepared = asked::prepare(session, parsed, Vec::new()).await;
         let prepared = prepared.map_err(|problem| status::told(&problem))?;
         Ok(Planned::new(vec![prepared]))
-    }
-    .boxed()
+    };
+    async move { client.computed(limit, work.boxed()).await }.boxed()
 }
 
 /// A plan for each set of values that is given or was bound, or one for a statement that takes none.
 fn plan_stored(
-    client: &Client,
+    client: &Arc<Client>,
     number: u64,
     sets: Vec<Vec<Parameter>>,
 ) -> BoxFuture<'static, Result<Planned, Status>> {
     let (session, stored) = (client.session(), client.statement(number));
-    async move {
+    let (client, limit) = (Arc::clone(client), Limit::of_several(&session, sets.len()));
+    let work = async move {
         let stored = stored.ok_or_else(statement_gone)?;
         let sets = if sets.is_empty() {
             lock(&stored.bound).clone()
@@ -220,8 +224,8 @@ fn plan_stored(
             plans.push(plan.map_err(|problem| status::told(&problem))?);
         }
         Ok(Planned::new(plans))
-    }
-    .boxed()
+    };
+    async move { client.computed(limit, work.boxed()).await }.boxed()
 }
 
 /// What a statement takes for each byte of its text: its tree is larger than that.
@@ -232,8 +236,9 @@ fn prepare(
     client: Arc<Client>,
     text: String,
 ) -> BoxFuture<'static, Result<ActionCreatePreparedStatementResult, Status>> {
-    async move {
-        let session = client.session();
+    let session = client.session();
+    let (own, limit) = (Arc::clone(&client), Limit::of(&session));
+    let work = async move {
         let parsed = one(&session, &text)?;
         let room = session.make_room("what a client prepared", text.len() * TREE);
         let memory = room.map_err(|problem| status::told(&problem))?;
@@ -260,8 +265,8 @@ fn prepare(
             dataset_schema,
             parameter_schema: running::message(&values)?,
         })
-    }
-    .boxed()
+    };
+    async move { own.computed(limit, work.boxed()).await }.boxed()
 }
 
 /// How many values a statement takes.
@@ -317,7 +322,7 @@ impl FlightSqlService for Service {
     ) -> Answer<FlightInfo> {
         let client = client(&request)?;
         no_transaction(query.transaction_id.as_ref())?;
-        let planned = plan(client.session(), query.query).await?;
+        let planned = plan(Arc::clone(&client), query.query).await?;
         let schema = planned.schema();
         let ticket = TicketStatementQuery {
             statement_handle: client.keep_plan(planned).into(),
@@ -336,8 +341,7 @@ impl FlightSqlService for Service {
             .handle(&ticket.statement_handle, &asking.user)
             .ok_or_else(plan_gone)?;
         let planned = owner.take_plan(number).ok_or_else(plan_gone)?;
-        let computing = self.sessions.computing();
-        sent(running::rows(&owner, Some(number), planned, &computing))
+        sent(running::rows(&owner, Some(number), planned))
     }
 
     async fn do_put_statement_update(
@@ -347,8 +351,8 @@ impl FlightSqlService for Service {
     ) -> Result<i64, Status> {
         let client = client(&request)?;
         no_transaction(command.transaction_id.as_ref())?;
-        let planned = plan(client.session(), command.query).await?;
-        running::update(&client, planned, &self.sessions.computing()).await
+        let planned = plan(Arc::clone(&client), command.query).await?;
+        running::update(&client, planned).await
     }
 
     async fn do_put_statement_ingest(
@@ -409,7 +413,7 @@ impl FlightSqlService for Service {
         let (owner, number) = self.stored(&query.prepared_statement_handle, &asking)?;
         let sets = bound(request.into_inner()).await?;
         let planned = plan_stored(&owner, number, sets).await?;
-        running::update(&owner, planned, &self.sessions.computing()).await
+        running::update(&owner, planned).await
     }
 
     async fn get_flight_info_prepared_statement(
@@ -435,8 +439,7 @@ impl FlightSqlService for Service {
         let asking = client(&request)?;
         let (owner, number) = self.stored(&query.prepared_statement_handle, &asking)?;
         let planned = plan_stored(&owner, number, Vec::new()).await?;
-        let computing = self.sessions.computing();
-        sent(running::rows(&owner, None, planned, &computing))
+        sent(running::rows(&owner, None, planned))
     }
 
     async fn get_flight_info_catalogs(

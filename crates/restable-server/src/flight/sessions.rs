@@ -8,11 +8,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use futures::future::BoxFuture;
 use restable_engine::counters::Present;
 use restable_engine::parameters::{Described, Parameter};
 use restable_engine::sql::Parsed;
-use restable_engine::{Door, Engine, HeldMemory, Reach, Sees, Session};
-use tokio::runtime::Handle;
+use restable_engine::{Desk, Door, Engine, HeldMemory, Reach, Sees, Session};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tonic::Status;
 use tonic::metadata::MetadataMap;
@@ -20,7 +20,7 @@ use tonic::metadata::MetadataMap;
 use super::hidden::Hidden;
 use super::running::Planned;
 use super::status;
-use crate::computing::Computing;
+use crate::computing::{Computing, Limit};
 use crate::guard::{self, Guard};
 use crate::options::Options;
 
@@ -64,6 +64,8 @@ pub struct Client {
     /// Who it is; empty where nobody has to say.
     pub user: String,
     own: Box<dyn Hidden<Own>>,
+    /// Where its statements are computed.
+    desk: Desk,
     running: Mutex<HashMap<u64, watch::Sender<bool>>>,
     next: AtomicU64,
     heard: Mutex<Instant>,
@@ -174,11 +176,6 @@ impl Sessions {
         })
     }
 
-    /// Where statements are computed.
-    pub fn computing(&self) -> Handle {
-        self.house.shown().computing.handle()
-    }
-
     /// What its clients may send.
     pub fn options(&self) -> &Options {
         &self.house.shown().options
@@ -251,7 +248,9 @@ impl Sessions {
         };
         let (id, handles) = (name()?, name()?);
         let House {
-            engine, options, ..
+            engine,
+            options,
+            computing,
         } = self.house.shown();
         let door = Door {
             user: (!user.is_empty()).then(|| user.to_owned()),
@@ -279,6 +278,7 @@ impl Sessions {
             handles,
             user: user.to_owned(),
             own: Box::new(own),
+            desk: computing.hall().desk(),
             running: Mutex::default(),
             next: AtomicU64::new(1),
             heard: Mutex::new(Instant::now()),
@@ -286,7 +286,8 @@ impl Sessions {
         });
         let mut all = lock(&self.all);
         all.retain(|_, client| !client.is_forgotten());
-        if all.len() >= options.max_connections {
+        // What those who left gave up, and computes still, has their places.
+        if all.len() + computing.hall().left() >= options.max_connections {
             return Err(Status::resource_exhausted("there are too many sessions"));
         }
         all.insert(id, Arc::clone(&client));
@@ -326,6 +327,16 @@ impl Client {
     /// The engine's session.
     pub fn session(&self) -> Arc<Session> {
         Arc::clone(&self.own.shown().session)
+    }
+
+    /// What comes of work for this client, computed beside whatever serves it; an error once its time is over.
+    pub async fn computed<T: Send + 'static>(
+        &self,
+        limit: Option<Limit>,
+        work: BoxFuture<'static, Result<T, Status>>,
+    ) -> Result<T, Status> {
+        let done = Limit::keep(limit, self.desk.compute(work)).await;
+        done.map_err(|problem| status::told(&problem))?
     }
 
     fn touch(&self) {

@@ -1,6 +1,7 @@
 //! One client: its requests in turn, its prepared statements, portals and transaction. What a statement means is the
 //! engine's; here it is only told apart what a connection keeps from what the engine runs.
 
+mod computed;
 mod copy;
 mod telling;
 
@@ -15,10 +16,8 @@ use restable_engine::arrow::datatypes::DataType;
 use restable_engine::parameters::Described;
 use restable_engine::pg_catalog::{self, Postgres};
 use restable_engine::sql::{Connection as Kept, Parsed, Statement};
-use restable_engine::{Error, HeldMemory, Outcome, Report, Session};
+use restable_engine::{Desk, Error, HeldMemory, Outcome, Report, Session};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::runtime::Handle;
-use tokio::task::JoinSet;
 
 use super::acts::{self, Acted};
 use super::cancel::Listed;
@@ -27,6 +26,7 @@ use super::portal::{Flow, Portal, State, Stored, are_as_told, columns};
 use super::transaction::Undo;
 use super::wire::{Ended, Wire};
 use super::{decode, oids, sqlstate};
+use crate::computing::Limit;
 
 mod keeping;
 pub use copy::Outgoing;
@@ -97,8 +97,8 @@ pub struct Client<S> {
     wire: Wire<S>,
     session: Arc<Session>,
     listed: Listed,
-    /// Where statements are computed.
-    computing: Handle,
+    /// Where its statements are computed.
+    desk: Desk,
     statements: HashMap<String, Stored>,
     portals: HashMap<String, Portal>,
     transaction: Transaction,
@@ -111,12 +111,12 @@ pub struct Client<S> {
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
     /// A client whose session stands.
-    pub fn new(wire: Wire<S>, session: Session, listed: Listed, computing: Handle) -> Client<S> {
+    pub fn new(wire: Wire<S>, session: Session, listed: Listed, desk: Desk) -> Client<S> {
         Client {
             wire,
             session: Arc::new(session),
             listed,
-            computing,
+            desk,
             statements: HashMap::new(),
             portals: HashMap::new(),
             transaction: Transaction::Idle,
@@ -170,7 +170,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
                 return Ok(());
             }
             Request::Flush => self.wire.flush().await.map_err(Failure::from),
-            Request::Parse { name, query, types } => self.parse(name, query.into(), types),
+            Request::Parse { name, query, types } => self.parse(name, query.into(), types).await,
             Request::Bind {
                 portal,
                 statement,
@@ -289,10 +289,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
     async fn query(&mut self, text: Arc<str>) -> Done {
         self.statements.remove("");
         self.portals.remove("");
-        let all = self
-            .session
-            .parse(&text)
-            .map_err(|fault| sqlstate::fault(&fault, &text))?;
+        let all = self.parsed(&text).await?;
         if all.is_empty() {
             messages::plain(&mut self.wire.out, b'I');
         }
@@ -318,11 +315,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
         Ok(())
     }
 
-    fn parse(&mut self, name: String, text: Arc<str>, declared: Vec<u32>) -> Done {
-        let mut all = self
-            .session
-            .parse(&text)
-            .map_err(|fault| sqlstate::fault(&fault, &text))?;
+    async fn parse(&mut self, name: String, text: Arc<str>, declared: Vec<u32>) -> Done {
+        let mut all = self.parsed(&text).await?;
         if all.len() > 1 {
             return Err(said("42601", "a prepared statement is one statement").into());
         }
@@ -350,10 +344,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
 
     /// What a prepared statement takes and answers, found out once.
     async fn described_statement(&mut self, name: &str) -> Done<&mut Stored> {
-        let session = &self.session;
-        let Some(stored) = self.statements.get_mut(name) else {
-            return Err(said("26000", format!("there is no prepared statement `{name}`")).into());
-        };
+        let gone = || said("26000", format!("there is no prepared statement `{name}`"));
+        let stored = self.statements.get(name).ok_or_else(gone)?;
         if stored.described.is_none()
             && let Some(parsed) = &stored.parsed
             && let cursor = parsed.cursor_query()
@@ -364,21 +356,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
             }
             let declared: Vec<Option<DataType>> =
                 stored.declared.iter().map(|one| oids::kind(*one)).collect();
-            let found = match &cursor {
-                None => session.describe(parsed, &declared).await,
-                // It takes values as its query does, and answers nothing itself.
-                Some(query) => session
-                    .describe(query, &declared)
-                    .await
-                    .map(|found| Described {
-                        columns: None,
-                        ..found
-                    }),
+            let is_cursor = cursor.is_some();
+            let query = cursor.map_or_else(|| Arc::clone(parsed), Arc::new);
+            let text = Arc::clone(&stored.text);
+            let found = self.found_out(&text, query, declared).await?;
+            // It takes values as its query does, and answers nothing itself.
+            let found = Described {
+                columns: found.columns.filter(|_| !is_cursor),
+                ..found
             };
-            stored.described =
-                Some(found.map_err(|problem| sqlstate::told(&problem, &stored.text))?);
+            let stored = self.statements.get_mut(name).ok_or_else(gone)?;
+            stored.described = Some(found);
         }
-        Ok(stored)
+        Ok(self.statements.get_mut(name).ok_or_else(gone)?)
     }
 
     async fn describe_statement(&mut self, name: &str) -> Done {
@@ -513,12 +503,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
                 return Err(aborted().into());
             }
             self.tell_what_is_held(parsed);
-            let prepared = self
-                .session
-                .prepare_with(parsed, portal.parameters.clone())
-                .boxed()
-                .await;
-            let prepared = prepared.map_err(|problem| sqlstate::told(&problem, &portal.text))?;
+            let (values, limit) = (portal.parameters.clone(), Limit::of(&self.session));
+            let planned = self.planned(&portal.text, parsed, values, limit);
+            let prepared = planned.boxed().await?;
             portal.state = State::Planned(Box::new(prepared));
         }
         let shown = self.described(&portal);
@@ -655,18 +642,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
     }
 
     /// Lets the engine run a statement; `reads`: until its first rows are there.
-    async fn run(&mut self, portal: &mut Portal, parsed: &Parsed, reads: bool) -> Done<Begun> {
-        let planned = match std::mem::replace(&mut portal.state, State::Fresh) {
-            State::Planned(prepared) => Ok(*prepared),
+    async fn run(&mut self, portal: &mut Portal, parsed: &Arc<Parsed>, reads: bool) -> Done<Begun> {
+        let limit = Limit::of(&self.session);
+        let mut planned = match std::mem::replace(&mut portal.state, State::Fresh) {
+            State::Planned(prepared) => *prepared,
             _ => {
                 self.tell_what_is_held(parsed);
-                self.session
-                    .prepare_with(parsed, portal.parameters.clone())
-                    .await
+                let values = portal.parameters.clone();
+                self.planned(&portal.text, parsed, values, limit)
+                    .boxed()
+                    .await?
             }
         };
         let told = |problem: Error| sqlstate::told(&problem, &portal.text);
-        let mut planned = planned.map_err(told)?;
         match self.transaction {
             // What is for a transaction only ends with the statement.
             Transaction::Idle => planned.forget_local(),
@@ -704,25 +692,25 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
         let cancel = Arc::clone(&self.listed.cancel);
         cancel.begin();
         let zone = self.zone()?;
-        let session = Arc::clone(&self.session);
-        let mut tasks = JoinSet::new();
+        // What acts keeps its time itself, so that what was begun is told.
+        let limit = limit.filter(|_| !acts);
+        let (session, desk) = (Arc::clone(&self.session), self.desk.clone());
         let run = async move {
             Ok(match session.run(planned).await? {
                 Outcome::Rows(rows) if counted => Ran::Acted(acts::finish(rows).await?),
-                Outcome::Rows(rows) if reads => Ran::Rows(Box::new(Flow::begun(rows, zone).await?)),
-                Outcome::Rows(rows) => Ran::Rows(Box::new(Flow::new(rows))),
+                Outcome::Rows(rows) if reads => {
+                    Ran::Rows(Box::new(Flow::begun(rows, zone, limit).await?))
+                }
+                Outcome::Rows(rows) => Ran::Rows(Box::new(Flow::new(rows, limit))),
                 Outcome::Done { report, .. } => Ran::Done(report),
             })
         };
-        tasks.spawn_on(run, &self.computing);
         let run = async {
+            let run = desk.compute(run.boxed());
             tokio::select! {
                 biased;
                 () = cancel.asked() => None,
-                outcome = tasks.join_next() => Some(match outcome {
-                    Some(Ok(outcome)) => outcome,
-                    _ => Err(Error::Internal("running a statement broke off".to_owned())),
-                }),
+                outcome = Limit::keep(limit, run) => Some(outcome.and_then(|ran| ran)),
             }
         };
         let outcome = self.wire.during(run).await;
@@ -910,13 +898,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
 
     /// Reads the next rows; a client that cancels or goes away ends it.
     async fn fill(&mut self, flow: &mut Flow, zone: Tz) -> Done {
-        let computing = self.computing.clone();
+        let desk = self.desk.clone();
         let cancel = Arc::clone(&self.listed.cancel);
         let read = async {
             tokio::select! {
                 biased;
                 () = cancel.asked() => None,
-                read = flow.read(zone, &computing) => Some(read),
+                read = flow.read(zone, &desk) => Some(read),
             }
         };
         match self.wire.during(read).await? {

@@ -254,7 +254,9 @@ impl House {
         }
         // Who has shown who he is takes a place; who has not yet, keeps nobody out.
         let listed = self.connections.list(secret);
-        if self.connections.count() > self.options.max_connections {
+        // What those who left gave up, and computes still, has their places.
+        let taken = self.connections.count() + self.computing.hall().left();
+        if taken > self.options.max_connections {
             drop(listed);
             return end(wire, said("53300", "there are too many connections")).await;
         }
@@ -264,8 +266,8 @@ impl House {
             Err(problem) => return end(wire, sqlstate::told(&problem, "")).await,
         };
         messages::authentication(&mut wire.out, 0, &[]);
-        let computing = self.computing.handle();
-        Ok(Some(Client::new(wire, session, listed, computing)))
+        let desk = self.computing.hall().desk();
+        Ok(Some(Client::new(wire, session, listed, desk)))
     }
 
     /// The session of a client: its own settings, catalog and cursors.

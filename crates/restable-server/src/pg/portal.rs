@@ -10,13 +10,12 @@ use restable_engine::arrow::array::timezone::Tz;
 use restable_engine::arrow::datatypes::SchemaRef;
 use restable_engine::parameters::{Described, Parameter};
 use restable_engine::sql::Parsed;
-use restable_engine::{Error, HeldMemory, Prepared, Report, Rows};
-use tokio::runtime::Handle;
-use tokio::task::JoinSet;
+use restable_engine::{Desk, Error, HeldMemory, Prepared, Report, Rows};
 
 use super::encode::Cells;
 use super::messages::{self, Column};
 use super::oids;
+use crate::computing::Limit;
 
 /// A statement that a client prepared.
 #[derive(Debug)]
@@ -106,6 +105,8 @@ pub struct Flow {
     pub acts: bool,
     /// Whether the client was told what it should know of them.
     pub remarked: bool,
+    /// Until when they are read.
+    limit: Option<Limit>,
 }
 
 #[derive(Debug)]
@@ -122,9 +123,10 @@ struct Batch {
 }
 
 impl Flow {
-    /// Rows of which none was read.
-    pub fn new(rows: Rows) -> Flow {
+    /// Rows of which none was read. What acts has no limit but its own.
+    pub fn new(rows: Rows, limit: Option<Limit>) -> Flow {
         Flow {
+            limit: limit.filter(|_| rows.stopper().is_none()),
             schema: SchemaRef::clone(rows.schema()),
             acts: rows.stopper().is_some(),
             rows: Some(rows),
@@ -136,8 +138,8 @@ impl Flow {
     }
 
     /// Rows with the first ones at hand. Of a short answer that nobody was called for it is known then that nothing follows.
-    pub async fn begun(rows: Rows, zone: Tz) -> Result<Flow, Error> {
-        let mut flow = Flow::new(rows);
+    pub async fn begun(rows: Rows, zone: Tz, limit: Option<Limit>) -> Result<Flow, Error> {
+        let mut flow = Flow::new(rows, limit);
         let Some(mut rows) = flow.rows.take() else {
             return Ok(flow);
         };
@@ -175,40 +177,40 @@ impl Flow {
         !self.ended && self.batch.as_ref().is_none_or(Batch::is_done)
     }
 
-    /// Reads the next batch, in a task of its own: what computes long without a pause must not keep the client from
-    /// cancelling it. When this is dropped, the task and its calls end.
-    pub async fn read(&mut self, zone: Tz, computing: &Handle) -> Result<(), Error> {
+    /// Reads the next batch, beside: what computes long without a pause must not keep the client from cancelling it, nor the clock from
+    /// ending it. When this is dropped, the statement and its calls end.
+    pub async fn read(&mut self, zone: Tz, desk: &Desk) -> Result<(), Error> {
         self.batch = None;
         let Some(mut rows) = self.rows.take() else {
             self.ended = true;
             return Ok(());
         };
-        let mut tasks = JoinSet::new();
         let next = async move {
             let next = rows.next().await;
-            (rows, next)
+            let next = next.map(|batch| batch.and_then(|batch| Batch::new(&batch, zone)));
+            Ok((rows, next))
         };
-        tasks.spawn_on(next, computing);
-        let Some(Ok((rows, next))) = tasks.join_next().await else {
-            return Err(Error::Internal("reading a batch broke off".to_owned()));
-        };
+        let next = async { desk.compute(next.boxed()).await? };
+        let (rows, next) = Limit::keep(self.limit, next).await?;
         self.rows = Some(rows);
         match next {
             None => self.ended = true,
-            Some(batch) => self.batch = Some(Batch::new(&batch?, zone)?),
+            Some(batch) => self.batch = Some(batch?),
         }
         Ok(())
     }
 
     /// When the last of them must have been sent.
     pub fn deadline(&self) -> Option<Instant> {
-        self.rows.as_ref().and_then(Rows::deadline)
+        self.limit.map(Limit::end)
     }
 
     /// The error, if that time is over.
     pub fn late(&self) -> Option<Error> {
-        let rows = self.rows.as_ref().filter(|_| !self.ended)?;
-        rows.is_late().then(|| rows.late())
+        let limit = self.limit.filter(|_| !self.ended)?;
+        let over = Instant::now() >= limit.end();
+        let late = || self.rows.as_ref().map_or_else(|| limit.late(), Rows::late);
+        over.then(late)
     }
 
     /// What a client was not told of the rows, once nothing more is read of them.

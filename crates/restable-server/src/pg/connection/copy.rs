@@ -11,6 +11,7 @@ use restable_engine::sql::{CopyPlace, Copying, Parsed};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::{Begun, Client, Done, ENOUGH, cancelled, said};
+use crate::computing::Limit;
 use crate::pg::copy_form::Form;
 use crate::pg::messages::{self, Told};
 use crate::pg::portal::{Flow, Portal, State};
@@ -88,9 +89,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
         let Some(query) = parsed.cursor_query() else {
             return Ok(Begun::Nothing);
         };
-        let planned = self.session.prepare_with(&query, portal.parameters.clone());
-        let planned = planned.boxed().await;
-        let planned = planned.map_err(|problem| sqlstate::told(&problem, &portal.text))?;
+        let (query, limit) = (Arc::new(query), Limit::of(&self.session));
+        let planned = self.planned(&portal.text, &query, portal.parameters.clone(), limit);
+        let planned = planned.boxed().await?;
         if planned.acts() {
             return Err(said("0A000", "COPY of what changes something is not supported").into());
         }
