@@ -16,7 +16,7 @@ use crate::rig::{Rig, run, settings};
 /// One step of seconds: while it is planned, since all of it is constant, or while it runs.
 const LONG: [&str; 2] = [
     "SELECT strpos(repeat('a', 3000000), repeat('a', 30000) || 'b')",
-    "SELECT strpos(repeat('a', x::int), repeat('a', 30000) || 'b') FROM generate_series(3000000, 3000000) t(x)",
+    r"SELECT regexp_replace(repeat('ab', x::int), '(a)(b)', '\2\1', 'g') IS NULL FROM generate_series(3000000, 3000000) t(x)",
 ];
 
 /// The same statement by somebody who has the time for it.
@@ -45,7 +45,7 @@ fn time_ends_a_statement_in_the_middle_of_a_step() {
             // More of them than go on beside: the others wait for their turn, and not longer than their time.
             for _ in 0..3 {
                 let told = wire.query(sql).await.unwrap_err();
-                assert!(told.contains("57014"), "{told}");
+                assert!(told.contains("its `statement_timeout`"), "{told}");
                 is_answered(&mut other).await;
             }
             assert!(!patient.is_finished(), "{sql} is no long step");
@@ -73,7 +73,7 @@ fn a_cancel_ends_a_statement_in_the_middle_of_a_step() {
                     }
                 }
             };
-            assert!(told.contains("57014"), "{told}");
+            assert!(told.contains("cancelled by its client"), "{told}");
             is_answered(&mut wire).await;
             assert!(!patient.is_finished(), "{sql} is no long step");
             patient.abort();
@@ -142,7 +142,7 @@ fn a_plan_of_more_parts_than_anybody_means_is_refused() {
         }
         let told = wire.query(&format!("{text} SELECT * FROM t40")).await;
         let told = told.unwrap_err();
-        assert!(told.contains("54000"), "{told}");
+        assert!(told.contains("more than 10000 parts"), "{told}");
         // Views are within each other as well.
         wire.query("CREATE VIEW v0 AS SELECT 1 AS a").await.unwrap();
         let mut refused = None;
@@ -155,6 +155,6 @@ fn a_plan_of_more_parts_than_anybody_means_is_refused() {
             }
         }
         let told = refused.unwrap();
-        assert!(told.contains("54000"), "{told}");
+        assert!(told.contains("more than 10000 parts"), "{told}");
     });
 }
