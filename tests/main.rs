@@ -15,6 +15,7 @@ mod acting;
 mod acting_commands;
 mod adhoc;
 mod allowances;
+mod bounds;
 mod commands;
 mod completeness;
 mod contradictions;

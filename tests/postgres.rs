@@ -44,14 +44,25 @@ pub struct Answer {
 
 impl Wire {
     pub async fn connect(address: SocketAddr) -> Wire {
+        Wire::connect_keyed(address).await.0
+    }
+
+    /// A connection, and what a request to cancel its statement shows.
+    pub async fn connect_keyed(address: SocketAddr) -> (Wire, Vec<u8>) {
         let mut wire = Wire(TcpStream::connect(address).await.unwrap());
         let parameters = b"user\0tester\0database\0azure\0options\0-c search_path=public\0\0";
         let mut hello = (8 + parameters.len() as u32).to_be_bytes().to_vec();
         hello.extend(196_608_u32.to_be_bytes());
         hello.extend(parameters);
         wire.0.write_all(&hello).await.unwrap();
-        while wire.message().await.unwrap().0 != b'Z' {}
-        wire
+        let mut key = Vec::new();
+        loop {
+            match wire.message().await.unwrap() {
+                (b'Z', _) => return (wire, key),
+                (b'K', body) => key = body,
+                _ => {}
+            }
+        }
     }
 
     /// The next message; `None` at the end of the connection.

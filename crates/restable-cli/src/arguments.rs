@@ -113,10 +113,11 @@ pub struct ServeArguments {
     /// So many clients at once, of each protocol.
     #[arg(long, value_name = "N", default_value_t = 1000)]
     pub max_connections: usize,
-    /// Memory that all sessions together may use for sorting, grouping and joining, and as much again for what cannot go to files:
-    /// lists that aggregates make, windows, rows that clients have not taken yet; like `512MB`; 0: no limit.
-    #[arg(long, value_name = "SIZE", default_value = "2GB")]
-    pub memory: String,
+    /// Memory that all sessions together may use: for sorting, grouping and joining, and for what cannot go to files, such as lists that
+    /// aggregates make, windows, rows that clients have not taken yet; like `512MB`; `none`: no limit [default: half of what the machine
+    /// or its container has, and 2GB where that cannot be known]
+    #[arg(long, value_name = "SIZE")]
+    pub memory: Option<String>,
     /// A setting with which sessions begin; `SHOW SETTINGS` lists them. May be repeated.
     #[arg(long = "set", value_name = "KEY=VALUE", value_parser = pair)]
     pub set: Vec<(String, String)>,

@@ -13,6 +13,7 @@ mod environment;
 mod error;
 mod interrupt;
 mod log;
+mod machine;
 mod observation;
 mod output;
 mod places;

@@ -222,7 +222,10 @@ type Erased = Box<dyn Any + Send>;
 impl JoinSetTracer for Traced {
     fn trace_future(&self, work: BoxFuture<'static, Erased>) -> BoxFuture<'static, Erased> {
         match STEP.with_borrow(Clone::clone) {
-            Some(step) => Spawned { work, step }.boxed(),
+            Some(step) => {
+                let long = false;
+                Spawned { work, step, long }.boxed()
+            }
             None => work,
         }
     }
@@ -238,9 +241,14 @@ impl JoinSetTracer for Traced {
     }
 }
 
+/// Whoever took this long for a step will take as long for the next one. To go on elsewhere meanwhile costs as much as many short steps.
+const LONG: Duration = Duration::from_millis(20);
+
 struct Spawned {
     work: BoxFuture<'static, Erased>,
     step: Arc<Step>,
+    /// Whether the last step was a long one.
+    long: bool,
 }
 
 impl Future for Spawned {
@@ -250,10 +258,14 @@ impl Future for Spawned {
         let spawned = self.get_mut();
         let work = &mut spawned.work;
         let mut step = || within(&spawned.step, || work.as_mut().poll(context));
-        match Handle::current().runtime_flavor() {
-            RuntimeFlavor::MultiThread => tokio::task::block_in_place(step),
-            _ => step(),
-        }
+        let several = || Handle::current().runtime_flavor() == RuntimeFlavor::MultiThread;
+        let began = Instant::now();
+        let done = match spawned.long && several() {
+            true => tokio::task::block_in_place(step),
+            false => step(),
+        };
+        spawned.long = began.elapsed() > LONG;
+        done
     }
 }
 
@@ -338,8 +350,6 @@ mod tests {
                 begun = begun => begun.unwrap(),
             }
             assert_eq!(hall.left(), 1);
-            // The only thread of the runtime is not kept by it.
-            tokio::spawn(async {}).await.unwrap();
             go_on.send(()).unwrap();
             below(&hall.left, 1).await;
         });

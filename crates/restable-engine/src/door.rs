@@ -143,15 +143,11 @@ fn listed() -> String {
     names.join(", ")
 }
 
-/// Memory that sessions share for sorting, grouping and joining. What does not fit goes to temporary files where it can,
-/// and ends the statement where it cannot.
+/// Memory that sessions share: for sorting, grouping and joining, where what does not fit goes to temporary files if it can, and ends the
+/// statement if it cannot; and for what never goes to files: what aggregates and windows hold, rows that their clients have not taken yet,
+/// statements and values that clients left here.
 #[derive(Debug, Clone)]
-pub struct Memory {
-    computing: Arc<RuntimeEnv>,
-    /// As much again, for what cannot go to files: what aggregates and windows hold, rows that their clients have not taken yet, statements
-    /// and values that clients left here. It is apart, so that sorting, which takes all that there is, leaves room for them.
-    held: Arc<dyn MemoryPool>,
-}
+pub struct Memory(Arc<RuntimeEnv>);
 
 /// Memory that is held for a client. It is free again when this is dropped.
 #[derive(Debug)]
@@ -160,22 +156,19 @@ pub struct HeldMemory(MemoryReservation);
 impl Memory {
     /// So many bytes for all sessions that get a clone of this.
     pub fn limited(bytes: usize) -> Result<Memory> {
-        Ok(Memory {
-            computing: runtime(pool(bytes))?,
-            held: held(bytes),
-        })
+        Ok(Memory(runtime(pool(bytes))?))
     }
 
     /// Holds so many bytes for a client. `what` is what they are for.
     pub(crate) fn hold(&self, what: &str, bytes: usize) -> Result<HeldMemory> {
-        let mut held = HeldMemory(MemoryConsumer::new(what).register(&self.held));
+        let mut held = HeldMemory(MemoryConsumer::new(what).register(&self.0.memory_pool));
         held.resize(bytes)?;
         Ok(held)
     }
 
     /// So many bytes.
     pub(crate) fn limit(&self) -> Option<usize> {
-        match self.computing.memory_pool.memory_limit() {
+        match self.0.memory_pool.memory_limit() {
             MemoryLimit::Finite(bytes) => Some(bytes),
             _ => None,
         }
@@ -183,27 +176,14 @@ impl Memory {
 
     /// The memory and files of sessions without a limit of their own.
     pub(crate) fn runtime(&self) -> &Arc<RuntimeEnv> {
-        &self.computing
-    }
-
-    /// The memory of what cannot go to files.
-    pub(crate) fn held(&self) -> Arc<dyn MemoryPool> {
-        Arc::clone(&self.held)
-    }
-
-    /// The same for a session that has a limit of its own.
-    pub(crate) fn held_within(&self, bytes: usize) -> Arc<dyn MemoryPool> {
-        Arc::new(Both {
-            own: held(bytes),
-            shared: Arc::clone(&self.held),
-        })
+        &self.0
     }
 
     /// What a session may use that has a limit of its own: of this, and at most so many bytes by itself.
     pub(crate) fn within(&self, bytes: usize) -> Arc<dyn MemoryPool> {
         Arc::new(Both {
             own: pool(bytes),
-            shared: Arc::clone(&self.computing.memory_pool),
+            shared: Arc::clone(&self.0.memory_pool),
         })
     }
 }

@@ -352,6 +352,13 @@ impl ScalarUDFImpl for Restable {
         } else {
             arguments.number_rows
         };
+        if matches!(
+            self.function,
+            Function::JsonLength | Function::JsonElements | Function::JsonKeys
+        ) {
+            let texts = arguments.args[0].clone().into_array(rows)?;
+            bounded::readable(&texts, &arguments.config_options)?;
+        }
         let array = self.evaluate(&arguments.args, rows, &arguments.return_field)?;
         if !all_scalars {
             return Ok(ColumnarValue::Array(array));

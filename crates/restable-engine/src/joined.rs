@@ -120,7 +120,9 @@ struct Meeting {
     looked: Mutex<HashMap<(At, usize, usize), Looked>>,
     /// What is known of left sides.
     known: tokio::sync::Mutex<HashMap<(usize, usize), Known>>,
-    /// The join that is begun just now.
+    /// One partition of the join is begun after the other, so that its sides know by which.
+    begins: Mutex<()>,
+    /// The one that is begun just now.
     now: Mutex<Option<Now>>,
 }
 
@@ -268,10 +270,10 @@ impl Joined {
             },
         };
         let rows = {
-            // One join after the other is begun, so that its sides know by which.
-            let before = lock(&self.meeting.now).replace(now);
+            let _begins = lock(&self.meeting.begins);
+            *lock(&self.meeting.now) = Some(now);
             let rows = join.execute(partition, narrowed);
-            *lock(&self.meeting.now) = before;
+            *lock(&self.meeting.now) = None;
             rows?
         };
         Ok(Box::pin(Held { rows, _held: held }))

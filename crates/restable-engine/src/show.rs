@@ -315,7 +315,7 @@ pub async fn show(session: &Session, request: &Show) -> Result<RecordBatch> {
                 .iter()
                 .filter(|setting| like(setting.name))
                 .map(|setting| {
-                    let value = settings.value(setting.name)?;
+                    let value = session.shown(setting.name)?;
                     Ok(vec![
                         some(setting.name),
                         some(value),
@@ -329,7 +329,7 @@ pub async fn show(session: &Session, request: &Show) -> Result<RecordBatch> {
             )
         }
         ShowObject::Setting(name) => {
-            let value = match session.settings().value(name) {
+            let value = match session.shown(name) {
                 Ok(value) => value,
                 Err(problem) => {
                     let config = session.shared().ground.config();

@@ -18,6 +18,8 @@ pub(crate) const UTC: &str = "+00:00";
 struct Around {
     zone: Option<String>,
     memory: Option<usize>,
+    /// Whether that is of the memory of others as well.
+    shares: bool,
     pool: Option<Arc<dyn MemoryPool>>,
 }
 
@@ -61,11 +63,19 @@ pub(crate) fn set_zone(config: &mut SessionConfig, name: &str) {
     }
 }
 
+/// Whose memory a session uses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Whose {
+    Own,
+    Shared,
+}
+
 /// Says how much memory a session may use, and where it takes it from.
 pub(crate) fn set_memory(
     config: &mut SessionConfig,
     bytes: Option<usize>,
     from: &Arc<dyn MemoryPool>,
+    of: Whose,
 ) {
     // Options that stay what they are stay shared.
     let from = bytes.map(|_| from);
@@ -76,6 +86,7 @@ pub(crate) fn set_memory(
     if !same || memory(config.options()) != bytes {
         change(config, |around| {
             around.memory = bytes;
+            around.shares = of == Whose::Shared;
             around.pool = from.map(Arc::clone);
         });
     }
@@ -108,6 +119,16 @@ fn utc() -> Tz {
 /// The memory that the session may use.
 pub(crate) fn memory(options: &ConfigOptions) -> Option<usize> {
     options.extensions.get::<Around>()?.memory
+}
+
+/// What one step of it may make: where sessions share their memory, a part of what all may use, since what a step is given and what is made
+/// of its answer are there at the same time.
+pub(crate) fn step(options: &ConfigOptions) -> Option<usize> {
+    let around = options.extensions.get::<Around>()?;
+    around.memory.map(|bytes| match around.shares {
+        true => bytes / 4,
+        false => bytes,
+    })
 }
 
 /// Where a session with a limit takes its memory from.

@@ -8,6 +8,8 @@ use tokio::runtime::Runtime;
 
 /// So many statements are computed at once; others wait. Each has a thread while it runs.
 const MOST: usize = 4096;
+/// Threads beyond the processors for what statements begin beside themselves: one of them may be in a long step.
+const SPARE: usize = 2;
 
 /// The threads of statements; they end with the value.
 #[derive(Debug)]
@@ -18,7 +20,10 @@ pub(crate) struct Computing {
 
 impl Computing {
     pub(crate) fn new() -> std::io::Result<Computing> {
+        let processors = std::thread::available_parallelism();
+        let processors = processors.map_or(1, std::num::NonZeroUsize::get);
         let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(processors + SPARE)
             .thread_name("statement")
             .thread_stack_size(restable_engine::STACK)
             .max_blocking_threads(MOST)

@@ -17,10 +17,14 @@ use crate::console::Console;
 use crate::environment;
 use crate::error::{Error, Exit, Result};
 use crate::interrupt::{Interrupt, Patience};
+use crate::machine;
 use crate::observation::{self, Spans};
 
 /// How many calls clients may cause, where nobody says how many.
 const CALLS: [(&str, &str); 2] = [("max_calls", "500"), ("max_calls_per_hour", "5000")];
+
+/// The memory of all sessions where that of the machine cannot be known.
+const UNKNOWN: usize = 2_000_000_000;
 
 /// Runs the command.
 pub async fn run(arguments: &ServeArguments, environment: &Environment) -> Result<Exit> {
@@ -46,7 +50,7 @@ pub async fn run(arguments: &ServeArguments, environment: &Environment) -> Resul
     crate::log::start_with(configuration.log, spans.as_ref().map(Spans::tracer));
     let (guard, tls) = (guard(arguments, environment)?, tls(arguments)?);
     let told = remarks(arguments, &guard);
-    let memory = memory(&arguments.memory)?;
+    let (memory, bounded) = memory(arguments.memory.as_deref())?;
     let interrupt = Interrupt::listen(Patience::Server)?;
     let mut connection =
         connection::open(&arguments.connection, &configuration, environment).await?;
@@ -117,6 +121,7 @@ pub async fn run(arguments: &ServeArguments, environment: &Environment) -> Resul
             false => "may only read",
         },
     ));
+    console.say(&bounded);
     for remark in told {
         console.say(remark);
     }
@@ -259,14 +264,35 @@ fn tls(arguments: &ServeArguments) -> Result<Option<Tls>> {
     })
 }
 
-fn memory(text: &str) -> Result<Option<Memory>> {
+/// The memory of all sessions, and what is said of it.
+fn memory(given: Option<&str>) -> Result<(Option<Memory>, String)> {
+    let Some(given) = given else {
+        let (bytes, why) = match machine::memory() {
+            Some(has) => (has / 2, "half of what is here"),
+            None => (UNKNOWN, "what is here is not known"),
+        };
+        let told = format!(
+            "statements use up to {} MB together: {why}; `--memory` sets another limit",
+            bytes / 1_000_000
+        );
+        return Ok((Some(Memory::limited(bytes)?), told));
+    };
+    let text = match given.eq_ignore_ascii_case("none") {
+        true => "0",
+        false => given,
+    };
     let mut settings = Settings::default();
     let set = settings.set("memory_limit", text, Origin::Flag);
     set.map_err(|problem| {
         let message = problem.message.replace("`memory_limit` ", "");
-        refused("`--memory`", &message, "0 sets no limit")
+        refused("`--memory`", &message, "`none` sets no limit")
     })?;
-    Ok(settings.memory_limit.map(Memory::limited).transpose()?)
+    let told = match settings.memory_limit {
+        Some(bytes) => format!("statements use up to {} MB together", bytes / 1_000_000),
+        None => "statements use any memory that they need: `--memory` sets a limit".to_owned(),
+    };
+    let memory = settings.memory_limit.map(Memory::limited).transpose()?;
+    Ok((memory, told))
 }
 
 fn unserved(place: &str, problem: &Unserved) -> Error {

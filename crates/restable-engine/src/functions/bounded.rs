@@ -113,7 +113,7 @@ impl ScalarUDFImpl for Bounded {
             .clone()
             .all(|one| matches!(one, ColumnarValue::Scalar(_)));
         let rows = if constant { 1 } else { arguments.number_rows };
-        let limit = zone::memory(&arguments.config_options).map(|bytes| bytes as u64);
+        let limit = zone::step(&arguments.config_options).map(|bytes| bytes as u64);
         let sizes = self.sizes(&arguments.args, rows)?;
         if self.size == Size::Pattern && !constant {
             return self.in_parts(arguments, &sizes, limit);
@@ -155,7 +155,7 @@ impl Making {
     pub(crate) fn new(name: &'static str, options: &ConfigOptions) -> Making {
         Making {
             name,
-            limit: zone::memory(options).map(|bytes| bytes as u64),
+            limit: zone::step(options).map(|bytes| bytes as u64),
             all: 0,
         }
     }
@@ -164,6 +164,33 @@ impl Making {
     pub(crate) fn add(&mut self, bytes: usize) -> Result<()> {
         self.all = self.all.saturating_add(bytes as u64);
         checked(self.name, vec![self.all], self.limit)
+    }
+}
+
+/// Refuses JSON that would take more memory as it is read than a session may use: each value in it becomes one of its own. A text that is
+/// a value beside others is looked at as well.
+pub(crate) fn readable(texts: &ArrayRef, options: &ConfigOptions) -> Result<()> {
+    /// What a value takes that is read, at least.
+    const VALUE: usize = 40;
+    /// Less is not worth a look.
+    const LITTLE: usize = 1 << 20;
+    let Some(limit) = zone::step(options) else {
+        return Ok(());
+    };
+    let texts = cast(texts, &DataType::Utf8)?;
+    let texts = texts.as_string::<i32>();
+    let long = texts.iter().flatten().filter(|text| text.len() > LITTLE);
+    let parts = long.map(|text| {
+        text.bytes()
+            .filter(|byte| matches!(byte, b',' | b'[' | b'{'))
+    });
+    let bytes: usize = parts.map(|parts| parts.count() * VALUE).sum();
+    // It is there for as long as it is read only.
+    match bytes / 2 > limit {
+        true => Err(DataFusionError::ResourcesExhausted(format!(
+            "to read JSON of so many values takes {bytes} bytes"
+        ))),
+        false => Ok(()),
     }
 }
 
@@ -177,7 +204,7 @@ pub(crate) fn joined() -> Own {
             let left = cast(&called.arrays[0], &DataType::Utf8)?;
             let right = cast(&called.arrays[1], &DataType::Utf8)?;
             let (left, right) = (left.as_string::<i32>(), right.as_string::<i32>());
-            let limit = zone::memory(&called.options).map(|bytes| bytes as u64);
+            let limit = zone::step(&called.options).map(|bytes| bytes as u64);
             let pairs = || left.iter().zip(right);
             let size = |pair: (Option<&str>, Option<&str>)| match pair {
                 (Some(left), Some(right)) => (left.len() + right.len()) as u64,

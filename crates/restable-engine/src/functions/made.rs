@@ -13,6 +13,7 @@ use datafusion::sql::sqlparser::ast::BinaryOperator;
 use restable_sql::Diagnostic;
 use serde_json::Value;
 
+use super::bounded::readable;
 use super::own::{Called, Own};
 use super::{JSON_METADATA, json_metadata, written};
 use crate::json;
@@ -71,7 +72,7 @@ pub(crate) fn all() -> Vec<Own> {
         }),
         Own::new("json_contains", (2, 2), truth_kind, |called| {
             let parts = cast(&called.arrays[1], &DataType::Utf8)?;
-            let parts: Vec<Option<Value>> = read(&parts)?;
+            let parts: Vec<Option<Value>> = read(called, &parts)?;
             tested_rows(called, |json, row| {
                 parts[row].as_ref().map(|part| contains(json, part, true))
             })
@@ -354,7 +355,8 @@ pub(super) fn binary_form(text: &str) -> Option<String> {
     }
 }
 
-fn read(texts: &ArrayRef) -> Result<Vec<Option<Value>>> {
+fn read(called: &Called, texts: &ArrayRef) -> Result<Vec<Option<Value>>> {
+    readable(texts, &called.options)?;
     let texts = cast(texts, &DataType::Utf8)?;
     let texts = texts.as_string::<i32>().iter();
     let one = |text: Option<&str>| match text {
@@ -368,7 +370,7 @@ fn read(texts: &ArrayRef) -> Result<Vec<Option<Value>>> {
 }
 
 fn tested_rows(called: &Called, test: impl Fn(&Value, usize) -> Option<bool>) -> Result<ArrayRef> {
-    let all = read(&called.arrays[0])?.into_iter().enumerate();
+    let all = read(called, &called.arrays[0])?.into_iter().enumerate();
     let all = all.map(|(row, value)| value.and_then(|value| test(&value, row)));
     Ok(Arc::new(all.collect::<BooleanArray>()))
 }

@@ -30,6 +30,7 @@ use crate::prompt::PromptFilters;
 use crate::settings::Settings;
 use crate::wide::WideRows;
 use crate::windowed::WindowsCounted;
+use crate::zone::Whose;
 use crate::{Result, functions, pg_catalog, zone};
 
 /// Functions, rules and options, as sessions begin with them.
@@ -48,7 +49,7 @@ pub(crate) fn common(registry: &Arc<Registry>) -> Result<SessionState> {
     config.options_mut().sql_parser.dialect = Dialect::PostgreSQL;
     config.options_mut().explain.logical_plan_only = false;
     config.options_mut().explain.show_schema = false;
-    size_batches(None, &mut config);
+    size_batches(None, Whose::Own, &mut config);
     let mut analyzer = Analyzer::new();
     // Before DataFusion's own rules: a literal keeps its type until the comparison is understood.
     analyzer.rules.insert(0, Arc::new(Comparisons));
@@ -120,31 +121,43 @@ pub(crate) fn apply_memory(
             let pool = Arc::clone(&runtime.memory_pool);
             (runtime, pool)
         }
-        (Some(memory), None) => (Arc::clone(memory.runtime()), memory.held()),
-        (Some(memory), Some(bytes)) => (
-            door::runtime(memory.within(bytes))?,
-            memory.held_within(bytes),
-        ),
+        (Some(memory), None) => {
+            let runtime = Arc::clone(memory.runtime());
+            let pool = Arc::clone(&runtime.memory_pool);
+            (runtime, pool)
+        }
+        (Some(memory), Some(bytes)) => {
+            let pool = memory.within(bytes);
+            (door::runtime(Arc::clone(&pool))?, pool)
+        }
         (None, Some(bytes)) => (door::runtime(door::pool(bytes))?, door::held(bytes)),
     };
     ground.set_runtime(runtime);
     ground.configure(|config| {
         let most = limit.or_else(|| shared.and_then(Memory::limit));
-        size_batches(most, config);
-        zone::set_memory(config, most, &held);
+        let whose = match shared {
+            Some(_) => Whose::Shared,
+            None => Whose::Own,
+        };
+        size_batches(most, whose, config);
+        zone::set_memory(config, most, &held, whose);
     });
     Ok(())
 }
 
 /// Under a limit of memory, sorting holds a batch of each file that it merges, and keeps a part of the memory back to begin merging
 /// with: both have to be small beside the limit, and rows with JSON are large.
-fn size_batches(limit: Option<usize>, config: &mut SessionConfig) {
+fn size_batches(limit: Option<usize>, whose: Whose, config: &mut SessionConfig) {
     const KEPT_BACK: usize = 10 << 20;
     const ROWS: usize = 8192;
-    const ROW_BYTES: usize = 2 << 10;
+    // Nobody knows what others ask for: their rows may be wide.
+    let row = match whose {
+        Whose::Own => 2 << 10,
+        Whose::Shared => 8 << 10,
+    };
     let (rows, kept_back) = match limit {
         None => (ROWS, KEPT_BACK),
-        Some(limit) => (limit / 64 / ROW_BYTES, limit / 32),
+        Some(limit) => (limit / 64 / row, limit / 32),
     };
     let (rows, kept_back) = (rows.clamp(64, ROWS), kept_back.min(KEPT_BACK));
     let execution = &config.options().execution;

@@ -89,6 +89,15 @@ impl Session {
         self.apply_memory_limit()
     }
 
+    /// The value of a setting as it holds: one without a limit of its own has that of all.
+    pub(crate) fn shown(&self, name: &str) -> Result<String> {
+        let (settings, all) = (self.settings(), self.memory.as_ref());
+        match (name, settings.memory_limit, all.and_then(Memory::limit)) {
+            ("memory_limit", None, Some(bytes)) => Ok(bytes.to_string()),
+            _ => Ok(settings.value(name)?),
+        }
+    }
+
     /// Gives the session the memory that its settings allow.
     pub(crate) fn apply_memory_limit(&self) -> Result<()> {
         let (settings, memory) = (self.settings(), self.memory.as_ref());
