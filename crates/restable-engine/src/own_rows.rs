@@ -101,28 +101,16 @@ impl TableProvider for OwnTable {
 #[derive(Debug, Clone, Default)]
 pub struct OwnTables(Vec<(String, Arc<dyn TableProvider>)>);
 
-/// Refuses a table without rows that is made as if it would stay: what is inserted into it would be gone with the session.
-pub(crate) fn stays(statement: &ast::Statement) -> Result<()> {
-    let ast::Statement::CreateTable(table) = statement else {
-        return Ok(());
-    };
-    if table.temporary || table.query.is_some() {
-        return Ok(());
-    }
-    let told = format!("the table `{}` would end with the session", table.name);
-    Err(Diagnostic::new("R0308", told)
-        .help(
-            "`CREATE TEMP TABLE` makes one of the session; `CREATE TABLE … AS SELECT …` keeps rows",
-        )
-        .into())
-}
-
-/// What is said of a view that is made as if it would stay, and ends with the session.
+/// What is said of a table that is made as if it would stay, and ends with the session.
 pub(crate) fn passing(parsed: &Parsed) -> Option<String> {
     let restable_sql::Statement::Query(statement) = &parsed.statement else {
         return None;
     };
     match &**statement {
+        ast::Statement::CreateTable(table) if !table.temporary => Some(format!(
+            "the table `{}` ends with the session, and nobody else sees it",
+            table.name
+        )),
         ast::Statement::CreateView(view) if !view.temporary && !view.materialized => Some(format!(
             "the view `{}` ends with the session, and nobody else sees it",
             view.name

@@ -8,7 +8,7 @@ use datafusion::logical_expr::{DdlStatement, LogicalPlan};
 use datafusion::sql::sqlparser::ast;
 
 use crate::names::{self, Names};
-use crate::own_rows::{self, with_lengths};
+use crate::own_rows::with_lengths;
 use crate::parameters::{self, Given};
 use crate::shared::Shared;
 use crate::{Error, Result, dialect, largeness, placeholders};
@@ -20,7 +20,6 @@ pub(crate) async fn plan_given(
     mut statement: ast::Statement,
 ) -> Result<(LogicalPlan, Names)> {
     largeness::of_text(&statement)?;
-    own_rows::stays(&statement)?;
     placeholders::bind(&mut statement, given)?;
     dialect::json_casts(&mut statement)?;
     dialect::rows_in(&mut statement);
