@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use restable_spec::names::fold;
-use restable_spec::{Bound, Resource, SINGLE_GETS};
+use restable_spec::{Bound, Method, Registry, Resource, SINGLE_GETS};
 
 use crate::prune::Prunes;
 use crate::walk::{Bindings, Scope};
@@ -101,6 +101,96 @@ pub(crate) fn bound(resource: &Resource, bindings: &Bindings, prunes: &Prunes) -
         }
     }
     bound
+}
+
+/// The names that a scan finds by listing its parents: those that its call needs and nothing binds, or, where everything is bound, those
+/// that come in more combinations than are asked for one by one: whoever names ten groups and thirteen vaults means no 130 of them, and the
+/// list of the subscription says which there are.
+pub(crate) fn open_names(
+    registry: &Registry,
+    resource: &Resource,
+    method: &Method,
+    bindings: &Bindings,
+    prunes: &Prunes,
+) -> Vec<String> {
+    let needed = method.parameters.iter();
+    let needed = needed.filter(|parameter| parameter.must_be_given());
+    let needed: Vec<String> = needed.map(|parameter| fold(&parameter.name)).collect();
+    let is_open = |name: &&String| !bindings.contains_key(*name);
+    let open: Vec<String> = needed.iter().filter(is_open).cloned().collect();
+    if !open.is_empty() || !crosses(registry, resource, bindings, prunes) {
+        return open;
+    }
+    let parent = resource.parent.iter().flat_map(|it| &it.parameters);
+    let given: HashSet<String> = parent.map(|(child, _)| fold(child)).collect();
+    needed
+        .into_iter()
+        .filter(|name| given.contains(name))
+        .collect()
+}
+
+/// Whether the names of parents, at any level, are bound to more combinations than belong together.
+fn crosses(registry: &Registry, resource: &Resource, bindings: &Bindings, prunes: &Prunes) -> bool {
+    let counts = bound(resource, bindings, prunes);
+    let count = |name: &String| counts.count(name).unwrap_or(1);
+    let product = |names: &[String]| {
+        let counts = names.iter().map(count);
+        counts.fold(1_usize, usize::saturating_mul)
+    };
+    // The names of a level as the resource calls them, beside what the level above calls them.
+    let mut names: Vec<(String, String)> = match &resource.parent {
+        Some(parent) => {
+            let parameters = parent.parameters.iter();
+            parameters
+                .map(|(child, own)| (fold(child), fold(own)))
+                .collect()
+        }
+        None => return false,
+    };
+    let mut parent = resource.parent.clone();
+    while let Some(own) = parent {
+        let above = registry.resource(&own.provider, &own.service, &own.resource);
+        let Ok(Some(above)) = above else {
+            return false;
+        };
+        let Some(further) = above.parent.clone() else {
+            return false;
+        };
+        let wider: Vec<(String, String)> = names
+            .iter()
+            .filter_map(|(name, called)| {
+                let mut parameters = further.parameters.iter();
+                let (_, next) = parameters.find(|(child, _)| fold(child) == *called)?;
+                Some((name.clone(), fold(next)))
+            })
+            .collect();
+        let is_wider = |name: &String| wider.iter().any(|(wider, _)| wider == name);
+        let (outer, inner): (Vec<String>, Vec<String>) = names
+            .iter()
+            .map(|(name, _)| name.clone())
+            .filter(|name| bindings.contains_key(name))
+            .partition(|name| is_wider(name));
+        let of_each = product(&inner);
+        if of_each > SINGLE_GETS && !belong_together(prunes, &outer, &inner, &count) {
+            return true;
+        }
+        names = wider;
+        parent = Some(further);
+    }
+    false
+}
+
+/// Whether no two of these names have more than one value each that are independent of each other.
+fn belong_together(
+    prunes: &Prunes,
+    outer: &[String],
+    inner: &[String],
+    count: &dyn Fn(&String) -> usize,
+) -> bool {
+    let mut several: Vec<&String> = outer.iter().chain(inner).collect();
+    several.retain(|name| count(name) > 1);
+    let all_in = |names: &[String]| several.iter().all(|name| names.contains(name));
+    several.len() <= 1 || prunes.relations().iter().any(|it| all_in(it.names()))
 }
 
 /// Every combination of the bound values, each added to `scope`, one at a time: there may be millions.

@@ -221,13 +221,7 @@ impl Forecaster<'_> {
             .filter(|(name, _)| taken.contains(*name))
             .map(|(name, values)| (name.clone(), values.clone()))
             .collect();
-        let open: Vec<String> = method
-            .parameters
-            .iter()
-            .filter(|parameter| parameter.must_be_given())
-            .map(|parameter| fold(&parameter.name))
-            .filter(|name| !bindings.contains_key(name))
-            .collect();
+        let open = combinations::open_names(self.registry, resource, &method, bindings, prunes);
         if open.is_empty() {
             let confined = walk::confine(self.subscriptions, resource, &constants);
             let total = count_of(&confined);

@@ -19,7 +19,7 @@ use restable_spec::{Arguments, BoundCall, Kind, Location, Method, Parent, Resour
 use crate::ahead;
 use crate::cache;
 use crate::calls::{self, Listed, Part};
-use crate::combinations::{Allowed, agrees, combinations};
+use crate::combinations::{Allowed, agrees, combinations, open_names};
 use crate::decode::{Column, Decoder, Demands, Source};
 use crate::identity::Identity;
 use crate::json::JsonPath;
@@ -64,12 +64,6 @@ pub fn calls(
         return Ok((method, stream::empty().boxed()));
     }
     note_outside(&statement, &resource, &bindings);
-    let needed: Vec<String> = method
-        .parameters
-        .iter()
-        .filter(|parameter| parameter.must_be_given())
-        .map(|parameter| fold(&parameter.name))
-        .collect();
     // What the call itself takes; other bindings select among rows, they make no calls of their own.
     let taken: HashSet<String> = inputs(&resource, &method).collect();
     let constants: Bindings = bindings
@@ -77,10 +71,7 @@ pub fn calls(
         .filter(|(name, _)| taken.contains(*name))
         .map(|(name, values)| (name.clone(), values.clone()))
         .collect();
-    let open: Vec<&String> = needed
-        .iter()
-        .filter(|name| !bindings.contains_key(*name))
-        .collect();
+    let open = open_names(&statement.registry, &resource, &method, &bindings, &prunes);
     let scopes: BoxStream<'static, Result<(Scope, bool)>> = if open.is_empty() {
         let confined = confine(&statement.subscriptions, &resource, &constants);
         // Names that are given are not in the spelling that rows have: only what sees no difference can be asked of them.
@@ -343,7 +334,7 @@ fn parents(
     parent: &Parent,
     bindings: &Bindings,
     prunes: &Prunes,
-    needed: &[&String],
+    needed: &[String],
 ) -> Result<BoxStream<'static, Result<Scope>>> {
     let resource = statement
         .registry
@@ -356,7 +347,7 @@ fn parents(
         })?;
     let asked = AskedOfParent::new(parent, &resource, bindings, prunes);
     let listing = Listing::of(statement, &resource, asked)?;
-    let needed: Vec<String> = needed.iter().map(|name| (*name).clone()).collect();
+    let needed = needed.to_vec();
     let table = resource.full_name();
     let shown: Vec<String> = parent
         .parameters

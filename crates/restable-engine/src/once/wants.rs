@@ -14,7 +14,7 @@ use datafusion::physical_plan::recursive_query::RecursiveQueryExec;
 use restable_spec::names::fold;
 use restable_spec::{Items, Location, Method, Registry, Resource, RouteError};
 
-use crate::combinations::{Allowed, agrees, bound, combinations};
+use crate::combinations::{Allowed, agrees, bound, combinations, open_names};
 use crate::prompt::{is_limited, needs_first};
 use crate::prune::Prunes;
 use crate::scan::{Scan, ScanExec};
@@ -256,8 +256,7 @@ pub(crate) fn wants_of(
             }
         }
         let is_open = own.is_none_or(|method| {
-            let mut parameters = method.parameters.iter();
-            parameters.any(|it| it.must_be_given() && !bindings.contains_key(&fold(&it.name)))
+            !open_names(registry, &resource, method, &bindings, &prunes).is_empty()
         });
         let names = own.map_or_else(HashSet::new, |method| names_of(&resource, method, is_open));
         let own_bindings = bindings.iter().filter(|(name, _)| names.contains(*name));
@@ -325,7 +324,8 @@ fn short_lists(registry: &Registry, scan: &Scan, given: &[String]) -> Vec<(usize
         let needed = method.parameters.iter().filter(|it| it.must_be_given());
         let needed: Vec<String> = needed.map(|it| fold(&it.name)).collect();
         let is_open = |name: &String| !bindings.contains_key(name) && !given.contains(name);
-        let open = needed.iter().any(is_open);
+        let open = needed.iter().any(is_open)
+            || !open_names(registry, &resource, method, &bindings, &prunes).is_empty();
         if is_outermost {
             let names = names_of(&resource, method, open);
             let own = bindings.iter().filter(|(name, _)| names.contains(*name));
