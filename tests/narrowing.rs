@@ -2,10 +2,12 @@
 //! `random() > 2`, which is false and may not be asked before there are rows.
 
 mod estates;
+mod fewest;
 mod joined;
 pub mod mixed;
 mod oracle;
 mod relations;
+mod shapes;
 
 use crate::rig::{Rig, demo, report, run};
 

@@ -1,5 +1,5 @@
 //! Queries made at random over estates made at random, whose names are spelled in several ways. Each answers as brute force does, makes no call twice and
-//! no more than reading its tables whole; and the bounds that EXPLAIN gives before it hold what it calls.
+//! no more than reading its tables whole, but for rows that it names; and the bounds that EXPLAIN gives before it hold what it calls.
 
 mod queries;
 
@@ -189,13 +189,24 @@ async fn check(world: &World, query: &Query, tally: &mut Tally) -> Vec<String> {
             .flat_map(|it| &world.walks[it])
             .collect();
         let calls = world.rig.emulator.journal();
-        let calls = calls.iter().map(name_of);
-        let narrower = calls.filter(|call| !lists.contains(call)).count() as u64;
+        let beside = calls.iter().filter(|call| !lists.contains(&name_of(call)));
+        let beside: Vec<&JournalEntry> = beside.collect();
+        let narrower = beside.len() as u64;
         let each = query.tables.iter();
         let each = each.map(|it| world.walks[it].len().max(SINGLE_GETS) as u64);
         let each: u64 = each.sum();
         if narrower > each || spent > each {
             problems.push(format!("{spent} calls, {narrower} narrower, of {each}"));
+        }
+        // More than the tables read whole, once, are only such rows: one that the statement names is read by its key, a call, where nobody knows yet whether the list
+        // that has it is wanted at all, and a list of instances or jobs may be hundreds of pages.
+        let is_key = |call: &&&JournalEntry| {
+            let operation = call.operation.as_deref().unwrap_or_default();
+            operation.ends_with("_Get")
+        };
+        let keys = beside.iter().filter(is_key).count() as u64;
+        if spent > whole + keys {
+            problems.push(format!("{spent} calls, {keys} by key, of {whole}"));
         }
         tally.beyond += usize::from(spent > whole);
         let Some(forecast) = forecast else { continue };
@@ -312,7 +323,7 @@ fn names_in_any_spelling_are_foreseen_and_found() {
         assert!(only.is_some() || tally.found > 0 && left_out * 4 < tally.queries);
         report(&format!(
             "names in any spelling: {} random queries over {estates} estates answer as brute force does, each twice, with {} of {} calls; \
-             {} cost more than their tables read once; {} forecasts exact, others differ by {:?}",
+             {} cost more than their tables read once, by rows that they name; {} forecasts exact, others differ by {:?}",
             tally.queries, tally.calls, tally.whole, tally.beyond, tally.exact, tally.reasons
         ));
     });

@@ -5,7 +5,7 @@ use restable_engine::Origin;
 use crate::rig::{Answer, Rig, ask, demo, run, settings};
 
 /// Tables of an estate, and what stands for two vaults of the demo estate: one with five instances, one with none.
-fn written(sql: &str) -> String {
+pub(super) fn written(sql: &str) -> String {
     let mut sql = sql.to_owned();
     for (short, table) in [
         ("{v}", "azure.data_protection.backup_vaults"),
@@ -25,7 +25,7 @@ fn written(sql: &str) -> String {
 }
 
 /// The calls of a statement as a formula: lists of subscriptions, of the vaults of one, and of what is in a vault; and single reads.
-async fn spent(rig: &Rig, sql: &str) -> (usize, [usize; 4]) {
+pub(super) async fn spent(rig: &Rig, sql: &str) -> (usize, [usize; 4]) {
     let answer = rig.rows(&written(sql)).await;
     let calls = rig.calls();
     let of = |operations: &[&str]| operations.iter().map(|operation| calls.of(operation)).sum();
@@ -113,6 +113,11 @@ fn joins_read_what_the_other_side_names() {
             // Subqueries.
             (
                 "SELECT id FROM {i} WHERE vaultName IN (SELECT name FROM {v} WHERE location = 'northeurope')",
+                5,
+                [1, 4, 2, 0],
+            ),
+            (
+                "SELECT id FROM {i} WHERE vaultName = ANY (SELECT name FROM {v} WHERE location = 'northeurope')",
                 5,
                 [1, 4, 2, 0],
             ),

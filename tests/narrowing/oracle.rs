@@ -39,7 +39,7 @@ const PICKS: &str = "CREATE TABLE picks AS SELECT * FROM (VALUES \
     ) AS t(subscriptionId, resourceGroupName, vaultName, n)";
 
 /// A session over the emulator, and one over the same rows in memory.
-async fn sessions(rig: &Rig) -> (Session, Session) {
+pub(super) async fn sessions(rig: &Rig) -> (Session, Session) {
     let (live, memory) = (rig.session(), rig.session());
     for (name, table, columns) in TABLES {
         hold(&memory, (name, table, columns)).await;

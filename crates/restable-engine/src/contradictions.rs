@@ -196,20 +196,20 @@ pub(crate) struct Outcomes {
 }
 
 impl Outcomes {
-    const ANY: Outcomes = Outcomes::new(true, true, true);
-    const TRUE: Outcomes = Outcomes::new(true, false, false);
-    const FALSE: Outcomes = Outcomes::new(false, true, false);
-    const UNKNOWN: Outcomes = Outcomes::new(false, false, true);
+    pub(crate) const ANY: Outcomes = Outcomes::new(true, true, true);
+    pub(crate) const TRUE: Outcomes = Outcomes::new(true, false, false);
+    pub(crate) const FALSE: Outcomes = Outcomes::new(false, true, false);
+    pub(crate) const UNKNOWN: Outcomes = Outcomes::new(false, false, true);
 
     const fn new(yes: bool, no: bool, unknown: bool) -> Outcomes {
         Outcomes { yes, no, unknown }
     }
 
-    fn not(self) -> Outcomes {
+    pub(crate) fn not(self) -> Outcomes {
         Outcomes::new(self.no, self.yes, self.unknown)
     }
 
-    fn and(self, other: Outcomes) -> Outcomes {
+    pub(crate) fn and(self, other: Outcomes) -> Outcomes {
         let open = |one: Outcomes, other: Outcomes| one.unknown && (other.yes || other.unknown);
         Outcomes {
             yes: self.yes && other.yes,
@@ -218,7 +218,7 @@ impl Outcomes {
         }
     }
 
-    fn or(self, other: Outcomes) -> Outcomes {
+    pub(crate) fn or(self, other: Outcomes) -> Outcomes {
         self.not().and(other.not()).not()
     }
 }

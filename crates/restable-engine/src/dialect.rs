@@ -3,9 +3,11 @@
 //! inputs of calls are checked after its optimizer. Nothing here knows a table.
 
 mod comparisons;
+mod dependent;
 mod distinct_counts;
 mod forms;
 mod implied;
+mod implied_below;
 mod inputs;
 mod json_casts;
 mod kept;
@@ -15,6 +17,7 @@ mod literals;
 mod marks;
 mod meant;
 mod mixed;
+mod null_keys;
 mod refusals;
 mod rows_in;
 mod subqueries;
@@ -34,9 +37,11 @@ use restable_sql::Diagnostic;
 
 pub use self::comparisons::Comparisons;
 pub use self::distinct_counts::with_plain_counts;
+pub use self::implied_below::with_implied;
 pub use self::inputs::InputsChecked;
 pub use self::json_casts::json_casts;
 use self::marks::{cast_json, cast_json_operands, is_interval, is_text};
+pub use self::null_keys::with_null_keys;
 pub use self::rows_in::rows_in;
 pub use self::subqueries::with_marks;
 pub use self::words::{is_by_bytes, lengths, put as put_words};

@@ -328,6 +328,17 @@ impl From<DataFusionError> for Error {
                 schema_error(problem, &crate::names::Names::default())
             }
             DataFusionError::Internal(message) => Error::Internal(first_line(message)),
+            DataFusionError::NotImplemented(message)
+                if ["ScalarSubquery(", "OuterReferenceColumn(", "InSubquery(", "Exists("]
+                    .iter()
+                    .any(|part| message.contains(part)) =>
+            {
+                Error::Plan {
+                    message: "a subquery uses columns of the query around it where it cannot be joined to it"
+                        .to_owned(),
+                    hint: Some("join the tables, or group the inner one in WITH and join that".to_owned()),
+                }
+            }
             DataFusionError::NotImplemented(message) => Error::Plan {
                 message: format!("not supported: {}", first_line(message)),
                 hint: None,

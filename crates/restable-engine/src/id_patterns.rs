@@ -2,6 +2,9 @@
 //! the path by which one of it is read, so that a pattern is followed along that path: through its fixed segments, the names that are known, and names that may be
 //! any. Only narrows: a pattern that it does not understand fits everything.
 
+use arrow::datatypes::DataType;
+use datafusion::common::ScalarValue;
+use datafusion::common::tree_node::TreeNode as _;
 use datafusion::logical_expr::Expr;
 use datafusion::logical_expr::expr::{Like, ScalarFunction};
 use datafusion::logical_expr::{BinaryExpr, Operator};
@@ -26,6 +29,8 @@ enum Step {
 pub(crate) struct IdPatterns {
     segments: Vec<Part>,
     any_of: Vec<Vec<Step>>,
+    /// Whether a pattern may fit other letters than those of ASCII in either case.
+    folds_more: bool,
     shown: String,
 }
 
@@ -56,6 +61,7 @@ impl IdPatterns {
         Some(IdPatterns {
             segments: segments.collect(),
             any_of,
+            folds_more: folds_more(condition),
             shown: condition.human_display().to_string(),
         })
     }
@@ -95,7 +101,11 @@ impl IdPatterns {
             match part {
                 Part::Fixed(text) if text == found => {}
                 Part::Fixed(_) => return Vec::new(),
-                Part::Name(name) if is_plain(found) => said.push((name.clone(), found.to_owned())),
+                Part::Name(name)
+                    if is_plain(found) && !(self.folds_more && may_be_folded(found)) =>
+                {
+                    said.push((name.clone(), found.to_owned()));
+                }
                 Part::Name(_) => break,
             }
         }
@@ -123,6 +133,21 @@ impl IdPatterns {
         };
         self.any_of.iter().any(fits)
     }
+}
+
+/// Whether a condition may be true of letters that are no other case of its own by ASCII's rules.
+fn folds_more(condition: &Expr) -> bool {
+    let folds = |part: &Expr| match part {
+        Expr::Like(like) => like.case_insensitive,
+        Expr::ScalarFunction(function) => matches!(function.name(), "lower" | "upper"),
+        _ => false,
+    };
+    condition.exists(|part| Ok(folds(part))).unwrap_or(true)
+}
+
+/// Whether a name in ASCII may be what other letters become in lower or upper case: the sign of Kelvin, a long s, an i without its dot, letters that are written as one.
+fn may_be_folded(name: &str) -> bool {
+    name.contains(['k', 's', 'i']) || ["ff", "fl"].iter().any(|it| name.contains(it))
 }
 
 /// Whether a name is written in ids as it is: nothing in it may have another spelling than its case.
@@ -211,7 +236,42 @@ fn patterns(condition: &Expr, is_id: &impl Fn(&Expr) -> bool) -> Option<Vec<Vec<
             if *op == Operator::Eq && is_id(plain(left)) =>
         {
             let text = written(right)?;
+            if folds_more(left) && !text.is_ascii() {
+                return None;
+            }
             Some(vec![text.chars().map(lower).map(Step::Character).collect()])
+        }
+        Expr::BinaryExpr(BinaryExpr { left, op, right }) => {
+            let Expr::ScalarFunction(ScalarFunction { func, args }) = &**left else {
+                return None;
+            };
+            let (subject, rest) = args.split_first()?;
+            if !is_id(plain(subject)) {
+                return None;
+            }
+            let part = match (func.name(), rest) {
+                // What an id begins with, however long that is.
+                ("left", [_]) if *op == Operator::Eq => written(right)?,
+                ("substr", [start, ..]) if *op == Operator::Eq && number(start)? == 1 => {
+                    written(right)?
+                }
+                // It is somewhere.
+                ("strpos", [part]) => {
+                    let found = matches!(
+                        (op, number(right)?),
+                        (Operator::Gt | Operator::NotEq, 0) | (Operator::GtEq, 1)
+                    );
+                    found.then(|| written(part))??
+                }
+                _ => return None,
+            };
+            if folds_more(subject) && !part.is_ascii() {
+                return None;
+            }
+            let part = part.chars().map(lower).map(Step::Character);
+            let somewhere = (func.name() == "strpos").then_some(Step::Any);
+            let pattern = somewhere.into_iter().chain(part).chain([Step::Any]);
+            Some(vec![pattern.collect()])
         }
         Expr::Like(Like {
             negated: false,
@@ -222,7 +282,7 @@ fn patterns(condition: &Expr, is_id: &impl Fn(&Expr) -> bool) -> Option<Vec<Vec<
         }) if is_id(plain(expr)) => {
             let pattern = written(pattern)?;
             // What folds more than ASCII fits more.
-            let knows = !case_insensitive || pattern.is_ascii();
+            let knows = !(*case_insensitive || folds_more(expr)) || pattern.is_ascii();
             knows
                 .then(|| steps(&pattern, escape_char.unwrap_or('\\')))?
                 .map(|it| vec![it])
@@ -235,6 +295,9 @@ fn patterns(condition: &Expr, is_id: &impl Fn(&Expr) -> bool) -> Option<Vec<Vec<
                 return None;
             }
             let part = written(part)?;
+            if folds_more(subject) && !part.is_ascii() {
+                return None;
+            }
             let part = part.chars().map(lower).map(Step::Character);
             let mut pattern: Vec<Step> = part.collect();
             if matches!(func.name(), "starts_with" | "contains") {
@@ -255,6 +318,17 @@ fn patterns(condition: &Expr, is_id: &impl Fn(&Expr) -> bool) -> Option<Vec<Vec<
 
 fn lower(character: char) -> char {
     character.to_ascii_lowercase()
+}
+
+fn number(expr: &Expr) -> Option<i64> {
+    let Expr::Literal(value, _) = expr else {
+        return None;
+    };
+    let number = value.cast_to(&DataType::Int64).ok()?;
+    match number {
+        ScalarValue::Int64(number) => number,
+        _ => None,
+    }
 }
 
 fn written(pattern: &Expr) -> Option<String> {
@@ -286,7 +360,8 @@ fn steps(pattern: &str, escape: char) -> Option<Vec<Step>> {
 fn plain(expr: &Expr) -> &Expr {
     match expr {
         Expr::ScalarFunction(ScalarFunction { func, args })
-            if matches!(func.name(), "arm_fold" | "arm_text") && args.len() == 1 =>
+            if matches!(func.name(), "arm_fold" | "arm_text" | "lower" | "upper")
+                && args.len() == 1 =>
         {
             plain(&args[0])
         }
@@ -309,6 +384,7 @@ mod tests {
         let patterns = IdPatterns {
             segments: segments.to_vec(),
             any_of: vec![steps(pattern, '\\').unwrap_or_default()],
+            folds_more: false,
             shown: String::new(),
         };
         patterns.allow(|name| {
@@ -354,5 +430,27 @@ mod tests {
         }
         // A name that ids may spell otherwise is any name.
         assert!(allowed("%/vaults/v2/%", &[("s", "s1"), ("v", "a b")]));
+    }
+
+    #[test]
+    fn what_other_letters_may_become_is_not_bound() {
+        let said = |pattern: &str, folds_more: bool| {
+            let segments = [
+                Part::Fixed("subscriptions".to_owned()),
+                Part::Name("s".to_owned()),
+            ];
+            let patterns = IdPatterns {
+                segments: segments.to_vec(),
+                any_of: vec![steps(pattern, '\\').unwrap_or_default()],
+                folds_more,
+                shown: String::new(),
+            };
+            patterns.said().len()
+        };
+        for (name, bound) in [("0ab-9f", 1), ("kilo", 0), ("0aff9", 0), ("bus", 0)] {
+            let pattern = format!("/subscriptions/{name}/%");
+            assert_eq!(said(&pattern, true), bound, "{name}");
+            assert_eq!(said(&pattern, false), 1, "{name}");
+        }
     }
 }

@@ -6,7 +6,9 @@
 //! in which the statement names the tables, and become opaque for many keys.
 
 pub(crate) mod descend;
+mod existence;
 pub(crate) mod keys;
+mod padded;
 pub(crate) mod target;
 pub(crate) mod waits;
 mod weigh;
@@ -16,6 +18,7 @@ use std::sync::Arc;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{JoinType, NullEquality, Result as PlanResult};
+use datafusion::optimizer::OptimizerRule;
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::scalar_subquery::ScalarSubqueryExpr;
 use datafusion::physical_expr::utils::split_conjunction;
@@ -68,6 +71,19 @@ impl PhysicalOptimizerRule for Narrowing {
     fn schema_check(&self) -> bool {
         true
     }
+}
+
+/// The rules with those of narrowing among them: fewer outer joins, and no more than a row where that is all that is asked for.
+pub(crate) fn with_logical(
+    mut rules: Vec<Arc<dyn OptimizerRule + Send + Sync>>,
+) -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
+    let mut before = |name: &str, rule: Arc<dyn OptimizerRule + Send + Sync>| {
+        let at = rules.iter().position(|rule| rule.name() == name);
+        rules.insert(at.unwrap_or(0), rule);
+    };
+    before("eliminate_outer_join", Arc::new(existence::OneRow));
+    before("eliminate_outer_join", Arc::new(padded::PaddedRows));
+    rules
 }
 
 /// Refuses a plan with a scan that no call can answer, before anything is sent.
@@ -188,21 +204,52 @@ impl Narrowing {
         };
         let (to_left, to_right) = may_lose(kind);
         let nulls = NullEquality::NullEqualsNothing;
-        if to_right && let Some(way) = self.way(left, right, Pairs::new(), nulls)? {
+        let forth = match to_right {
+            true => self.way(left, right, Pairs::new(), nulls)?,
+            false => None,
+        };
+        let back = if to_left {
+            self.way(right, left, Pairs::new(), nulls)?
+        } else if kind == JoinType::LeftAnti && is_unconditional(plan) {
+            self.unless(right, left)?
+        } else {
+            None
+        };
+        // A row that is all that is asked for is read first: of the other side no more is read then than somebody takes.
+        let at_once = weigh(&self.registry, right).rows <= 1.0 && !joins_rows(kind);
+        let less =
+            |one: &Way, other: &Way| one.first < other.first || at_once && one.first <= other.first;
+        let back = back.filter(|back| forth.as_ref().is_none_or(|forth| less(back, forth)));
+        if let Some(way) = back {
+            return self.joined(&swapped(plan)?, right, way);
+        }
+        if let Some(way) = forth {
             return self.joined(plan, left, way);
         }
-        if to_left && let Some(way) = self.way(right, left, Pairs::new(), nulls)? {
-            let swapped = if let Some(join) = plan.downcast_ref::<NestedLoopJoinExec>() {
-                join.swap_inputs()?
-            } else if let Some(join) = plan.downcast_ref::<CrossJoinExec>() {
-                join.swap_inputs()?
-            } else {
-                return Err(Error::internal("a join of an unknown kind").into());
-            };
-            return self.joined(&swapped, right, way);
+        if at_once {
+            let inputs = vec![
+                self.narrow(Arc::clone(right))?,
+                self.narrow(Arc::clone(left))?,
+            ];
+            return with_inputs(&swapped(plan)?, inputs);
         }
         let inputs = inputs.into_iter().map(|input| self.narrow(input));
         with_inputs(plan, inputs.collect::<PlanResult<Vec<Plan>>>()?)
+    }
+
+    /// How `second` is read only where `first` has no row.
+    fn unless(&self, first: &Plan, second: &Plan) -> PlanResult<Option<Way>> {
+        let Weight { calls, rows, .. } = weigh(&self.registry, first);
+        let keys = Arc::new(Keys::new(0, rows));
+        keys.forbid();
+        let narrowed = waiting(second, &keys)?.filter(|_| calls.is_finite());
+        Ok(narrowed.map(|narrowed| Way {
+            keys,
+            values: Vec::new(),
+            calls: calls + weigh(&self.registry, second).calls,
+            narrowed,
+            first: calls,
+        }))
     }
 
     /// How `second` can be narrowed by `first`, if that is worth to wait for.
@@ -267,6 +314,31 @@ impl Narrowing {
             first,
         }))
     }
+}
+
+/// A join without keys with its sides in the other order.
+fn swapped(plan: &Plan) -> PlanResult<Plan> {
+    if let Some(join) = plan.downcast_ref::<NestedLoopJoinExec>() {
+        join.swap_inputs()
+    } else if let Some(join) = plan.downcast_ref::<CrossJoinExec>() {
+        join.swap_inputs()
+    } else {
+        Err(Error::internal("a join of an unknown kind").into())
+    }
+}
+
+/// Whether a join asks nothing of its rows but whether there are any.
+fn is_unconditional(plan: &Plan) -> bool {
+    let join = plan.downcast_ref::<NestedLoopJoinExec>();
+    join.is_some_and(|join| join.filter().is_none())
+}
+
+/// Whether the rows of a join have columns of both sides.
+fn joins_rows(kind: JoinType) -> bool {
+    matches!(
+        kind,
+        JoinType::Inner | JoinType::Left | JoinType::Right | JoinType::Full
+    )
 }
 
 /// Which sides of a join may lose rows that nothing on the other side matches.

@@ -2,13 +2,10 @@
 //! deep statements. And what is said of a statement that creates or drops something.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::task::Poll;
 
-use datafusion::common::tree_node::{TreeNode as _, TreeNodeRecursion};
-use datafusion::logical_expr::{DdlStatement, Expr, LogicalPlan};
+use datafusion::logical_expr::{DdlStatement, LogicalPlan};
 use datafusion::sql::sqlparser::ast;
-use restable_sql::Diagnostic;
 
 use crate::names::{self, Names};
 use crate::own_rows::with_lengths;
@@ -38,59 +35,7 @@ pub(crate) async fn plan_given(
         .and_then(dialect::prepared)
         .map_err(|problem| Error::planned(problem, &names))?;
     largeness::of_plan(&plan)?;
-    no_further_out(&plan, &names)?;
     Ok((with_lengths(plan, &lengths)?, names))
-}
-
-/// Refuses a subquery that uses a column of a query beyond the one that it stands in: DataFusion plans such a thing, but takes it apart
-/// no further than one query.
-fn no_further_out(query: &LogicalPlan, names: &Names) -> Result<()> {
-    let mut schemas = Vec::new();
-    let mut within = Vec::new();
-    query.apply(|node| {
-        schemas.push(Arc::clone(node.schema()));
-        if let LogicalPlan::Subquery(subquery) = node {
-            within.push(subquery.clone());
-            return Ok(TreeNodeRecursion::Jump);
-        }
-        node.apply_expressions(|expr| {
-            expr.apply(|part| {
-                within.extend(match part {
-                    Expr::Exists(exists) => Some(exists.subquery.clone()),
-                    Expr::InSubquery(one) => Some(one.subquery.clone()),
-                    Expr::SetComparison(one) => Some(one.subquery.clone()),
-                    Expr::ScalarSubquery(subquery) => Some(subquery.clone()),
-                    _ => None,
-                });
-                Ok(TreeNodeRecursion::Continue)
-            })
-        })
-    })?;
-    for subquery in within {
-        for column in &subquery.outer_ref_columns {
-            let Expr::OuterReferenceColumn(_, column) = column else {
-                continue;
-            };
-            if schemas.iter().any(|schema| schema.has_column(column)) {
-                continue;
-            }
-            let name = names.spelled.get(&column.name).unwrap_or(&column.name);
-            let of = match &column.relation {
-                Some(relation) => format!("`{name}` of `{}`", relation.table()),
-                None => format!("`{name}`"),
-            };
-            let told =
-                format!("{of} is a column of a query further out than the one around its subquery");
-            return Err(Diagnostic::new("R0213", told)
-                .help(
-                    "a subquery can use columns of the query right around it: join both tables in \
-                     one subquery, or select the column in the query between",
-                )
-                .into());
-        }
-        no_further_out(&subquery.subquery, names)?;
-    }
-    Ok(())
 }
 
 /// The stack that a thread should have on which statements are planned: deep ones go deep. One that has less gets it for each

@@ -3,9 +3,9 @@
 
 use std::sync::Arc;
 
-use datafusion::common::Result as PlanResult;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TransformedResult as _, TreeNode as _};
+use datafusion::common::{JoinType, Result as PlanResult};
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::aggregates::AggregateExec;
 use datafusion::physical_plan::execution_plan::EmissionType;
@@ -46,6 +46,28 @@ pub(crate) fn is_limited(node: &Arc<dyn ExecutionPlan>, at: usize, limited: bool
     let joins =
         node.is::<HashJoinExec>() || node.is::<NestedLoopJoinExec>() || node.is::<CrossJoinExec>();
     limited && !(joins && at == 0)
+}
+
+/// The kind of a join.
+pub(crate) fn kind_of_join(plan: &Arc<dyn ExecutionPlan>) -> Option<JoinType> {
+    let hash = plan
+        .downcast_ref::<HashJoinExec>()
+        .map(|it| *it.join_type());
+    hash.or_else(|| {
+        let join = plan.downcast_ref::<NestedLoopJoinExec>();
+        join.map(|join| *join.join_type())
+    })
+}
+
+/// Whether the second side of a join is not read where the first has no row.
+pub(crate) fn needs_first(plan: &Arc<dyn ExecutionPlan>) -> bool {
+    match kind_of_join(plan) {
+        Some(kind) => !matches!(
+            kind,
+            JoinType::Right | JoinType::Full | JoinType::RightAnti | JoinType::RightMark
+        ),
+        None => plan.name().contains("Join"),
+    }
 }
 
 /// The rule that makes filters prompt.

@@ -8,10 +8,14 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, RecordBatchOptions, StringArray};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use datafusion::logical_expr::Operator;
 use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_expr::expressions::{BinaryExpr, Column, NotExpr};
+use datafusion::physical_expr::utils::collect_columns;
 use restable_spec::names::fold;
 use restable_spec::{Parent, Resource};
 
+use crate::contradictions::Outcomes;
 use crate::id_patterns::IdPatterns;
 use crate::relation::Relation;
 use crate::walk::Scope;
@@ -236,10 +240,12 @@ impl Prunes {
             prune.sight == Sight::SeesCase && said.any(|(name, value)| !is_sure(name, value))
         };
         for prune in &self.conditions {
-            match prune.says_all(scope) && depends(prune) {
-                true => verdict = Verdict::DependsOnSpelling,
+            match depends(prune) {
+                true if prune.says_all(scope) || !prune.allows(scope) => {
+                    verdict = Verdict::DependsOnSpelling;
+                }
                 false if !prune.allows(scope) => return Verdict::Refused,
-                false => {}
+                true | false => {}
             }
         }
         match self.relations.iter().all(|relation| relation.allows(scope)) {
@@ -275,8 +281,10 @@ impl Prunes {
             let columns = prune.columns.iter().map(|column| own(column));
             let columns: Option<Vec<String>> = match prune.condition {
                 // What a scope does not say may be any name; no parameter has this one.
-                Condition::Ids(_) => Some(columns.map(Option::unwrap_or_default).collect()),
-                Condition::True(_) | Condition::Among(..) => columns.collect(),
+                Condition::Ids(_) | Condition::True(_) => {
+                    Some(columns.map(Option::unwrap_or_default).collect())
+                }
+                Condition::Among(..) => columns.collect(),
             };
             Some(Arc::new(Prune {
                 condition: prune.condition.clone(),
@@ -292,6 +300,36 @@ impl Prunes {
             relations: relations.collect(),
             unseen_subscription: self.unseen_subscription,
         }
+    }
+}
+
+/// What a condition may come to where only some of its columns are known.
+fn outcomes(condition: &Arc<dyn PhysicalExpr>, row: &RecordBatch, known: &[bool]) -> Outcomes {
+    let of = |part: &Arc<dyn PhysicalExpr>| outcomes(part, row, known);
+    if let Some(both) = condition.downcast_ref::<BinaryExpr>() {
+        match both.op() {
+            Operator::And => return of(both.left()).and(of(both.right())),
+            Operator::Or => return of(both.left()).or(of(both.right())),
+            _ => {}
+        }
+    }
+    if let Some(inner) = condition.downcast_ref::<NotExpr>() {
+        return of(inner.arg()).not();
+    }
+    let columns = collect_columns(condition);
+    let is_known = |column: &Column| known.get(column.index()) == Some(&true);
+    if !columns.iter().all(is_known) {
+        return Outcomes::ANY;
+    }
+    let answer = condition.evaluate(row).and_then(|it| it.into_array(1));
+    let answer = answer.ok();
+    let answer = answer.as_ref().and_then(|it| it.as_boolean_opt());
+    match answer {
+        // What cannot be computed here is computed, and told, where the rows are.
+        None => Outcomes::ANY,
+        Some(answer) if !answer.is_valid(0) => Outcomes::UNKNOWN,
+        Some(answer) if answer.value(0) => Outcomes::TRUE,
+        Some(_) => Outcomes::FALSE,
     }
 }
 
@@ -315,17 +353,25 @@ impl Prune {
             });
         }
         let mut values: Vec<ArrayRef> = Vec::with_capacity(self.columns.len());
+        let mut known: Vec<bool> = Vec::with_capacity(self.columns.len());
         for column in &self.columns {
-            let Some(value) = scope.get(column) else {
-                return true;
-            };
-            values.push(Arc::new(StringArray::from(vec![Some(&**value)])));
+            let value = scope.get(column).map(|value| &**value);
+            known.push(value.is_some());
+            values.push(Arc::new(StringArray::from(vec![value])));
         }
         let options = RecordBatchOptions::new().with_row_count(Some(1));
         let Ok(row) = RecordBatch::try_new_with_options(Arc::clone(&self.schema), values, &options)
         else {
             return true;
         };
+        if known.contains(&false) {
+            return match &self.condition {
+                Condition::True(condition) if known.contains(&true) => {
+                    outcomes(condition, &row, &known).yes
+                }
+                _ => true,
+            };
+        }
         let value = |expr: &Arc<dyn PhysicalExpr>| expr.evaluate(&row).ok()?.into_array(1).ok();
         // What cannot be computed here is computed, and told, where the rows are.
         let allowed = match &self.condition {

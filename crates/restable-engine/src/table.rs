@@ -8,7 +8,7 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use async_trait::async_trait;
 use datafusion::catalog::streaming::StreamingTable;
 use datafusion::catalog::{Session, TableProvider};
-use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{Column, DFSchema, Result as PlanResult, ScalarValue};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::logical_expr::expr::ScalarFunction;
@@ -224,11 +224,7 @@ impl ResourceTable {
         let name = match (func.name(), args.as_slice()) {
             ("arm_id", [id, name]) if is_id(id) => literal(name)?.to_string(),
             ("split_part", [id, slash, at]) if is_id(id) && &*literal(slash)? == "/" => {
-                let at: usize = literal(at)?.parse().ok()?;
-                let reader = self.resource.one_row_reader()?;
-                // The id begins with a slash: its first part is empty, and SQL counts from 1.
-                let segment = reader.path.segments().get(at.checked_sub(2)?)?;
-                segment.parameter()?.to_owned()
+                name_at(&self.resource, literal(at)?.parse().ok()?)?
             }
             _ => return None,
         };
@@ -237,6 +233,34 @@ impl ResourceTable {
             .iter()
             .find(|column| is_key && same(&column.name, &name))
             .filter(|column| self.binds(column))
+    }
+
+    /// The same, where the case of the id is changed before: `split_part(lower(id), '/', 9)`, as an expression over the parameter.
+    fn name_in_id(&self, expr: &Expr) -> Option<Expr> {
+        let name = |it: &TableColumn| Expr::Column(Column::from_name(fold(&it.name)));
+        if let Some(column) = self.part_of_id(expr) {
+            return Some(name(column));
+        }
+        let Expr::ScalarFunction(ScalarFunction { func, args }) = expr else {
+            return None;
+        };
+        let (
+            Expr::ScalarFunction(ScalarFunction {
+                func: case,
+                args: cased,
+            }),
+            rest,
+        ) = args.split_first()?
+        else {
+            return None;
+        };
+        let ([id], "lower" | "upper") = (cased.as_slice(), case.name()) else {
+            return None;
+        };
+        let args = [id].into_iter().chain(rest).cloned().collect();
+        let plain = ScalarFunction::new_udf(Arc::clone(func), args);
+        let column = self.part_of_id(&Expr::ScalarFunction(plain))?;
+        Some(case.call(vec![name(column)]))
     }
 
     /// Whether a condition is about the names of scopes alone, so that it can be asked before there are rows.
@@ -252,13 +276,29 @@ impl ResourceTable {
             && !has_subquery(expr)
     }
 
-    /// The condition over names of scopes alone that a condition comes to: what it takes out of the row's own id is one of them.
+    /// The condition over names of scopes alone that a condition comes to, or that is true wherever it is: of what AND joins one part may be left out.
     fn over_names(&self, filter: &Expr) -> Option<Expr> {
+        if let Some(whole) = self.whole_over_names(filter) {
+            return Some(whole);
+        }
+        let Expr::BinaryExpr(BinaryExpr { left, op, right }) = filter else {
+            return None;
+        };
+        let (left, right) = (self.over_names(left), self.over_names(right));
+        match (op, left, right) {
+            (Operator::And, Some(left), Some(right)) => Some(left.and(right)),
+            (Operator::And, Some(one), None) | (Operator::And, None, Some(one)) => Some(one),
+            (Operator::Or, Some(left), Some(right)) => Some(left.or(right)),
+            _ => None,
+        }
+    }
+
+    /// The condition over names of scopes alone that a condition comes to: what it takes out of the row's own id is one of them.
+    fn whole_over_names(&self, filter: &Expr) -> Option<Expr> {
         if self.prunes(filter) {
             return Some(filter.clone());
         }
-        let part = |part: &Expr| self.part_of_id(part).map(|it| fold(&it.name));
-        self.renamed(filter, part)
+        self.renamed(filter, |part| self.name_in_id(part))
     }
 
     /// The same, where the name of a row is what its key ends with, as that of a resource of Azure Resource Manager is.
@@ -269,17 +309,17 @@ impl ResourceTable {
         let is_name = |it: &TableColumn| it.role == Role::Field && same(&it.name, "name");
         let is_sure = is_arm(&self.resource) && same(ends_id, key);
         let part = |part: &Expr| match self.column(part).filter(|it| is_sure && is_name(it)) {
-            Some(_) => Some(fold(key)),
-            None => self.part_of_id(part).map(|it| fold(&it.name)),
+            Some(_) => Some(Expr::Column(Column::from_name(fold(key)))),
+            None => self.name_in_id(part),
         };
         self.renamed(filter, part)
     }
 
     /// A condition with names of scopes for parts of it, which have other spellings, or are NULL where an id is of no form.
-    fn renamed(&self, filter: &Expr, part: impl Fn(&Expr) -> Option<String>) -> Option<Expr> {
+    fn renamed(&self, filter: &Expr, part: impl Fn(&Expr) -> Option<Expr>) -> Option<Expr> {
         let renamed = filter.clone().transform_down(|it| {
             Ok(match part(&it) {
-                Some(name) => Transformed::yes(Expr::Column(Column::from_name(name))),
+                Some(name) => Transformed::new(name, true, TreeNodeRecursion::Jump),
                 None => Transformed::no(it),
             })
         });
@@ -350,9 +390,10 @@ impl ResourceTable {
         filters: &[Expr],
         bindings: &mut Bindings,
     ) -> PlanResult<()> {
-        let about = filters
-            .iter()
-            .filter_map(|it| self.over_names(it).or_else(|| self.over_key(it)));
+        let about = filters.iter().filter_map(|it| {
+            let whole = self.whole_over_names(it).or_else(|| self.over_key(it));
+            whole.or_else(|| self.over_names(it))
+        });
         let about: Vec<Expr> = about.collect();
         let never_null = |name: &str| self.resource.key.iter().any(|key| fold(key) == name);
         let never = |filter: &&Expr| !contradictions::outcomes(filter, &never_null).yes;
@@ -468,6 +509,20 @@ impl ResourceTable {
     }
 }
 
+/// The parameter that stands in an id where `split_part(id, '/', at)` takes it from.
+pub(crate) fn name_at(resource: &Resource, at: i64) -> Option<String> {
+    let segments = resource.one_row_reader()?.path.segments();
+    let at = match at {
+        // From the end.
+        ..0 => segments
+            .len()
+            .checked_sub(usize::try_from(at.unsigned_abs()).ok()?)?,
+        // The id begins with a slash: its first part is empty, and SQL counts from 1.
+        _ => usize::try_from(at).ok()?.checked_sub(2)?,
+    };
+    segments.get(at)?.parameter().map(str::to_owned)
+}
+
 /// Whether values of this column are bound in calls.
 pub(crate) fn binds(resource: &Resource, column: &TableColumn) -> bool {
     match column.role {
@@ -509,7 +564,19 @@ pub(crate) fn equality(expr: &Expr) -> Option<(&Expr, Vec<Arc<str>>)> {
             texts.push(text);
         }
     }
-    Some((column, texts))
+    Some((unfolded(column), texts))
+}
+
+/// The expression without its fold: what is equal when folded is equal as names are.
+fn unfolded(expr: &Expr) -> &Expr {
+    match expr {
+        Expr::ScalarFunction(ScalarFunction { func, args })
+            if func.name() == "arm_fold" && args.len() == 1 =>
+        {
+            unfolded(&args[0])
+        }
+        other => other,
+    }
 }
 
 /// The same, where OR stands between comparisons of one thing.

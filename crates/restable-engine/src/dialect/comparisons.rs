@@ -8,7 +8,9 @@ use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{Column, DFSchema, Result};
 use datafusion::execution::memory_pool::MemoryPool;
-use datafusion::logical_expr::expr::{InList, InSubquery, Like, ScalarFunction, SetComparison};
+use datafusion::logical_expr::expr::{
+    InList, InSubquery, Like, ScalarFunction, SetComparison, SetQuantifier,
+};
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::{conjunction, split_conjunction_owned};
 use datafusion::logical_expr::{
@@ -21,7 +23,7 @@ use super::marks::{
     cast_json, cast_json_beside, compares, fold, folds, is_constant, is_interval, is_text,
 };
 use super::refusals::{refuse_list, refuse_mixed, refuse_pair};
-use super::{forms, implied, kept, meant};
+use super::{forms, implied, implied_below, kept, meant};
 use crate::functions::{Function, call, plain, single, spans};
 use crate::zone::{self, zone_name};
 
@@ -81,7 +83,10 @@ fn rewrite_plan(
     // What was rewritten below may have changed what its columns are.
     let plan = kept::keep_marks(plan.data.recompute_schema()?, &schema)?;
     let plan = match plan {
-        LogicalPlan::Filter(filter) => name_folded_columns(implied::spread(filter)?)?,
+        LogicalPlan::Filter(filter) => {
+            let filter = implied_below::of_merged(implied::spread(filter)?)?;
+            name_folded_columns(filter)?
+        }
         other => other,
     };
     Ok(Transformed::yes(plan))
@@ -210,6 +215,11 @@ fn rewrite(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
                 Expr::InSubquery(InSubquery::new(Box::new(expr), subquery, negated))
             })
         }
+        Expr::SetComparison(compared) if is_in(&compared) => {
+            let negated = compared.op == Operator::NotEq;
+            let found = InSubquery::new(compared.expr, compared.subquery, negated);
+            Transformed::yes(rewrite(Expr::InSubquery(found), schema)?.data)
+        }
         Expr::SetComparison(SetComparison {
             expr,
             subquery,
@@ -259,6 +269,14 @@ fn rewrite(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
         }
         other => Transformed::no(other),
     })
+}
+
+/// `x = ANY (SELECT …)` is `x IN (SELECT …)`, which narrows, and `x <> ALL (SELECT …)` is NOT IN.
+fn is_in(compared: &SetComparison) -> bool {
+    matches!(
+        (compared.op, &compared.quantifier),
+        (Operator::Eq, SetQuantifier::Any) | (Operator::NotEq, SetQuantifier::All)
+    )
 }
 
 /// Whether a subquery that says that it is never NULL may have no row.

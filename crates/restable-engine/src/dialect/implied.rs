@@ -1,5 +1,7 @@
 //! What a condition on one side of a join says of the other: `a.vaultName = 'x'` with `a.vaultName = b.vaultName`
 //! narrows `b` as well. It only ever adds what follows; DataFusion does the same, but not through a fold.
+//! Conditions above a join are spread before subqueries are joins, those below one while plans are optimized:
+//! of EXISTS, LATERAL and views, too.
 
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{JoinType, Result};

@@ -17,6 +17,8 @@ use crate::Error;
 use crate::functions::{INPUT_METADATA, NAME_METADATA};
 use crate::table::ResourceTable;
 
+use super::null_keys::null_keys;
+
 /// DataFusion's planner, behind the check.
 #[derive(Debug)]
 pub struct InputsChecked;
@@ -29,8 +31,9 @@ impl QueryPlanner for InputsChecked {
         session: &dyn datafusion::catalog::Session,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         check(plan)?;
+        let plan = null_keys(plan.clone())?;
         let planner = DefaultPhysicalPlanner::default();
-        planner.create_physical_plan(plan, session).await
+        planner.create_physical_plan(&plan, session).await
     }
 }
 

@@ -16,13 +16,17 @@ use datafusion::optimizer::decorrelate_predicate_subquery::DecorrelatePredicateS
 use datafusion::optimizer::{OptimizerConfig, OptimizerRule};
 use restable_sql::Diagnostic;
 
+use super::dependent::Dependent;
+
 type Rules = Vec<Arc<dyn OptimizerRule + Send + Sync>>;
 
 /// The rules with this one among them: before conditions become joins.
 pub fn with_marks(mut rules: Rules) -> Rules {
     let mut before = rules.iter();
     let before = before.position(|rule| rule.name() == "decorrelate_predicate_subquery");
-    rules.insert(before.unwrap_or(0), Arc::new(Marked));
+    let before = before.unwrap_or(0);
+    rules.insert(before, Arc::new(Marked));
+    rules.insert(before, Arc::new(Dependent));
     rules
 }
 

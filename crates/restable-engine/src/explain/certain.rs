@@ -15,7 +15,7 @@ use datafusion::physical_plan::aggregates::AggregateExec;
 use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
 use datafusion::physical_plan::coop::CooperativeExec;
 use datafusion::physical_plan::filter::FilterExec;
-use datafusion::physical_plan::joins::{CrossJoinExec, HashJoinExec, NestedLoopJoinExec};
+use datafusion::physical_plan::joins::{CrossJoinExec, HashJoinExec};
 use datafusion::physical_plan::limit::{GlobalLimitExec, LocalLimitExec};
 use datafusion::physical_plan::projection::ProjectionExec;
 use datafusion::physical_plan::repartition::RepartitionExec;
@@ -32,7 +32,7 @@ use crate::Result;
 use crate::forecast::Forecaster;
 use crate::narrowing::keys::{Keys, KeysExec};
 use crate::narrowing::target::{plain, scopes};
-use crate::prompt::is_limited;
+use crate::prompt::{is_limited, kind_of_join, needs_first};
 use crate::scan::{Scan, ScanExec};
 use crate::table::{columns, is_arm};
 
@@ -115,7 +115,8 @@ impl<'a, 'f> Certain<'a, 'f> {
         };
         for gate in gates {
             let side = self.sides.get(&Arc::as_ptr(gate)).map(Arc::clone);
-            if !self.has_rows(side.as_ref())? {
+            // That there is no row is never sure.
+            if gate.forbids() || !self.has_rows(side.as_ref())? {
                 return Ok(false);
             }
         }
@@ -202,27 +203,6 @@ fn note_sides(plan: &Plan, sides: &mut HashMap<*const Keys, Plan>) {
     }
     for child in plan.children() {
         note_sides(child, sides);
-    }
-}
-
-fn kind_of_join(plan: &Plan) -> Option<JoinType> {
-    let hash = plan
-        .downcast_ref::<HashJoinExec>()
-        .map(|it| *it.join_type());
-    hash.or_else(|| {
-        let join = plan.downcast_ref::<NestedLoopJoinExec>();
-        join.map(|join| *join.join_type())
-    })
-}
-
-/// Whether the second side of a join is not read where the first has no row.
-fn needs_first(plan: &Plan) -> bool {
-    match kind_of_join(plan) {
-        Some(kind) => !matches!(
-            kind,
-            JoinType::Right | JoinType::Full | JoinType::RightAnti | JoinType::RightMark
-        ),
-        None => plan.name().contains("Join"),
     }
 }
 

@@ -7,7 +7,7 @@ use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::session_state::SessionState;
 use datafusion::execution::{FunctionRegistry as _, SessionStateBuilder, SessionStateDefaults};
 use datafusion::logical_expr::planner::ExprPlanner;
-use datafusion::optimizer::Analyzer;
+use datafusion::optimizer::{Analyzer, OptimizerRule};
 use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 use datafusion::prelude::SessionConfig;
 use restable_spec::Registry;
@@ -15,12 +15,15 @@ use restable_spec::Registry;
 use super::Ground;
 use crate::beside::WindowsBeside;
 use crate::catalog::{OWN_CATALOG, OWN_SCHEMA};
-use crate::dialect::{Comparisons, InputsChecked, JsonPlanner, with_marks, with_plain_counts};
+use crate::dialect::{
+    Comparisons, InputsChecked, JsonPlanner, with_implied, with_marks, with_null_keys,
+    with_plain_counts,
+};
 use crate::door::{self, Memory};
 use crate::engine::Engine;
 use crate::joined::JoinsMeasured;
 use crate::json_columns::{self, JsonPathsScanned};
-use crate::narrowing::Narrowing;
+use crate::narrowing::{self, Narrowing};
 use crate::once::wants::SharedCalls;
 use crate::paced::{LargeConstants, PacedJoins};
 use crate::prompt::PromptFilters;
@@ -83,7 +86,7 @@ pub(crate) fn common(registry: &Arc<Registry>) -> Result<SessionState> {
         .with_expr_planners(planners)
         .with_analyzer_rules(analyzer.rules)
         .with_query_planner(Arc::new(InputsChecked))
-        .with_optimizer_rules(with_plain_counts(with_marks(json_columns::logical_rules())))
+        .with_optimizer_rules(logical_rules())
         .with_physical_optimizer_rules(optimizer.rules)
         .build();
     for function in functions::all()
@@ -97,6 +100,11 @@ pub(crate) fn common(registry: &Arc<Registry>) -> Result<SessionState> {
     state.register_udaf(functions::counted::most_frequent())?;
     state.register_udaf(functions::counted::at_share())?;
     Ok(state)
+}
+
+fn logical_rules() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
+    let rules = with_plain_counts(with_marks(json_columns::logical_rules()));
+    with_null_keys(with_implied(narrowing::with_logical(rules)))
 }
 
 /// Gives a session the memory and files that its settings allow. Sessions without a limit of their own share them.

@@ -53,12 +53,14 @@ struct Found {
     needed: bool,
     /// Whether NULL equals NULL: then a key with one says nothing that can be asked for.
     nulls_match: bool,
+    /// Whether rows of the other side are wanted only if there is none.
+    forbids: bool,
 }
 
 /// What the reading of the side came to.
 #[derive(Debug, Clone)]
 pub(crate) enum End {
-    /// It had no row.
+    /// Nothing is wanted: it had no row, or one where there may be none.
     Empty,
     /// These keys, each once, in the spelling that was seen first.
     Keys(Arc<Vec<Vec<Arc<str>>>>),
@@ -90,6 +92,16 @@ impl Keys {
     /// Says that NULL is a value like others, as in INTERSECT.
     pub(crate) fn match_nulls(&self) {
         lock(&self.found).nulls_match = true;
+    }
+
+    /// Says that where there is a row, nothing of the other side is wanted, as in NOT EXISTS.
+    pub(crate) fn forbid(&self) {
+        lock(&self.found).forbids = true;
+    }
+
+    /// Whether a row on this side leaves nothing to be wanted of the other.
+    pub(crate) fn forbids(&self) -> bool {
+        lock(&self.found).forbids
     }
 
     /// What the side came to, once it has been read to its end.
@@ -174,7 +186,7 @@ impl Keys {
                 return;
             }
             found.seen = HashSet::new();
-            match (found.any, found.given_up || self.width == 0) {
+            match (found.any ^ found.forbids, found.given_up || self.width == 0) {
                 (false, _) => End::Empty,
                 (true, true) => End::Unknown,
                 (true, false) => End::Keys(Arc::new(std::mem::take(&mut found.rows))),

@@ -12,7 +12,7 @@ use datafusion::physical_expr::{PhysicalExpr, ScalarFunctionExpr};
 use restable_spec::Resource;
 use restable_spec::names::{fold, same};
 
-use crate::table::{Role, TableColumn, binds, columns};
+use crate::table::{Role, TableColumn, binds, columns, name_at};
 
 /// What an expression is to the calls of a scan.
 #[derive(Debug, Clone)]
@@ -182,15 +182,7 @@ fn part_of_id(
             let ScalarValue::Int64(Some(at)) = literal(at)?.cast_to(&DataType::Int64).ok()? else {
                 return None;
             };
-            let reader = resource.one_row_reader()?;
-            // The id begins with a slash: its first part is empty, and SQL counts from 1.
-            let at = usize::try_from(at).ok()?.checked_sub(2)?;
-            reader
-                .path
-                .segments()
-                .get(at)?
-                .parameter()
-                .map(str::to_owned)
+            name_at(resource, at)
         }
         _ => None,
     }

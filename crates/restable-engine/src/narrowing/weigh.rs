@@ -37,6 +37,9 @@ pub(crate) fn weigh(registry: &Registry, plan: &Arc<dyn ExecutionPlan>) -> Weigh
         let mut weight = of_scan(registry, scan);
         if let Some(fetch) = plan.fetch() {
             weight.rows = weight.rows.min(number(fetch));
+            // A list of each level above, and as many as the rows fill.
+            let levels = weight.calls.max(1.0).log10() + 1.0;
+            weight.calls = weight.calls.min(levels + weight.rows / WIDE);
             weight.selective = true;
         }
         return weight;

@@ -14,11 +14,14 @@ use datafusion::physical_plan::recursive_query::RecursiveQueryExec;
 use restable_spec::names::fold;
 use restable_spec::{Items, Location, Method, Registry, Resource, RouteError};
 
-use crate::combinations::{Allowed, agrees, bound};
-use crate::prompt::is_limited;
+use crate::combinations::{Allowed, agrees, bound, combinations};
+use crate::prompt::{is_limited, needs_first};
 use crate::prune::Prunes;
 use crate::scan::{Scan, ScanExec};
 use crate::walk::{AskedOfParent, Bindings, Scope, inputs};
+
+/// So many scopes are asked at most whether a list has them.
+const TRIED: usize = 64;
 
 /// Readers that read a call once, together.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -50,8 +53,19 @@ pub(crate) struct Want {
     prunes: Prunes,
     /// Whether the same may be asked again and again.
     again: bool,
-    /// Whether it is known from the plan alone that it is read, and to its end.
-    is_sure: bool,
+    /// How far it is known from the plan alone that it is read.
+    read: Read,
+}
+
+/// How far it is known that something is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Read {
+    /// It is, and to its end.
+    Surely,
+    /// It may be.
+    Perhaps,
+    /// It may be, and it is short: the list of outermost scopes, beside which there are few others.
+    Short,
 }
 
 /// A call, as far as it is asked who may want it.
@@ -93,7 +107,7 @@ fn beside_path<'n>(method: &Method, names: impl Iterator<Item = &'n String>) -> 
 impl Want {
     /// Says that it may not be read any more.
     pub(crate) fn doubt(&mut self) {
-        self.is_sure = false;
+        self.read = Read::Perhaps;
     }
 
     /// Whether it may want a call, which others of its class have read or not.
@@ -132,9 +146,26 @@ impl Want {
         let covers = self.resource == resource.full_name()
             && same_inputs
             && self.bindings.iter().all(within)
-            && self.prunes.are_among(prunes);
+            && (self.prunes.are_among(prunes) || self.lets_through(bindings));
         let method = resource.methods.get(self.method.as_ref()?)?;
         (covers && method.response.items != Items::One).then_some(method)
+    }
+
+    /// Whether its conditions let every scope through that has these values.
+    fn lets_through(&self, bindings: &Bindings) -> bool {
+        let names = self.prunes.names();
+        let said = bindings.iter().filter(|(name, _)| names.contains(*name));
+        let said: Bindings = said
+            .map(|(name, values)| (name.clone(), values.clone()))
+            .collect();
+        let total = said
+            .values()
+            .try_fold(1_usize, |total, values| total.checked_mul(values.len()));
+        self.prunes.relations().is_empty()
+            && said.len() == names.len()
+            && total.is_some_and(|total| total <= TRIED)
+            && combinations(&said, &Prunes::default(), Scope::new())
+                .all(|scope| self.prunes.allow(&scope))
     }
 
     /// Whether both may want one call.
@@ -157,7 +188,8 @@ impl Want {
 }
 
 /// The method by which a resource is read. What is known only while the statement runs to be wanted of it is taken from lists that are read whole
-/// anyway, if it is in them: they cost nothing more. What the statement says itself is taken from lists that are surely read. The widest lists come first.
+/// anyway, if it is in them: they cost nothing more. What the statement says itself is taken from lists that are surely read, and from short lists that may be
+/// read, where they are no more calls. The widest lists come first.
 pub(crate) fn method(
     lists: &[Want],
     resource: &Resource,
@@ -166,9 +198,26 @@ pub(crate) fn method(
 ) -> Result<Arc<Method>, RouteError> {
     let routed = resource.route(&bound(resource, bindings, prunes))?;
     let found = prunes.are_found();
-    let mut lists = lists.iter().filter(|list| found || list.is_sure);
-    let list = lists.find_map(|list| list.covers(resource, bindings, prunes));
+    let list = lists.iter().find_map(|list| {
+        let method = list.covers(resource, bindings, prunes)?;
+        let taken = match list.read {
+            Read::Surely => true,
+            Read::Perhaps => found,
+            Read::Short => takes_no_more(method, routed),
+        };
+        taken.then_some(method)
+    });
     Ok(Arc::clone(list.unwrap_or(routed)))
+}
+
+/// Whether one method takes no parameter that another does not take, so that there are as many calls of it at most.
+fn takes_no_more(method: &Method, other: &Method) -> bool {
+    let needed = |method: &Method| -> HashSet<String> {
+        let parameters = method.parameters.iter();
+        let needed = parameters.filter(|it| it.must_be_given());
+        needed.map(|it| fold(&it.name)).collect()
+    };
+    needed(method).is_subset(&needed(other))
 }
 
 /// The names that the scopes of a method's calls have, folded: those that it takes, and those of the parents that are listed for it.
@@ -226,7 +275,7 @@ pub(crate) fn wants_of(
                 false => prunes.without_conditions(),
             },
             again: again && wants.is_empty(),
-            is_sure: false,
+            read: Read::Perhaps,
         });
         // Values that rows gave are compared with the outermost scopes.
         if !is_open && !prunes.doubts_subscription() {
@@ -249,6 +298,65 @@ pub(crate) fn wants_of(
             prunes.doubt_subscription();
         }
         (resource, own) = (above, None);
+    }
+}
+
+/// The short lists that a scan may read: those of the outermost scopes, in which there is a row for each scope, so that they are few calls beside what is read below
+/// them. `given` are the names that get values while the statement runs: whose these are is not known, but that they are looked for among all there are. Beside each, how many parameters it takes.
+fn short_lists(registry: &Registry, scan: &Scan, given: &[String]) -> Vec<(usize, Want)> {
+    let mut wants = Vec::new();
+    let mut given = given.to_vec();
+    let mut class = Class::Scan(scan.number);
+    let mut resource = Arc::clone(&scan.resource);
+    let (mut bindings, mut prunes) = (scan.bindings.clone(), scan.prunes.clone());
+    loop {
+        let mut counts = bound(&resource, &bindings, &prunes);
+        given.retain(|name| !bindings.contains_key(name));
+        given.iter().for_each(|name| counts.bind(name, 1));
+        let Ok(method) = resource.route(&counts) else {
+            return wants;
+        };
+        let parent = resource.parent.clone();
+        let above = parent.as_ref().and_then(|it| {
+            let above = registry.resource(&it.provider, &it.service, &it.resource);
+            above.ok().flatten()
+        });
+        let is_outermost = above.as_ref().is_none_or(|above| above.parent.is_none());
+        let needed = method.parameters.iter().filter(|it| it.must_be_given());
+        let needed: Vec<String> = needed.map(|it| fold(&it.name)).collect();
+        let is_open = |name: &String| !bindings.contains_key(name) && !given.contains(name);
+        let open = needed.iter().any(is_open);
+        if is_outermost {
+            let names = names_of(&resource, method, open);
+            let own = bindings.iter().filter(|(name, _)| names.contains(*name));
+            let want = Want {
+                class,
+                resource: resource.full_name(),
+                method: Some(method.key.clone()),
+                inputs: beside_path(method, bindings.keys()),
+                allowed: Arc::new(Allowed::new(&bindings)),
+                bindings: own
+                    .map(|(name, values)| (name.clone(), values.clone()))
+                    .collect(),
+                prunes: prunes.over(&names).blind(),
+                again: false,
+                read: Read::Short,
+            };
+            wants.push((needed.len(), want));
+        }
+        let (true, Some(parent), Some(above)) = (open, parent, above) else {
+            return wants;
+        };
+        let asked = AskedOfParent::new(&parent, &above, &bindings, &prunes);
+        let own = |name: &String| {
+            let mut names = parent.parameters.iter();
+            let (_, own) = names.find(|(child, _)| fold(child) == *name)?;
+            above.parameter(own).map(|_| fold(own))
+        };
+        given = given.iter().filter_map(own).collect();
+        class = Class::of_scopes(&above, &asked.wanted);
+        (bindings, prunes) = (asked.bindings, asked.prunes);
+        resource = above;
     }
 }
 
@@ -280,6 +388,8 @@ struct Found {
     scan: Scan,
     place: Where,
     waits: bool,
+    /// The names that get values while the statement runs.
+    given: Vec<String>,
 }
 
 /// Where in a plan a scan stands.
@@ -302,6 +412,7 @@ fn find(plan: &Arc<dyn ExecutionPlan>, place: Where, found: &mut Vec<Found>) {
                 ..place
             },
             waits: node.waits(),
+            given: node.given_names(),
         });
         return;
     }
@@ -309,7 +420,7 @@ fn find(plan: &Arc<dyn ExecutionPlan>, place: Where, found: &mut Vec<Found>) {
         let below = Where {
             again: place.again || plan.is::<RecursiveQueryExec>() && at > 0,
             limited: is_limited(plan, at, place.limited),
-            second: place.second || plan.name().contains("Join") && at > 0,
+            second: place.second || needs_first(plan) && at > 0,
         };
         find(child, below, found);
     }
@@ -329,11 +440,19 @@ impl Sharing {
         let mut lists: Vec<Want> = Vec::new();
         for one in found.iter().filter(|one| !one.waits && !one.place.limited) {
             let Where { again, second, .. } = one.place;
-            lists.extend(of(one, &[]).into_iter().map(|want| Want {
-                is_sure: !again && !second,
-                ..want
-            }));
+            let read = match again || second {
+                true => Read::Perhaps,
+                false => Read::Surely,
+            };
+            lists.extend(of(one, &[]).into_iter().map(|want| Want { read, ..want }));
         }
+        // Of one scan alone no list is read beside those that it reads.
+        let several = found.iter().filter(|_| found.len() > 1);
+        let mut short: Vec<(usize, Want)> = several
+            .flat_map(|one| short_lists(registry, &one.scan, &one.given))
+            .collect();
+        short.sort_by_key(|(needed, want)| (want.bindings.len(), *needed));
+        lists.extend(short.into_iter().map(|(_, want)| want));
         // What is in a narrow list is in the wide one as well, so that of two lists the narrow one need not be read.
         lists.retain(|want| want.method.is_some());
         lists.sort_by_key(|want| want.bindings.len());

@@ -270,8 +270,18 @@ fn predicates_reach_both_sides_of_a_join() {
             ],
         ),
         (
+            // Of the side that is padded, what matches none of those rows is not wanted either.
             format!("{I} AS a LEFT JOIN {P} AS b USING (vaultName) WHERE a.vaultName = 'X'"),
-            vec!["backup_instances: arm_equal(vaultname, (\"X\"))"],
+            vec![
+                "backup_instances: arm_equal(vaultname, (\"X\"))",
+                "backup_policies: arm_equal(vaultname, (\"X\"))",
+            ],
+        ),
+        (
+            format!(
+                "{I} AS a LEFT JOIN {P} AS b ON a.vaultName = b.vaultName AND b.vaultName = 'X'"
+            ),
+            vec!["backup_policies: arm_equal(vaultname, (\"X\"))"],
         ),
         (
             // It binds nothing, and is asked of the vaults as they are listed.

@@ -55,7 +55,6 @@ fn of_diagnostic(diagnostic: &Diagnostic) -> &'static str {
         // undefined_function and undefined_object: an operator, a type.
         "R0204" => "42883",
         "R0212" => "42704",
-        "R0213" => "0A000",
         "R0306" => "42P10",
         "R0307" => "42P02",
         // A transaction or cursor where there is none.
