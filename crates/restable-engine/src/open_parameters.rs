@@ -84,10 +84,9 @@ impl Visitor for Written {
         // A list of what the other side is; text becomes what it is compared with.
         if let Expr::AnyOp { left, right, .. } | Expr::AllOp { left, right, .. } = expr
             && let Some(at) = place(right)
+            && let Some(item) = pg_catalog::column_type(left)
         {
-            if let Some(item) = pg_catalog::column_type(left) {
-                self.0.entry(at).or_insert(list_of(item));
-            }
+            self.0.entry(at).or_insert(list_of(item));
         }
         if let Expr::Function(function) = expr
             && is_series(&function.name)

@@ -27,7 +27,7 @@ pub fn with_null_keys(rules: Rules) -> Rules {
 
 /// Makes keys of `IS NOT DISTINCT FROM` in joins that have no others. The plan is not optimized any further.
 pub fn null_keys(plan: LogicalPlan) -> Result<LogicalPlan> {
-    let rule = ExtractEquijoinPredicate::default();
+    let rule = ExtractEquijoinPredicate;
     let done = plan.transform_up_with_subqueries(|plan| match &plan {
         LogicalPlan::Join(join) if join.on.is_empty() && join.filter.is_some() => {
             rule.rewrite(plan, &OptimizerContext::new())
