@@ -341,3 +341,64 @@ fn rows_are_not_read_by_key_beside_the_list_that_has_them() {
         }
     });
 }
+
+#[test]
+fn names_that_are_multiplied_are_looked_up_in_lists() {
+    run(async {
+        // Twenty subscriptions with three vaults each.
+        let rig = Rig::start("20,60,300").await;
+        let groups = |count: usize| {
+            let others = (1..count).map(|at| format!(", 'rg-{at}'"));
+            format!("('rg-backup-0000'{})", others.collect::<String>())
+        };
+        let vaults = "('bv-a', 'bv-b', 'bv-c', 'bv-d', 'bv-e')";
+        let same = "i.subscriptionId = v.subscriptionId AND i.vaultName = v.vaultName";
+        let ten = groups(10);
+        for (sql, rows, calls) in [
+            // What a join says of subscriptions and vaults, times ten groups.
+            (
+                format!(
+                    "SELECT i.id FROM {{v}} v LEFT JOIN {{i}} i ON {same} AND i.resourceGroupName IN {ten} WHERE v.location IS NOT NULL"
+                ),
+                300,
+                [1, 20, 60, 0],
+            ),
+            (
+                format!(
+                    "SELECT v.id FROM {{v}} v WHERE v.location IS NOT NULL AND EXISTS (SELECT 1 FROM {{i}} i WHERE {same} AND i.resourceGroupName IN {ten})"
+                ),
+                60,
+                [1, 20, 60, 0],
+            ),
+            // Subscriptions that are found, times vaults that are named.
+            (
+                format!(
+                    "SELECT id FROM {{i}} WHERE resourceGroupName = 'rg-backup-0000' AND vaultName IN {vaults} AND subscriptionId IN (SELECT subscriptionId FROM {{s}} WHERE displayName <> 'q')"
+                ),
+                0,
+                [1, 20, 0, 0],
+            ),
+            // Constants alone: the list of the subscription says which there are.
+            (
+                format!(
+                    "SELECT id FROM {{i}} WHERE subscriptionId = '{}' AND resourceGroupName IN {ten} AND vaultName IN {vaults}",
+                    "00000000-0000-4000-8000-000000000001"
+                ),
+                0,
+                [0, 1, 0, 0],
+            ),
+            // As many as are asked for one by one.
+            (
+                format!(
+                    "SELECT id FROM {{i}} WHERE subscriptionId = '{}' AND resourceGroupName IN {} AND vaultName IN ('bv-a', 'bv-b')",
+                    "00000000-0000-4000-8000-000000000001",
+                    groups(2)
+                ),
+                0,
+                [0, 0, 4, 0],
+            ),
+        ] {
+            assert_eq!(spent(&rig, &sql).await, (rows, calls), "{sql}");
+        }
+    });
+}
