@@ -373,7 +373,7 @@ fn names_that_are_multiplied_are_looked_up_in_lists() {
             // Subscriptions that are found, times vaults that are named.
             (
                 format!(
-                    "SELECT id FROM {{i}} WHERE resourceGroupName = 'rg-backup-0000' AND vaultName IN {vaults} AND subscriptionId IN (SELECT subscriptionId FROM {{s}} WHERE displayName <> 'q')"
+                    "SELECT id FROM {{i}} WHERE resourceGroupName IN {ten} AND vaultName IN {vaults} AND subscriptionId IN (SELECT subscriptionId FROM {{s}} WHERE displayName <> 'q')"
                 ),
                 0,
                 [1, 20, 0, 0],

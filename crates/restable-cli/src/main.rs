@@ -2,6 +2,7 @@
 //! stderr. It knows no provider's meaning and names no DataFusion.
 
 mod acted;
+mod allocation;
 mod arguments;
 mod auxiliary;
 mod azure_profile;
@@ -40,7 +41,7 @@ const LAST_WORK: Duration = Duration::from_millis(200);
 fn main() -> ExitCode {
     let environment = Environment::of_process();
     let exit = match Arguments::try_parse() {
-        Ok(arguments) => run(arguments, &environment).unwrap_or_else(|failure| {
+        Ok(arguments) => begin(arguments, &environment).unwrap_or_else(|failure| {
             match &failure {
                 Error::Closed => {}
                 Error::Interrupted => Console::standard(&environment).warn("interrupted"),
@@ -58,6 +59,13 @@ fn main() -> ExitCode {
         }
     };
     ExitCode::from(exit.code())
+}
+
+fn begin(arguments: Arguments, environment: &Environment) -> Result<Exit> {
+    if matches!(arguments.command, Some(Command::Serve(_))) {
+        allocation::give_back(environment);
+    }
+    run(arguments, environment)
 }
 
 fn run(arguments: Arguments, environment: &Environment) -> Result<Exit> {
