@@ -1,6 +1,7 @@
-//! What a server does with memory that a statement gave back. glibc keeps freed blocks for the next one, and the larger they are the more
-//! of them: a server of `--memory 200MB` stayed at 1.4 GB after it had sorted and grouped values of 100 kB, and at 330 MB where large
-//! blocks go back to the system at once. What decides is read when a process begins, so that the server begins once more with it.
+//! What is done with memory that a statement gave back. glibc keeps freed blocks for the next one, and the larger they are the more of
+//! them: a server of `--memory 200MB` stayed at 1.4 GB after it had sorted and grouped values of 100 kB, and at 330 MB where large blocks
+//! go back to the system at once; a million rows written to Parquet took 152 MB, and 116. The price is some processor time. What decides
+//! is read when a process begins, so that it begins once more with it, which takes a millisecond or two.
 
 use restable_http::Environment;
 

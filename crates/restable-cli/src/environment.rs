@@ -58,10 +58,10 @@ pub const ON_ERROR: &str = "RESTABLE_ON_ERROR";
 pub const UNKNOWN_GRACE: &str = "RESTABLE_UNKNOWN_GRACE";
 /// Seconds after which a target is read again before a destructive call.
 pub const RECHECK_AFTER: &str = "RESTABLE_RECHECK_AFTER";
-/// glibc's own: free memory above so many bytes goes back to the system. `restable serve` sets it for itself, unless it is set.
+/// glibc's own: free memory above so many bytes goes back to the system. `serve`, `exec` and `refresh` set it for themselves, unless it is set.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 pub const MALLOC_TRIM_THRESHOLD: &str = "MALLOC_TRIM_THRESHOLD_";
-/// glibc's own: where it is set, `restable serve` leaves memory to what it says.
+/// glibc's own: where it is set, memory is left to what it says.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 pub const GLIBC_TUNABLES: &str = "GLIBC_TUNABLES";
 /// Users of `restable serve`: lines `name:password`, as in the file of `--users`.

@@ -62,7 +62,8 @@ fn main() -> ExitCode {
 }
 
 fn begin(arguments: Arguments, environment: &Environment) -> Result<Exit> {
-    if matches!(arguments.command, Some(Command::Serve(_))) {
+    // Those that may have much in memory, and not at once any more.
+    if let Some(Command::Serve(_) | Command::Exec(_) | Command::Refresh(_)) = &arguments.command {
         allocation::give_back(environment);
     }
     run(arguments, environment)
