@@ -13,6 +13,7 @@ use crate::catalog::Current;
 use crate::session::Session;
 use crate::settings::{ALL, Documented};
 use crate::show::texts;
+use crate::statement::lock;
 use crate::{Error, Origin, Result, zone};
 
 /// The version that clients are told; they take abilities from it.
@@ -701,12 +702,14 @@ impl Session {
             self.shared()
                 .set_search_path(postgres.value("search_path").unwrap_or_default());
         });
+        self.begins();
         Ok(())
     }
 
     /// Drops what the session created, and sets its settings back to what they were.
     pub fn discard(&self) -> Result<()> {
         self.discard_tables()?;
+        *lock(&self.last) = None;
         self.reset(None)
     }
 }
