@@ -3,14 +3,16 @@
 
 use std::net::SocketAddr;
 
+use restable_engine::acting::Access;
 use restable_engine::arrow::util::display::array_value_to_string;
 use restable_server::flight::Options;
+use restable_server::pg;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 
 use crate::flight::Client;
-use crate::postgres::{Wire, serve};
+use crate::postgres::{Wire, serve, serve_as};
 use crate::rig::{Rig, run, settings};
 
 /// One step of seconds: while it is planned, since all of it is constant, or while it runs.
@@ -114,6 +116,24 @@ fn time_ends_statements_of_flight_sql_as_well() {
             patient.abort();
         }
         // A session is shown the limit that holds for it.
+        let options = pg::Options {
+            settings: settings(),
+            memory: Some(restable_engine::Memory::limited(256 << 20).unwrap()),
+            ..pg::Options::at("127.0.0.1:0".parse().unwrap())
+        };
+        let server = pg::Server::bind(rig.engine.clone(), options).await.unwrap();
+        let of_wire = server.address().unwrap();
+        tokio::spawn(server.run());
+        let mut wire = Wire::connect(of_wire).await;
+        for sql in [
+            "SHOW memory_limit",
+            "SELECT setting FROM pg_settings WHERE name = 'memory_limit'",
+            "SELECT current_setting('memory_limit')",
+        ] {
+            let shown = wire.query(sql).await.unwrap();
+            let limit = (256_u32 << 20).to_string();
+            assert_eq!(shown.rows, [[Some(limit)]], "{sql}");
+        }
         let mut client = Client::connect(address).await;
         let (_, rows) = client.query("SHOW SETTINGS").await.unwrap();
         let shown = |at: usize| {
@@ -127,6 +147,50 @@ fn time_ends_statements_of_flight_sql_as_well() {
             .position(|name| name == "memory_limit")
             .unwrap();
         assert_eq!(shown(1)[at], (256_u32 << 20).to_string());
+    });
+}
+
+/// An action whose target is known only after seconds.
+const LATE: &str = r"INSERT INTO azure.data_protection.backup_vaults (subscriptionId, resourceGroupName, vaultName, location) SELECT '8f3b1c52-6d2e-4f0a-9b7c-1e5a40d7c001', 'g', 'v' || length(regexp_replace(repeat('ab', x::int), '(a)(b)', '\2\1', 'g')), 'westeurope' FROM generate_series(3000000, 3000000) t(x)";
+
+#[test]
+fn time_ends_what_acts_before_it_does() {
+    run(async {
+        let rig = Rig::start("empty").await;
+        let address = serve_as(&rig, Access::Write).await;
+        let patient = patient(address, LONG[1]);
+        let (mut wire, key) = Wire::connect_keyed(address).await;
+        wire.query("SET statement_timeout = 50").await.unwrap();
+        let told = wire.query(LATE).await.unwrap_err();
+        assert!(told.contains("its `statement_timeout`"), "{told}");
+        let options = Options {
+            settings: settings(),
+            access: Access::Write,
+            ..Options::at("127.0.0.1:0".parse().unwrap())
+        };
+        let mut client = Client::connect(crate::flight::serve_with(&rig, options).await).await;
+        client.query("SET statement_timeout = 0.05").await.unwrap();
+        let told = client.query(LATE).await.unwrap_err();
+        assert_eq!(told.code(), tonic::Code::DeadlineExceeded, "{told}");
+        assert!(!patient.is_finished(), "it is no long step");
+        wire.query("SET statement_timeout = 0").await.unwrap();
+        let told = {
+            let mut query = std::pin::pin!(wire.query(LATE));
+            loop {
+                tokio::select! {
+                    biased;
+                    answer = &mut query => break answer.unwrap_err(),
+                    () = cancel(address, &key) => {}
+                }
+            }
+        };
+        // Not what is said of one that may have sent something.
+        assert!(told.contains("cancelled by its client"), "{told}");
+        assert!(!told.contains("SHOW OPERATIONS"), "{told}");
+        assert!(!patient.is_finished(), "it is no long step");
+        // Their steps end, and send nothing then.
+        patient.await.unwrap();
+        assert_eq!(rig.calls().count(), 0);
     });
 }
 

@@ -375,6 +375,11 @@ fn sessions_are_each_clients_own() {
             .query("SELECT job_id FROM vw_jobs LIMIT 0")
             .await
             .unwrap_err();
+        // By the names that metadata tells, without saying of which catalog.
+        other
+            .query("SELECT job_id FROM data_protection.vw_jobs LIMIT 0")
+            .await
+            .unwrap();
         // A token names its session on every connection.
         let token = one.0.handshake("ann", "").await.unwrap();
         one.query("CREATE TEMP TABLE hers AS SELECT 2 AS y")

@@ -324,7 +324,7 @@ impl Joined {
 }
 
 /// The same context for batches of so many rows.
-fn of_rows(context: &TaskContext, rows: usize) -> Arc<TaskContext> {
+pub(crate) fn of_rows(context: &TaskContext, rows: usize) -> Arc<TaskContext> {
     let config = context.session_config().clone().with_batch_size(rows);
     Arc::new(TaskContext::new(
         context.task_id(),
@@ -354,7 +354,7 @@ async fn first(mut rest: SendableRecordBatchStream) -> PlanResult<Looked> {
     Ok(Looked { first, rest: None })
 }
 
-fn size(batch: &RecordBatch) -> usize {
+pub(crate) fn size(batch: &RecordBatch) -> usize {
     let columns = batch.columns().iter();
     let sizes = columns.map(|column| {
         let size = column.to_data().get_slice_memory_size();

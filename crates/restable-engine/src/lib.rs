@@ -25,6 +25,7 @@ mod error;
 pub mod explain;
 pub mod forecast;
 pub mod functions;
+mod gathered;
 mod ground;
 mod id_patterns;
 pub mod identity;

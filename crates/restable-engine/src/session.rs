@@ -3,6 +3,8 @@
 
 mod changing;
 
+pub(crate) use changing::shown;
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, RwLock, Weak};
 use std::time::Instant;
@@ -19,7 +21,7 @@ use restable_http::Hourly;
 use restable_spec::Registry;
 use restable_sql::{Diagnostic, Parsed};
 
-use crate::acting::{self, Access, Acting, Attendant};
+use crate::acting::{self, Access, Acting, Attendant, Commitment};
 use crate::catalog::{Current, OWN_SCHEMA, OwnCatalog, ProviderCatalog};
 use crate::door::{Door, HeldMemory, Memory, Reach, Sees};
 use crate::engine::Engine;
@@ -133,7 +135,17 @@ impl Prepared {
 
     /// Whether running this sends what changes something.
     pub fn acts(&self) -> bool {
-        matches!(&self.action, Action::Act(acting) if !acting.only_asks() && !acting.previews())
+        self.commitment().is_some()
+    }
+
+    /// What tells whether it has begun to, if it is one that sends what changes something.
+    pub fn commitment(&self) -> Option<Commitment> {
+        match &self.action {
+            Action::Act(acting) if !acting.only_asks() && !acting.previews() => {
+                Some(acting.commitment().clone())
+            }
+            _ => None,
+        }
     }
 
     /// The settings that running this gives values, and whether for its transaction only: `set_config` does.

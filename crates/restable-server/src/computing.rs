@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+use restable_engine::acting::Commitment;
 use restable_engine::{Error, Hall, Session};
 use tokio::runtime::Runtime;
 
@@ -50,6 +51,12 @@ impl Drop for Computing {
     }
 }
 
+/// Gives up what may act: from now on nothing more of it begins. `false` if something had begun.
+pub(crate) fn give_up(acts: &[Commitment]) -> bool {
+    let given_up = acts.iter().map(Commitment::give_up);
+    given_up.fold(true, |all, one| all && one)
+}
+
 /// Until when a statement may go on, whatever it computes just then.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limit {
@@ -94,12 +101,49 @@ impl Limit {
         limit: Option<Limit>,
         work: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, Error> {
+        Limit::keep_unless_begun(limit, &[], work).await
+    }
+
+    /// The same for work that may act: once it has begun to, it is waited for, and keeps the time itself.
+    pub(crate) async fn keep_unless_begun<T>(
+        limit: Option<Limit>,
+        acts: &[Commitment],
+        work: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Error> {
         let Some(limit) = limit else {
             return work.await;
         };
-        match tokio::time::timeout_at((limit.end + GRACE).into(), work).await {
+        let mut work = std::pin::pin!(work);
+        match tokio::time::timeout_at((limit.end + GRACE).into(), work.as_mut()).await {
             Ok(done) => done,
-            Err(_) => Err(limit.late()),
+            Err(_) if give_up(acts) => Err(limit.late()),
+            Err(_) => work.await,
         }
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_has_begun_to_act_is_waited_for() {
+        let begun = Commitment::default();
+        assert!(begun.begin());
+        let limit = Limit::after(Duration::ZERO);
+        let work = async {
+            tokio::time::sleep_until((limit.unwrap().end() + GRACE * 2).into()).await;
+            Ok(1)
+        };
+        let done = Limit::keep_unless_begun(limit, &[begun.clone()], work).await;
+        assert_eq!(done.unwrap(), 1);
+        // Another one that has not begun is given up, and never will.
+        let waits = Commitment::default();
+        let never = std::future::pending::<Result<u32, Error>>();
+        let late = Limit::keep_unless_begun(limit, std::slice::from_ref(&waits), never).await;
+        assert!(matches!(late, Err(Error::Timeout(_))));
+        assert!(!waits.begin());
+        assert!(!give_up(&[Commitment::default(), begun]));
     }
 }

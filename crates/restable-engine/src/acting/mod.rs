@@ -7,6 +7,7 @@
 mod answer;
 mod ask;
 mod blockers;
+mod commitment;
 mod confirm;
 mod evidence;
 mod explain;
@@ -31,6 +32,7 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 
+pub use commitment::Commitment;
 pub use operations::OperationFilter;
 pub use send::Stopper;
 pub(crate) use send::binding;

@@ -14,6 +14,7 @@ use restable_sql::{Diagnostic, Hints, Replace, Span, Statement as Sql};
 
 use super::Access;
 use super::answer::{self, Columns};
+use super::commitment::Commitment;
 use super::rows::Targeted;
 use super::source::{self, Column};
 use super::table::Tables;
@@ -87,6 +88,8 @@ pub struct Acting {
     pub(super) _tables: Arc<Tables>,
     /// Every column of the result, in the names of the plan where there is a RETURNING.
     pub(super) schema: SchemaRef,
+    /// Whether it has begun to act.
+    pub(super) commitment: Commitment,
 }
 
 /// What is done to a target.
@@ -106,6 +109,11 @@ impl Acting {
             method: Arc::clone(&self.method),
             wait: self.wait,
         }
+    }
+
+    /// Whether it has begun to act.
+    pub(crate) fn commitment(&self) -> &Commitment {
+        &self.commitment
     }
 
     /// Whether it only shows what would be done.
@@ -257,6 +265,7 @@ pub(crate) async fn plan(
         shown: None,
         _tables: tables,
         schema,
+        commitment: Commitment::default(),
     };
     if let Some(items) = &acting.returning {
         super::returning::check(items, draft.span)?;

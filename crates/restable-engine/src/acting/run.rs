@@ -86,6 +86,9 @@ impl Session {
             if !acting.shows_status {
                 sending.progress = None;
             }
+            if !acting.commitment.begin() {
+                return Err(Error::Timeout(statement.timeout.unwrap_or_default()));
+            }
             // What is begun now is followed to its end.
             statement.allowance.lift();
             self.send(&acting, client, calls, sending, source.as_deref())

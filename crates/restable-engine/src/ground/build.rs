@@ -21,6 +21,7 @@ use crate::dialect::{
 };
 use crate::door::{self, Memory};
 use crate::engine::Engine;
+use crate::gathered::GatheredByBytes;
 use crate::joined::JoinsMeasured;
 use crate::json_columns::{self, JsonPathsScanned};
 use crate::narrowing::{self, Narrowing};
@@ -79,6 +80,7 @@ pub(crate) fn common(registry: &Arc<Registry>) -> Result<SessionState> {
         registry: Arc::clone(registry),
     }));
     optimizer.rules.push(Arc::new(LargeConstants));
+    optimizer.rules.push(Arc::new(GatheredByBytes));
     optimizer.rules.push(Arc::new(WideRows));
     optimizer.rules.push(Arc::new(JoinsMeasured));
     optimizer.rules.push(Arc::new(PacedJoins));

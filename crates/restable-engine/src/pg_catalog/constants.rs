@@ -1,34 +1,34 @@
-//! Lists that a statement computes out of nothing but functions, such as the schemas of a path: they are computed before it is
-//! planned, since the planner takes no subquery in every place where PostgreSQL does.
+//! Short lists that a statement computes out of nothing but functions, such as the schemas of a path: they are computed before it is
+//! planned, since the planner takes no subquery in every place where PostgreSQL does. Others stay subqueries.
 
 use std::ops::ControlFlow;
 
-use arrow::array::AsArray as _;
+use arrow::array::{Array as _, AsArray as _};
 use arrow::compute::cast;
 use arrow::datatypes::DataType;
-use datafusion::physical_plan::collect;
+use datafusion::physical_plan::execute_stream;
 use datafusion::sql::sqlparser::ast::{
     Expr, Query, Statement, TableFactor, Value, Visit, VisitMut, Visitor, VisitorMut,
 };
+use futures::StreamExt as _;
 
-use crate::Result;
 use crate::parameters::Given;
 use crate::planning::plan_given;
 use crate::shared::Shared;
 
 /// Puts the values of such lists in their place.
-pub async fn evaluate(shared: &Shared, statement: &mut Statement) -> Result<()> {
+pub async fn evaluate(shared: &Shared, statement: &mut Statement) {
     let mut found = Found(Vec::new());
     let _ = Visit::visit(statement, &mut found);
-    let mut lists = Vec::with_capacity(found.0.len());
+    let mut lists = Lists(Vec::new());
     for query in found.0 {
-        lists.push(values(shared, query).await?);
+        if let Some(values) = values(shared, query.clone()).await {
+            lists.0.push((query, values));
+        }
     }
-    if !lists.is_empty() {
-        let mut lists = Lists(lists.into_iter());
+    if !lists.0.is_empty() {
         let _ = VisitMut::visit(statement, &mut lists);
     }
-    Ok(())
 }
 
 /// Whether a query reads no table.
@@ -50,6 +50,7 @@ fn is_constant(query: &Query) -> bool {
     query.visit(&mut tables).is_continue() && tables.0 > 0
 }
 
+/// Queries that read no table.
 struct Found(Vec<Query>);
 
 impl Visitor for Found {
@@ -65,7 +66,8 @@ impl Visitor for Found {
     }
 }
 
-struct Lists(std::vec::IntoIter<Vec<Option<String>>>);
+/// Queries and their values.
+struct Lists(Vec<(Query, Vec<Option<String>>)>);
 
 impl VisitorMut for Lists {
     type Break = ();
@@ -76,16 +78,15 @@ impl VisitorMut for Lists {
             subquery,
             negated,
         } = expr
-            && is_constant(subquery)
-            && let Some(values) = self.0.next()
+            && let Some((_, values)) = self.0.iter().find(|(query, _)| *query == **subquery)
         {
-            let text = |value: Option<String>| match value {
-                Some(text) => Expr::Value(Value::SingleQuotedString(text).into()),
+            let text = |value: &Option<String>| match value {
+                Some(text) => Expr::Value(Value::SingleQuotedString(text.clone()).into()),
                 None => Expr::Value(Value::Null.into()),
             };
             *expr = Expr::InList {
                 expr: left.clone(),
-                list: values.into_iter().map(text).collect(),
+                list: values.iter().map(text).collect(),
                 negated: *negated,
             };
         }
@@ -93,19 +94,32 @@ impl VisitorMut for Lists {
     }
 }
 
-/// The values of the first column.
-async fn values(shared: &Shared, query: Query) -> Result<Vec<Option<String>>> {
+/// The values of the first column, if they are few, and of a type that is the same when it is written out.
+async fn values(shared: &Shared, query: Query) -> Option<Vec<Option<String>>> {
+    /// Values of a short list, and their bytes.
+    const FEW: (usize, usize) = (100, 8 << 10);
     let statement = Statement::Query(Box::new(query));
-    let (plan, _) = plan_given(shared, &Given::default(), statement).await?;
+    // What is wrong with it is told where the whole statement is planned; it may use columns from outside as well.
+    let (plan, _) = plan_given(shared, &Given::default(), statement)
+        .await
+        .ok()?;
+    let kind = plan.schema().fields().first()?.data_type().clone();
+    if !kind.is_integer() && !kind.is_string() {
+        return None;
+    }
     // Planning happens where there is no runtime: one partition needs none.
     let planning = shared.ground.planning().with_partitions(1);
-    let physical = planning.physical(&plan).await?;
-    let batches = collect(physical, planning.task()).await?;
-    let mut values = Vec::new();
-    for batch in &batches {
-        let texts = cast(batch.column(0), &DataType::Utf8)?;
+    let physical = planning.physical(&plan).await.ok()?;
+    let mut batches = execute_stream(physical, planning.task()).ok()?;
+    let (mut values, mut bytes) = (Vec::new(), 0);
+    while let Some(batch) = batches.next().await {
+        let texts = cast(batch.ok()?.column(0), &DataType::Utf8).ok()?;
+        bytes += texts.get_buffer_memory_size();
+        if values.len() + texts.len() > FEW.0 || bytes > FEW.1 {
+            return None;
+        }
         let texts = texts.as_string::<i32>();
         values.extend(texts.iter().map(|text| text.map(str::to_owned)));
     }
-    Ok(values)
+    Some(values)
 }

@@ -12,6 +12,7 @@ use super::facts::Facts;
 use super::syntax::{arguments, call, cast, is_null, literal, text};
 use super::{Choice, variables};
 use crate::Result;
+use crate::session::shown;
 use crate::settings::ALL;
 use crate::shared::Shared;
 
@@ -51,7 +52,7 @@ pub(crate) fn all(shared: &Shared) -> Result<Vec<Shown>> {
             "statement_timeout" => {
                 variables::milliseconds(settings.statement_timeout.unwrap_or_default())
             }
-            name => settings.value(name)?,
+            name => shown(shared, &settings, name)?,
         };
         all.push(Shown {
             name: own.name,

@@ -426,7 +426,7 @@ impl Session {
         let Some(known) = find(name) else {
             let same = |own: &&Documented| restable_spec::names::same(own.name, name);
             let own = ALL.iter().find(same)?;
-            return Some((own.name, self.settings().value(own.name).ok()?));
+            return Some((own.name, self.shown(own.name).ok()?));
         };
         Some((known.name, postgres.value(name)?.to_owned()))
     }

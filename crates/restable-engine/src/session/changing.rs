@@ -9,6 +9,8 @@ use crate::Result;
 use crate::door::Memory;
 use crate::ground::apply_memory;
 use crate::settings::{Origin, Settings};
+use crate::shared::Shared;
+use crate::zone;
 
 impl Session {
     /// Changes a setting, as `SET` does.
@@ -89,18 +91,23 @@ impl Session {
         self.apply_memory_limit()
     }
 
-    /// The value of a setting as it holds: one without a limit of its own has that of all.
+    /// The value of a setting as it holds.
     pub(crate) fn shown(&self, name: &str) -> Result<String> {
-        let (settings, all) = (self.settings(), self.memory.as_ref());
-        match (name, settings.memory_limit, all.and_then(Memory::limit)) {
-            ("memory_limit", None, Some(bytes)) => Ok(bytes.to_string()),
-            _ => Ok(settings.value(name)?),
-        }
+        shown(&self.shared, &self.settings(), name)
     }
 
     /// Gives the session the memory that its settings allow.
     pub(crate) fn apply_memory_limit(&self) -> Result<()> {
         let (settings, memory) = (self.settings(), self.memory.as_ref());
         apply_memory(&self.engine, &self.shared.ground, &settings, memory)
+    }
+}
+
+/// The value of a setting as it holds: a session without a limit of its own has that of all.
+pub(crate) fn shown(shared: &Shared, settings: &Settings, name: &str) -> Result<String> {
+    let of_all = || zone::memory(shared.ground.config().options());
+    match (name, settings.memory_limit) {
+        ("memory_limit", None) => Ok(of_all().unwrap_or_default().to_string()),
+        _ => Ok(settings.value(name)?),
     }
 }

@@ -14,6 +14,7 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 use futures::stream::{self, BoxStream};
 use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _};
+use restable_engine::acting::Commitment;
 use restable_engine::{Error, Outcome, Prepared, Report, Rows, Session};
 use tokio::sync::mpsc;
 use tonic::Status;
@@ -46,12 +47,14 @@ impl Planned {
         }
     }
 
-    /// Until when they may be computed. What acts keeps its time itself, so that what was begun is told.
+    /// Until when they may be computed.
     fn limit(&self, client: &Client) -> Option<Limit> {
-        match self.plans.iter().any(Prepared::acts) {
-            true => None,
-            false => Limit::of_several(&client.session(), self.plans.len()),
-        }
+        Limit::of_several(&client.session(), self.plans.len())
+    }
+
+    /// What tells whether those of them that act have begun to.
+    fn acts(&self) -> Vec<Commitment> {
+        self.plans.iter().filter_map(Prepared::commitment).collect()
     }
 
     /// The columns as they are sent; none for a statement that answers no rows.
@@ -71,7 +74,7 @@ pub type Sent = BoxStream<'static, Result<FlightData, Status>>;
 /// Runs a statement and sends its rows.
 pub fn rows(client: &Arc<Client>, number: Option<u64>, planned: Planned) -> Sent {
     let schema = planned.schema();
-    let limit = planned.limit(client);
+    let (limit, acts) = (planned.limit(client), planned.acts());
     let (give, take) = mpsc::channel::<Given>(AHEAD);
     let session = client.session();
     let may_lack = session.settings().partial_results;
@@ -85,7 +88,7 @@ pub fn rows(client: &Arc<Client>, number: Option<u64>, planned: Planned) -> Sent
     );
     let work = async move { work.await.map_err(|problem| status::told(&problem)) }.boxed();
     let own = Arc::clone(client);
-    let work = async move { own.computed(limit, work).await };
+    let work = async move { own.computed_unless_begun(limit, &acts, work).await };
     tokio::spawn(watched(client.begin(number), work.boxed(), give));
     let sent = encoded(schema, until_told(take));
     match may_lack {
@@ -196,13 +199,14 @@ fn encoded(
 /// Runs a statement of which only the number of rows is wanted.
 pub fn update(client: &Arc<Client>, planned: Planned) -> BoxFuture<'static, Result<i64, Status>> {
     let (mut begun, limit) = (client.begin(None), planned.limit(client));
+    let acts = planned.acts();
     let work = count(client.session(), planned.plans);
     let own = Arc::clone(client);
     async move {
         tokio::select! {
             biased;
             () = begun.cancelled() => Err(cancelled()),
-            counted = own.computed(limit, work) => counted,
+            counted = own.computed_unless_begun(limit, &acts, work) => counted,
         }
     }
     .boxed()

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures::future::BoxFuture;
+use restable_engine::acting::Commitment;
 use restable_engine::counters::Present;
 use restable_engine::parameters::{Described, Parameter};
 use restable_engine::sql::Parsed;
@@ -268,6 +269,9 @@ impl Sessions {
         let session = engine
             .session_of(options.settings.clone(), door)
             .map_err(|problem| status::told(&problem))?;
+        // Tools name tables by the schemas that they were told of: where there is one catalog, they mean that.
+        let used = session.use_database(None);
+        used.map_err(|problem| status::told(&problem))?;
         let own = Own {
             session: Arc::new(session),
             statements: Mutex::default(),
@@ -335,7 +339,17 @@ impl Client {
         limit: Option<Limit>,
         work: BoxFuture<'static, Result<T, Status>>,
     ) -> Result<T, Status> {
-        let done = Limit::keep(limit, self.desk.compute(work)).await;
+        self.computed_unless_begun(limit, &[], work).await
+    }
+
+    /// The same for work that may act: once it has begun to, it is waited for.
+    pub async fn computed_unless_begun<T: Send + 'static>(
+        &self,
+        limit: Option<Limit>,
+        acts: &[Commitment],
+        work: BoxFuture<'static, Result<T, Status>>,
+    ) -> Result<T, Status> {
+        let done = Limit::keep_unless_begun(limit, acts, self.desk.compute(work)).await;
         done.map_err(|problem| status::told(&problem))?
     }
 

@@ -26,7 +26,7 @@ use super::portal::{Flow, Portal, State, Stored, are_as_told, columns};
 use super::transaction::Undo;
 use super::wire::{Ended, Wire};
 use super::{decode, oids, sqlstate};
-use crate::computing::Limit;
+use crate::computing::{Limit, give_up};
 
 mod keeping;
 pub use copy::Outgoing;
@@ -671,9 +671,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
         {
             return Err(said("0A000", "cached plan must not change result type").into());
         }
-        let acts = planned.acts();
-        if (acts || planned.keeps()) && self.transaction != Transaction::Idle {
-            let problem = match acts {
+        let acts: Vec<_> = planned.commitment().into_iter().collect();
+        let may_act = !acts.is_empty();
+        if (may_act || planned.keeps()) && self.transaction != Transaction::Idle {
+            let problem = match may_act {
                 true => {
                     "a call that changes something cannot be undone by ROLLBACK, so that it stands in no transaction"
                 }
@@ -692,16 +693,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
         let cancel = Arc::clone(&self.listed.cancel);
         cancel.begin();
         let zone = self.zone()?;
-        // What acts keeps its time itself, so that what was begun is told.
-        let limit = limit.filter(|_| !acts);
+        // Rows that tell what was done are told, however late.
+        let flows = limit.filter(|_| !may_act);
         let (session, desk) = (Arc::clone(&self.session), self.desk.clone());
         let run = async move {
             Ok(match session.run(planned).await? {
                 Outcome::Rows(rows) if counted => Ran::Acted(acts::finish(rows).await?),
                 Outcome::Rows(rows) if reads => {
-                    Ran::Rows(Box::new(Flow::begun(rows, zone, limit).await?))
+                    Ran::Rows(Box::new(Flow::begun(rows, zone, flows).await?))
                 }
-                Outcome::Rows(rows) => Ran::Rows(Box::new(Flow::new(rows, limit))),
+                Outcome::Rows(rows) => Ran::Rows(Box::new(Flow::new(rows, flows))),
                 Outcome::Done { report, .. } => Ran::Done(report),
             })
         };
@@ -710,13 +711,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
             tokio::select! {
                 biased;
                 () = cancel.asked() => None,
-                outcome = Limit::keep(limit, run) => Some(outcome.and_then(|ran| ran)),
+                outcome = Limit::keep_unless_begun(limit, &acts, run) => Some(outcome.and_then(|ran| ran)),
             }
         };
         let outcome = self.wire.during(run).await;
         cancel.end();
         match outcome? {
-            None if acts => Err(cancelled_while_acting().into()),
+            None if !give_up(&acts) => Err(cancelled_while_acting().into()),
             None => Err(cancelled().into()),
             Some(Err(problem)) => Err(told(problem).into()),
             Some(Ok(Ran::Acted(acted))) => {

@@ -12,9 +12,10 @@ use restable_engine::arrow::array::{
 };
 use restable_engine::arrow::compute::cast;
 use restable_engine::arrow::datatypes::{
-    DataType, Date32Type, Decimal128Type, DurationNanosecondType, Field, Float32Type, Float64Type,
-    Int16Type, Int32Type, Int64Type, IntervalMonthDayNano, IntervalMonthDayNanoType, IntervalUnit,
-    Time64MicrosecondType, TimeUnit, TimestampMicrosecondType, UInt32Type, UInt64Type,
+    DataType, Date32Type, Decimal128Type, Decimal256Type, DurationNanosecondType, Field,
+    Float32Type, Float64Type, Int16Type, Int32Type, Int64Type, IntervalMonthDayNano,
+    IntervalMonthDayNanoType, IntervalUnit, Time64MicrosecondType, TimeUnit,
+    TimestampMicrosecondType, UInt32Type, UInt64Type,
 };
 use restable_engine::arrow::error::ArrowError;
 use restable_engine::arrow::util::display::{ArrayFormatter, FormatOptions};
@@ -117,7 +118,7 @@ impl Cells {
             DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) => {
                 (to(DataType::Binary)?, Shape::Bytes)
             }
-            DataType::Decimal128(..) => (same()?, Shape::Decimal),
+            DataType::Decimal128(..) | DataType::Decimal256(..) => (same()?, Shape::Decimal),
             DataType::Decimal32(precision, scale) | DataType::Decimal64(precision, scale) => (
                 to(DataType::Decimal128(*precision, *scale))?,
                 Shape::Decimal,
@@ -203,6 +204,17 @@ impl Cells {
         }
     }
 
+    /// A number with all its digits.
+    fn decimal(&self, row: usize) -> String {
+        match self.array.as_primitive_opt::<Decimal128Type>() {
+            Some(numbers) => numbers.value_as_string(row),
+            None => {
+                let numbers = self.array.as_primitive::<Decimal256Type>();
+                numbers.value_as_string(row)
+            }
+        }
+    }
+
     fn binary(&self, row: usize, out: &mut BytesMut) -> Result<(), OutOfRange> {
         match &self.shape {
             Shape::Bool => out.put_u8(u8::from(boolean(&self.array, row))),
@@ -217,13 +229,7 @@ impl Cells {
                 out.put_slice(self.bytes(row))
             }
             Shape::Decimal => {
-                numeric(
-                    &self
-                        .array
-                        .as_primitive::<Decimal128Type>()
-                        .value_as_string(row),
-                    out,
-                );
+                numeric(&self.decimal(row), out);
             }
             Shape::Date => {
                 out.put_i32(self.array.as_primitive::<Date32Type>().value(row) - EPOCH_DAYS)
@@ -306,12 +312,7 @@ impl Cells {
                     .iter()
                     .try_for_each(|byte| write!(out, "{byte:02x}"))
             }
-            Shape::Decimal => out.write_str(
-                &self
-                    .array
-                    .as_primitive::<Decimal128Type>()
-                    .value_as_string(row),
-            ),
+            Shape::Decimal => out.write_str(&self.decimal(row)),
             Shape::Date => {
                 let days = self.array.as_primitive::<Date32Type>().value(row);
                 match NaiveDate::from_ymd_opt(1970, 1, 1)
