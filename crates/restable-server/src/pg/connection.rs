@@ -3,6 +3,7 @@
 
 mod computed;
 mod copy;
+mod scrolling;
 mod telling;
 
 use std::collections::HashMap;
@@ -11,16 +12,17 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 use futures::FutureExt as _;
-use restable_engine::arrow::array::timezone::Tz;
 use restable_engine::arrow::datatypes::DataType;
+use restable_engine::functions::interval_styles::IntervalStyle;
 use restable_engine::parameters::Described;
 use restable_engine::pg_catalog::{self, Postgres};
-use restable_engine::sql::{Connection as Kept, Parsed, Statement};
+use restable_engine::sql::{Connection as Kept, Count, Parsed, Statement};
 use restable_engine::{Desk, Error, HeldMemory, Outcome, Report, Session};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::acts::{self, Acted};
 use super::cancel::Listed;
+use super::encode::Look;
 use super::messages::{self, Request, Target, Told, Transaction};
 use super::portal::{Flow, Portal, State, Stored, are_as_told, columns};
 use super::transaction::Undo;
@@ -75,6 +77,7 @@ enum Begun {
     Counted(u64),
     Fetch {
         cursor: String,
+        step: Option<Count>,
         left: u64,
         shown: bool,
     },
@@ -132,7 +135,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
         messages::key_data(&mut self.wire.out, self.listed.process, &self.listed.secret);
         messages::ready(&mut self.wire.out, self.transaction);
         loop {
-            let request = match self.wire.request().await {
+            let cancel = Arc::clone(&self.listed.cancel);
+            let request = tokio::select! {
+                biased;
+                () = cancel.ended() => {
+                    let told = Told {
+                        severity: "FATAL",
+                        ..said("57P01", "the connection was ended by another one of its user")
+                    };
+                    messages::told(&mut self.wire.out, b'E', &told);
+                    return self.wire.flush().await;
+                }
+                request = self.wire.request() => request,
+            };
+            let request = match request {
                 Err(Ended::Malformed(what)) => {
                     let told = Told {
                         severity: "FATAL",
@@ -627,10 +643,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
             Begun::Counted(targets) => State::Counted(targets),
             Begun::Fetch {
                 cursor,
+                step,
                 left,
                 shown,
             } => State::Fetch {
                 cursor,
+                step,
                 left,
                 shown,
             },
@@ -692,7 +710,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
         let counted = parsed.is_counted();
         let cancel = Arc::clone(&self.listed.cancel);
         cancel.begin();
-        let zone = self.zone()?;
+        let look = self.look()?;
         // Rows that tell what was done are told, however late.
         let flows = limit.filter(|_| !may_act);
         let (session, desk) = (Arc::clone(&self.session), self.desk.clone());
@@ -700,7 +718,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
             Ok(match session.run(planned).await? {
                 Outcome::Rows(rows) if counted => Ran::Acted(acts::finish(rows).await?),
                 Outcome::Rows(rows) if reads => {
-                    Ran::Rows(Box::new(Flow::begun(rows, zone, flows).await?))
+                    Ran::Rows(Box::new(Flow::begun(rows, look, flows).await?))
                 }
                 Outcome::Rows(rows) => Ran::Rows(Box::new(Flow::new(rows, flows))),
                 Outcome::Done { report, .. } => Ran::Done(report),
@@ -768,6 +786,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
             }
             State::Fetch {
                 cursor,
+                step,
                 left,
                 shown,
             } => {
@@ -781,9 +800,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
                 let State::Open(flow) = &mut source.state else {
                     return Err(said("34000", format!("there is no cursor `{name}`")).into());
                 };
-                let sent = self.send(flow, most.min(*left), &formats, *shown).await?;
-                *left -= sent;
-                let ended = flow.ended || *left == 0;
+                let (sent, ended) = match step {
+                    Some(step) => (self.scroll(flow, *step, &formats, *shown).await?, true),
+                    None => {
+                        let sent = self.send(flow, most.min(*left), &formats, *shown).await?;
+                        *left -= sent;
+                        (sent, flow.ended || *left == 0)
+                    }
+                };
                 if let Some(report) = flow.ended.then(|| flow.untold()).flatten() {
                     self.remark(&report);
                 }
@@ -855,11 +879,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
         formats: &[i16],
         shown: bool,
     ) -> Done<u64> {
-        let zone = self.zone()?;
+        let look = self.look()?;
         let mut sent = 0;
         while sent < most && !flow.ended {
             if flow.is_empty() {
-                self.fill(flow, zone).await?;
+                self.fill(flow, look).await?;
                 continue;
             }
             if self.listed.cancel.is_asked() {
@@ -898,14 +922,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
     }
 
     /// Reads the next rows; a client that cancels or goes away ends it.
-    async fn fill(&mut self, flow: &mut Flow, zone: Tz) -> Done {
+    async fn fill(&mut self, flow: &mut Flow, look: Look) -> Done {
         let desk = self.desk.clone();
         let cancel = Arc::clone(&self.listed.cancel);
         let read = async {
             tokio::select! {
                 biased;
                 () = cancel.asked() => None,
-                read = flow.read(zone, &desk) => Some(read),
+                read = flow.read(look, &desk) => Some(read),
             }
         };
         match self.wire.during(read).await? {
@@ -916,15 +940,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
         }
     }
 
-    /// Where times with a zone are written. A zone was checked when it was set.
-    fn zone(&self) -> Done<Tz> {
+    /// How values are written. What says so was checked when it was set.
+    fn look(&self) -> Done<Look> {
         let postgres = self.session.postgres();
-        let name = postgres
-            .as_ref()
-            .and_then(|postgres| postgres.value("TimeZone"))
-            .unwrap_or("UTC");
-        name.parse()
-            .map_err(|_| said("22023", format!("there is no time zone `{name}`")).into())
+        let value = |name: &str| postgres.as_ref().and_then(|postgres| postgres.value(name));
+        let name = value("TimeZone").unwrap_or("UTC");
+        let zone = name
+            .parse()
+            .map_err(|_| said("22023", format!("there is no time zone `{name}`")))?;
+        let intervals = value("IntervalStyle").and_then(IntervalStyle::named);
+        Ok(Look {
+            zone,
+            intervals: intervals.unwrap_or_default(),
+        })
     }
 }
 

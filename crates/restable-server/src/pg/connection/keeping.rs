@@ -9,7 +9,7 @@ use restable_engine::pg_catalog::{Held, HeldCursor, HeldStatement};
 use restable_engine::sql::{Connection as Kept, Count, Discard, Modes, Parsed};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::super::messages::Transaction;
+use super::super::messages::{Told, Transaction};
 use super::super::portal::{Portal, State, columns as columns_of};
 use super::super::{oids, sqlstate};
 use super::{Begun, Client, Done, TREE, said};
@@ -85,7 +85,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
                 }
             }
             Kept::Declare {
-                name, binary, hold, ..
+                name,
+                binary,
+                scroll,
+                hold,
+                ..
             } => {
                 if !hold {
                     self.in_transaction("a cursor without WITH HOLD")?;
@@ -111,19 +115,38 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
                     && let Begun::Rows(flow) =
                         Box::pin(self.run(&mut cursor, &query, false)).await?
                 {
-                    cursor.state = State::Open(flow);
+                    cursor.state = State::Open(match scroll {
+                        true => Box::new(flow.scrolling()),
+                        false => flow,
+                    });
                     self.portals.insert(name.clone(), cursor);
                 }
             }
             Kept::Fetch { name, count, shown } => {
                 self.open(name).await?;
                 self.cursor_columns(name, &[])?;
+                let scrolls = match self.portals.get(name).map(|portal| &portal.state) {
+                    Some(State::Open(flow)) => flow.scrolls(),
+                    _ => false,
+                };
+                let left = match count {
+                    Count::All => u64::MAX,
+                    Count::Rows(rows) => *rows,
+                    // Where they lead cannot be told without the rows before.
+                    _ if !scrolls => {
+                        let problem = format!("the cursor `{name}` goes forward only");
+                        return Err(Told {
+                            hint: Some("DECLARE it with SCROLL to go back".to_owned()),
+                            ..said("55000", problem)
+                        }
+                        .into());
+                    }
+                    _ => 0,
+                };
                 return Ok(Begun::Fetch {
                     cursor: name.clone(),
-                    left: match count {
-                        Count::All => u64::MAX,
-                        Count::Rows(rows) => *rows,
-                    },
+                    step: scrolls.then_some(*count),
+                    left,
                     shown: *shown,
                 });
             }
@@ -187,6 +210,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
             statement: portal.text.to_string(),
             holdable: portal.hold,
             binary: portal.formats.contains(&1),
+            scrollable: matches!(&portal.state, State::Open(flow) if flow.scrolls()),
             created: portal.created,
         });
         let statements = self.statements.iter().filter(|(name, _)| !name.is_empty());
