@@ -478,6 +478,8 @@ pub enum Connection {
     Discard(Discard),
     /// UNLISTEN: nothing is listened to.
     Unlisten,
+    /// SET CONSTRAINTS ALL: there are none that could wait.
+    Constraints,
     /// COPY.
     Copy(Box<Copying>),
 }

@@ -1,5 +1,5 @@
 //! The other connections of the server that a client of PostgreSQL came to, as far as it may know of them and stop them: those of the same
-//! user. `pg_stat_activity` shows them; `pg_cancel_backend` ends what one computes, `pg_terminate_backend` the connection.
+//! user, or all where nobody has to show who he is. `pg_stat_activity` shows them; `pg_cancel_backend` ends what one computes, `pg_terminate_backend` the connection.
 
 use std::fmt;
 use std::sync::Arc;
@@ -19,8 +19,12 @@ use crate::zone;
 pub struct Other {
     /// Its number.
     pub process: i32,
+    /// The user that its client named.
+    pub user: String,
     /// The database that its client named.
     pub database: String,
+    /// Its statement, or its last one.
+    pub statement: String,
     /// Whether a statement runs.
     pub runs: bool,
 }
@@ -34,10 +38,10 @@ pub enum Stop {
     Connection,
 }
 
-/// Ends what a connection does, if it is of the same user; answers whether there is such a one.
+/// Ends what a connection does, if it may; answers whether there is such a one.
 type Stopping = dyn Fn(i32, Stop) -> bool + Send + Sync;
 
-/// What a server knows of the connections of one user.
+/// What a server knows of the connections of one user, or of all.
 pub struct Others {
     list: Box<dyn Fn() -> Vec<Other> + Send + Sync>,
     stop: Box<Stopping>,

@@ -371,20 +371,28 @@ async fn rows(shared: &Arc<Shared>, name: &str) -> Result<Vec<Row>> {
                         ("datid", oid(database_oid(&other.database))),
                         ("datname", text(other.database)),
                         ("pid", Cell::Number(other.process.into())),
-                        ("usename", text(&client.user)),
+                        ("usesysid", oid(oid_of(&format!("role {}", other.user)))),
+                        ("usename", text(other.user)),
+                        ("query", text(other.statement)),
                         ("state", text(if other.runs { "active" } else { "idle" })),
                         ("backend_type", text("client backend")),
                     ]
                 };
-                let own = Other {
+                let own = || Other {
                     process: client.process,
+                    user: client.user.clone(),
                     database: client.database.clone(),
+                    statement: String::new(),
                     runs: true,
                 };
-                let others = client.others.iter().flat_map(|others| others.all());
-                let others = others.filter(|other| other.process != client.process);
-                let all = std::iter::once(own).chain(others).map(row);
-                all.collect::<Vec<_>>()
+                let listed = client.others.as_ref().map(|others| others.all());
+                let mut all = listed.unwrap_or_default();
+                // It asks, so it runs.
+                match all.iter_mut().find(|one| one.process == client.process) {
+                    Some(mine) => mine.runs = true,
+                    None => all.push(own()),
+                }
+                all.into_iter().map(row).collect::<Vec<_>>()
             });
             all.collect()
         }

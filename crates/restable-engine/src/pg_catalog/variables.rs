@@ -15,6 +15,7 @@ use crate::functions::interval_styles::IntervalStyle;
 use crate::session::Session;
 use crate::settings::{ALL, Documented};
 use crate::show::texts;
+use crate::statement::lock;
 use crate::{Error, Origin, Result, zone};
 
 /// The version that clients are told; they take abilities from it.
@@ -127,6 +128,16 @@ const fn known(name: &'static str, default: &'static str, takes: Takes) -> Known
 
 const ON: Takes = Takes::Own(|value| boolean(value).filter(|on| *on).map(|_| "on".to_owned()));
 const OFF: Takes = Takes::Own(|value| boolean(value).filter(|on| !*on).map(|_| "off".to_owned()));
+/// A level of isolation. Each statement reads the provider as it is then, so that those which promise more are `read committed`; who asks
+/// for one is told.
+const LEVEL: Takes = Takes::Own(|value| {
+    let level = value.to_ascii_lowercase();
+    match &*level {
+        "read committed" | "read uncommitted" => Some(level),
+        other if Postgres::promises_more(other) => Some("read committed".to_owned()),
+        _ => None,
+    }
+});
 const EITHER: Takes =
     Takes::Own(|value| boolean(value).map(|on| if on { "on" } else { "off" }.to_owned()));
 
@@ -170,20 +181,12 @@ const KNOWN: &[Known] = &[
     known("synchronize_seqscans", "on", EITHER),
     known("default_table_access_method", "heap", Takes::Fixed),
     known("default_tablespace", "", Takes::Fixed),
-    known(
-        "default_transaction_isolation",
-        "read committed",
-        Takes::One(&["read committed", "read uncommitted"]),
-    ),
+    known("default_transaction_isolation", "read committed", LEVEL),
     known("default_transaction_deferrable", "off", OFF),
     known("transaction_deferrable", "off", OFF),
     known("default_transaction_read_only", "on", EITHER),
     known("transaction_read_only", "on", EITHER),
-    known(
-        "transaction_isolation",
-        "read committed",
-        Takes::One(&["read committed", "read uncommitted"]),
-    ),
+    known("transaction_isolation", "read committed", LEVEL),
     known(
         "extra_float_digits",
         "1",
@@ -319,6 +322,12 @@ impl Postgres {
         }
         self.encryption = encryption;
         self
+    }
+
+    /// Whether a level of isolation promises what a session does not keep.
+    pub fn promises_more(level: &str) -> bool {
+        let more = ["repeatable read", "serializable"];
+        more.iter().any(|one| level.eq_ignore_ascii_case(one))
     }
 
     /// Whether there is such a setting.
@@ -604,16 +613,8 @@ fn checked(known: &Known, value: &str, access: Access) -> Result<String, Diagnos
     taken.ok_or_else(|| wrong(known.name, value))
 }
 
-/// Why there is one level of isolation.
-const ISOLATION: &str = "each statement reads the provider as it is then, so that a transaction cannot promise that two of them see the same: \
-    `read committed` is the level that there is; CREATE MATERIALIZED VIEW keeps rows that do not change";
-
 fn wrong(name: &str, value: &str) -> Diagnostic {
-    let wrong = Diagnostic::new("R0402", format!("`{name}` does not take `{value}` here"));
-    match name {
-        "transaction_isolation" | "default_transaction_isolation" => wrong.help(ISOLATION),
-        _ => wrong,
-    }
+    Diagnostic::new("R0402", format!("`{name}` does not take `{value}` here"))
 }
 
 fn unknown(name: &str) -> Error {
@@ -766,12 +767,14 @@ impl Session {
             self.shared()
                 .set_search_path(postgres.value("search_path").unwrap_or_default());
         });
+        self.begins();
         Ok(())
     }
 
     /// Drops what the session created, and sets its settings back to what they were.
     pub fn discard(&self) -> Result<()> {
         self.discard_tables()?;
+        *lock(&self.last) = None;
         self.reset(None)
     }
 }

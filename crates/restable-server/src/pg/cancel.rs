@@ -10,12 +10,17 @@ use bytes::Bytes;
 use restable_engine::pg_catalog::{Other, Others, Stop};
 use tokio::sync::Notify;
 
+/// So many letters of a statement are shown to others.
+const SHOWN: usize = 1024;
+
 /// Whether the statement of a connection should end.
 #[derive(Debug, Default)]
 pub struct Cancel {
     running: AtomicBool,
     asked: AtomicBool,
     wake: Notify,
+    /// The statement, as much of it as is shown.
+    said: Mutex<Option<Arc<str>>>,
     /// The connection should end.
     ended: AtomicBool,
     end: Notify,
@@ -26,6 +31,20 @@ impl Cancel {
     pub fn begin(&self) {
         self.asked.store(false, Ordering::SeqCst);
         self.running.store(true, Ordering::SeqCst);
+    }
+
+    /// The statement is this one.
+    pub fn says(&self, text: &Arc<str>) {
+        let text = match text.char_indices().nth(SHOWN) {
+            None => Arc::clone(text),
+            Some((at, _)) => text[..at].into(),
+        };
+        *self.said.lock().unwrap_or_else(PoisonError::into_inner) = Some(text);
+    }
+
+    fn said(&self) -> String {
+        let said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        said.as_deref().unwrap_or_default().to_owned()
     }
 
     /// The statement is done.
@@ -83,6 +102,12 @@ struct Entry {
     database: String,
 }
 
+impl Entry {
+    fn is_of(&self, user: Option<&str>) -> bool {
+        user.is_none_or(|user| self.user == user)
+    }
+}
+
 /// The connections that can be cancelled.
 #[derive(Debug, Default)]
 pub struct Connections {
@@ -129,16 +154,18 @@ impl Connections {
         }
     }
 
-    /// What one of them may know of those of its user, and may do to them.
-    pub fn of(self: &Arc<Self>, user: &str) -> Others {
+    /// What one of them may know of those of its user, or of all where nobody shows who he is, and may do to them.
+    pub fn of(self: &Arc<Self>, user: Option<&str>) -> Others {
         let (seen, stopped) = (Arc::clone(self), Arc::clone(self));
-        let (own, user) = (user.to_owned(), user.to_owned());
+        let (own, user) = (user.map(str::to_owned), user.map(str::to_owned));
         let list = move || {
             let all = seen.lock();
-            let own = all.iter().filter(|(_, entry)| entry.user == own);
+            let own = all.iter().filter(|(_, entry)| entry.is_of(own.as_deref()));
             let one = |((process, _), entry): (&Key, &Entry)| Other {
                 process: *process,
+                user: entry.user.clone(),
                 database: entry.database.clone(),
+                statement: entry.cancel.said(),
                 runs: entry.cancel.running.load(Ordering::SeqCst),
             };
             let mut others: Vec<Other> = own.map(one).collect();
@@ -147,7 +174,7 @@ impl Connections {
         };
         let stop = move |process: i32, what| {
             let all = stopped.lock();
-            let mut own = all.iter().filter(|(_, entry)| entry.user == user);
+            let mut own = all.iter().filter(|(_, entry)| entry.is_of(user.as_deref()));
             let found = own.find(|((number, _), _)| *number == process);
             match (found, what) {
                 (None, _) => return false,

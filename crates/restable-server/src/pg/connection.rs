@@ -4,6 +4,7 @@
 mod computed;
 mod copy;
 mod scrolling;
+mod sending;
 mod telling;
 
 use std::collections::HashMap;
@@ -13,7 +14,6 @@ use std::time::SystemTime;
 use bytes::Bytes;
 use futures::FutureExt as _;
 use restable_engine::arrow::datatypes::DataType;
-use restable_engine::functions::interval_styles::IntervalStyle;
 use restable_engine::parameters::Described;
 use restable_engine::pg_catalog::{self, Postgres};
 use restable_engine::sql::{Connection as Kept, Count, Parsed, Statement};
@@ -22,7 +22,6 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::acts::{self, Acted};
 use super::cancel::Listed;
-use super::encode::Look;
 use super::messages::{self, Request, Target, Told, Transaction};
 use super::portal::{Flow, Portal, State, Stored, are_as_told, columns};
 use super::transaction::Undo;
@@ -85,6 +84,17 @@ enum Begun {
     Nothing,
     /// Something else was done than the statement says.
     Instead(&'static str),
+}
+
+/// How the rows of a statement are taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Taken {
+    /// All at once.
+    Whole,
+    /// Some now, and others when they are asked for.
+    Parts,
+    /// When they are asked for, none now.
+    Later,
 }
 
 /// What running a statement came to.
@@ -322,7 +332,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
                 created: SystemTime::now(),
                 state: State::Fresh,
             };
-            self.start(&mut portal).await?;
+            self.start(&mut portal, Taken::Whole).await?;
             if let Some(described) = self.described(&portal)? {
                 messages::row_description(&mut self.wire.out, &described);
             }
@@ -574,7 +584,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
             return Ok(());
         }
         if matches!(portal.state, State::Fresh | State::Planned(_)) {
-            self.start(&mut portal).await?;
+            let taken = if rows == 0 {
+                Taken::Whole
+            } else {
+                Taken::Parts
+            };
+            self.start(&mut portal, taken).await?;
         }
         let most = if rows == 0 { u64::MAX } else { rows as u64 };
         let done = self.go_on(&mut portal, most).await;
@@ -589,13 +604,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
             return Ok(());
         }
         let mut portal = self.take(name)?;
-        let begun = Box::pin(self.start(&mut portal)).await;
+        let begun = Box::pin(self.start(&mut portal, Taken::Parts)).await;
         self.portals.insert(name.to_owned(), portal);
         begun
     }
 
     /// Begins what a portal says.
-    async fn start(&mut self, portal: &mut Portal) -> Done {
+    async fn start(&mut self, portal: &mut Portal, taken: Taken) -> Done {
         let Some(parsed) = portal.parsed.clone() else {
             return Ok(());
         };
@@ -607,11 +622,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
         {
             return Err(aborted().into());
         }
+        self.listed.cancel.says(&portal.text);
         let begun = match &parsed.statement {
-            Statement::Connection(Kept::Characteristics { session: true, .. }) => {
-                self.run(portal, &parsed, true).await?
+            Statement::Connection(Kept::Characteristics {
+                session: true,
+                modes,
+            }) => {
+                self.tell_of_isolation(modes.isolation.as_deref());
+                self.run(portal, &parsed, taken).await?
             }
             Statement::Set(set) => {
+                if set
+                    .key
+                    .to_ascii_lowercase()
+                    .ends_with("transaction_isolation")
+                {
+                    self.tell_of_isolation(Some(&set.value.text()));
+                }
                 // These are of a transaction, however they are set.
                 let of_transaction = ["transaction_read_only", "transaction_isolation"];
                 let of_transaction = of_transaction
@@ -629,14 +656,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
                     if self.transaction != Transaction::Idle {
                         self.undo.set(&self.session, &set.key, local);
                     }
-                    self.run(portal, &parsed, true).await?
+                    self.run(portal, &parsed, taken).await?
                 }
             }
             Statement::Connection(kept) => {
                 let (text, parameters) = (Arc::clone(&portal.text), portal.parameters.clone());
                 self.keep(&text, &parameters, &parsed, kept).await?
             }
-            _ => self.run(portal, &parsed, true).await?,
+            _ => self.run(portal, &parsed, taken).await?,
         };
         portal.state = match begun {
             Begun::Rows(flow) => State::Open(flow),
@@ -659,8 +686,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
         Ok(())
     }
 
-    /// Lets the engine run a statement; `reads`: until its first rows are there.
-    async fn run(&mut self, portal: &mut Portal, parsed: &Arc<Parsed>, reads: bool) -> Done<Begun> {
+    /// Lets the engine run a statement, until its first rows are there if they are taken now.
+    async fn run(
+        &mut self,
+        portal: &mut Portal,
+        parsed: &Arc<Parsed>,
+        taken: Taken,
+    ) -> Done<Begun> {
         let limit = Limit::of(&self.session);
         let mut planned = match std::mem::replace(&mut portal.state, State::Fresh) {
             State::Planned(prepared) => *prepared,
@@ -715,12 +747,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
         let flows = limit.filter(|_| !may_act);
         let (session, desk) = (Arc::clone(&self.session), self.desk.clone());
         let run = async move {
-            Ok(match session.run(planned).await? {
+            let run = match taken {
+                Taken::Whole => session.run(planned).await?,
+                Taken::Parts | Taken::Later => session.run_in_parts(planned).await?,
+            };
+            Ok(match run {
                 Outcome::Rows(rows) if counted => Ran::Acted(acts::finish(rows).await?),
-                Outcome::Rows(rows) if reads => {
+                Outcome::Rows(rows) if taken != Taken::Later => {
                     Ran::Rows(Box::new(Flow::begun(rows, look, flows).await?))
                 }
-                Outcome::Rows(rows) => Ran::Rows(Box::new(Flow::new(rows, flows))),
+                Outcome::Rows(rows) => Ran::Rows(Box::new(Flow::later(rows))),
                 Outcome::Done { report, .. } => Ran::Done(report),
             })
         };
@@ -760,6 +796,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
         let tag = portal.parsed.as_ref().map_or("", |parsed| parsed.tag());
         let (sent, ended) = match &mut portal.state {
             State::Open(flow) => {
+                flow.goes_on(Limit::of(&self.session));
                 let sent = self.send(flow, most, &portal.formats, true).await;
                 match sent {
                     Ok(sent) => {
@@ -800,6 +837,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
                 let State::Open(flow) = &mut source.state else {
                     return Err(said("34000", format!("there is no cursor `{name}`")).into());
                 };
+                flow.goes_on(Limit::of(&self.session));
                 let (sent, ended) = match step {
                     Some(step) => (self.scroll(flow, *step, &formats, *shown).await?, true),
                     None => {
@@ -855,104 +893,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
         };
         messages::complete(&mut self.wire.out, &told);
         Ok(())
-    }
-
-    /// Sends rows; a client may cancel from here to the last of them, also while it takes them slowly.
-    async fn send(
-        &mut self,
-        flow: &mut Flow,
-        most: u64,
-        formats: &[i16],
-        shown: bool,
-    ) -> Done<u64> {
-        let cancel = Arc::clone(&self.listed.cancel);
-        cancel.begin();
-        let sent = self.send_rows(flow, most, formats, shown).await;
-        cancel.end();
-        sent
-    }
-
-    async fn send_rows(
-        &mut self,
-        flow: &mut Flow,
-        most: u64,
-        formats: &[i16],
-        shown: bool,
-    ) -> Done<u64> {
-        let look = self.look()?;
-        let mut sent = 0;
-        while sent < most && !flow.ended {
-            if flow.is_empty() {
-                self.fill(flow, look).await?;
-                continue;
-            }
-            if self.listed.cancel.is_asked() {
-                return Err(match flow.acts {
-                    true => cancelled_while_acting(),
-                    false => cancelled(),
-                }
-                .into());
-            }
-            if let Some(late) = flow.late() {
-                return Err(sqlstate::told(&late, "").into());
-            }
-            sent += if shown {
-                let written = flow.write(most - sent, formats, ENOUGH, &mut self.wire.out);
-                written.map_err(|problem| said(problem.sqlstate(), problem.to_string()))?
-            } else {
-                flow.skip(most - sent)
-            };
-            self.relieve(flow).await?;
-        }
-        Ok(sent)
-    }
-
-    /// Sends what was gathered if it is much; a client that does not take it has no longer for that than its statement has.
-    async fn relieve(&mut self, flow: &mut Flow) -> Done {
-        let Some(deadline) = flow.deadline().filter(|_| !flow.ended) else {
-            return Ok(self.wire.relieve().await?);
-        };
-        match tokio::time::timeout_at(deadline.into(), self.wire.relieve()).await {
-            Ok(relieved) => Ok(relieved?),
-            Err(_) => match flow.late() {
-                Some(late) => Err(sqlstate::told(&late, "").into()),
-                None => Ok(()),
-            },
-        }
-    }
-
-    /// Reads the next rows; a client that cancels or goes away ends it.
-    async fn fill(&mut self, flow: &mut Flow, look: Look) -> Done {
-        let desk = self.desk.clone();
-        let cancel = Arc::clone(&self.listed.cancel);
-        let read = async {
-            tokio::select! {
-                biased;
-                () = cancel.asked() => None,
-                read = flow.read(look, &desk) => Some(read),
-            }
-        };
-        match self.wire.during(read).await? {
-            None if flow.acts => Err(cancelled_while_acting().into()),
-            None => Err(cancelled().into()),
-            Some(Err(problem)) => Err(sqlstate::told(&problem, "").into()),
-            Some(Ok(())) => Ok(()),
-        }
-    }
-
-    /// How values are written. What says so was checked when it was set.
-    fn look(&self) -> Done<Look> {
-        let postgres = self.session.postgres();
-        let value = |name: &str| postgres.as_ref().and_then(|postgres| postgres.value(name));
-        let name = value("TimeZone").unwrap_or("UTC");
-        let zone = name
-            .parse()
-            .map_err(|_| said("22023", format!("there is no time zone `{name}`")))?;
-        let intervals = value("IntervalStyle").and_then(IntervalStyle::named);
-        Ok(Look {
-            zone,
-            intervals: intervals.unwrap_or_default(),
-        })
     }
 }
 

@@ -298,7 +298,10 @@ impl House {
         )?
         .encrypted(encryption)
         .numbered(process)
-        .among(self.connections.of(user))
+        .among(
+            self.connections
+                .of(self.options.guard.has_users().then_some(user)),
+        )
         .at_most(self.options.max_connections);
         let door = Door {
             user: None,

@@ -110,6 +110,8 @@ pub struct Flow {
     limit: Option<Limit>,
     /// What was read of rows that are gone over again.
     kept: Option<Kept>,
+    /// Whether they are read for the first time.
+    begins: bool,
 }
 
 /// Rows that a cursor may go back to.
@@ -150,6 +152,15 @@ impl Flow {
             ended: false,
             remarked: false,
             kept: None,
+            begins: true,
+        }
+    }
+
+    /// Rows that are asked for later.
+    pub fn later(rows: Rows) -> Flow {
+        Flow {
+            begins: false,
+            ..Flow::new(rows, None)
         }
     }
 
@@ -284,6 +295,13 @@ impl Flow {
             Some(batch) => self.batch = Some(batch?),
         }
         Ok(())
+    }
+
+    /// A statement asks for some of them: each has a time of its own, of which what their client does between is no part.
+    pub fn goes_on(&mut self, limit: Option<Limit>) {
+        if !std::mem::take(&mut self.begins) && !self.acts {
+            self.limit = limit;
+        }
     }
 
     /// When the last of them must have been sent.

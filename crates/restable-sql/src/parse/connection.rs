@@ -103,8 +103,14 @@ pub(super) fn statement(cursor: &mut Cursor<'_>, verb: &str) -> Result<Connectio
     }
 }
 
-/// SET TRANSACTION and SET SESSION CHARACTERISTICS AS TRANSACTION; the cursor stands behind SET.
+/// SET TRANSACTION, SET SESSION CHARACTERISTICS AS TRANSACTION, SET CONSTRAINTS ALL; the cursor stands behind SET.
 pub(super) fn characteristics(cursor: &mut Cursor<'_>) -> Result<Option<Connection>, Diagnostic> {
+    if cursor.eat_all(&["CONSTRAINTS", "ALL"]) {
+        return match cursor.eat_any(&["DEFERRED", "IMMEDIATE"]) {
+            true => Ok(Some(Connection::Constraints)),
+            false => Err(cursor.unexpected("`DEFERRED` or `IMMEDIATE`")),
+        };
+    }
     let session = cursor.eat_all(&["SESSION", "CHARACTERISTICS", "AS", "TRANSACTION"]);
     let local =
         !session && (cursor.eat_all(&["LOCAL", "TRANSACTION"]) || cursor.eat("TRANSACTION"));

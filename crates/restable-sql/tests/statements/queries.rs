@@ -89,6 +89,7 @@ fn what_a_connection_keeps() {
         "Close(None); Close(Some(\"c\")); Deallocate(Some(\"p\")); Deallocate(None)",
     );
     check("DISCARD ALL; UNLISTEN *", "Discard(All); Unlisten");
+    check("SET CONSTRAINTS ALL DEFERRED", "Constraints");
     let declared =
         restable_sql::parse("DECLARE \"C 1\" BINARY CURSOR WITH HOLD FOR SELECT 1").unwrap();
     let query = declared[0].cursor_query().unwrap();

@@ -5,14 +5,14 @@ use std::time::SystemTime;
 
 use restable_engine::Error;
 use restable_engine::parameters::Parameter;
-use restable_engine::pg_catalog::{Held, HeldCursor, HeldStatement};
+use restable_engine::pg_catalog::{Held, HeldCursor, HeldStatement, Postgres};
 use restable_engine::sql::{Connection as Kept, Count, Discard, Modes, Parsed};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::super::messages::{Told, Transaction};
 use super::super::portal::{Portal, State, columns as columns_of};
 use super::super::{oids, sqlstate};
-use super::{Begun, Client, Done, TREE, said};
+use super::{Begun, Client, Done, TREE, Taken, said};
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
     /// What the connection itself keeps.
@@ -33,6 +33,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
                     modes.read_only = None;
                 }
                 let modes = &modes;
+                self.tell_of_isolation(modes.isolation.as_deref());
                 let told = |problem: Error| sqlstate::told(&problem, text);
                 self.session.check_modes(modes).map_err(told)?;
                 if self.transaction == Transaction::Idle {
@@ -113,7 +114,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
                 };
                 if let Some(query) = query
                     && let Begun::Rows(flow) =
-                        Box::pin(self.run(&mut cursor, &query, false)).await?
+                        Box::pin(self.run(&mut cursor, &query, Taken::Later)).await?
                 {
                     cursor.state = State::Open(match scroll {
                         true => Box::new(flow.scrolling()),
@@ -182,8 +183,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
                 done.map_err(|problem| sqlstate::told(&problem, text))?;
             }
             // No plan is kept, there are no sequences, and nothing is listened to.
-            Kept::Discard(Discard::Plans | Discard::Sequences) | Kept::Unlisten => {}
+            Kept::Discard(Discard::Plans | Discard::Sequences)
+            | Kept::Unlisten
+            | Kept::Constraints => {}
             Kept::Characteristics { modes, .. } => {
+                self.tell_of_isolation(modes.isolation.as_deref());
                 let told = |problem: Error| sqlstate::told(&problem, text);
                 self.session.check_modes(modes).map_err(told)?;
                 if self.transaction == Transaction::Idle {
@@ -197,6 +201,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
             Kept::Copy(copy) => return self.begin_copy(text, parameters, parsed, copy).await,
         }
         Ok(Begun::Nothing)
+    }
+
+    /// Says of a level of isolation what it does not promise here.
+    pub(super) fn tell_of_isolation(&mut self, level: Option<&str>) {
+        let more = level.filter(|level| Postgres::promises_more(level));
+        if let Some(level) = more {
+            let level = level.to_ascii_lowercase();
+            let problem = format!(
+                "each statement reads what is there when it runs: `{level}` is `read committed` here"
+            );
+            self.warn("01000", &problem);
+        }
     }
 
     /// Tells the session what the connection holds, if a statement may ask for it.
