@@ -101,6 +101,11 @@ impl Directory {
         let Some((name, scope)) = parts.split_last() else {
             return Err(Error::internal("a name without parts"));
         };
+        if let [first] = scope
+            && let Some(problem) = self.no_table(first, name)
+        {
+            return Err(problem);
+        }
         let unplaced = match scope {
             [] => self.current.service.is_none(),
             [_] => self.current.provider.is_none(),
@@ -123,6 +128,20 @@ impl Directory {
                 ))
             }
         }
+    }
+
+    /// What is said of `provider.service` in the place of a table.
+    fn no_table(&self, first: &str, name: &str) -> Option<Error> {
+        let provider = self.registry.provider(first)?;
+        let current = self.provider(None).ok();
+        let is_service = |of: &Provider, name: &str| of.services().any(|it| it.name == name);
+        if current.is_some_and(|current| is_service(&current, first)) || !is_service(provider, name)
+        {
+            return None;
+        }
+        let message = format!("`{first}.{name}` is a service, not a table");
+        let hint = format!("`SHOW RESOURCES IN {first}.{name}` lists its tables");
+        Some(Diagnostic::new("R0202", message).help(hint).into())
     }
 
     /// The resource and the method of `[provider.service.]resource` and `method`.

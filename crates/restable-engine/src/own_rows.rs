@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use arrow::array::{RecordBatch, RecordBatchOptions};
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{Field, Schema, SchemaRef};
 use async_trait::async_trait;
 use datafusion::catalog::{MemTable, Session as CatalogSession, TableProvider};
 use datafusion::common::{Column, DFSchema, Result as PlanResult, ScalarValue};
@@ -275,7 +275,10 @@ impl Session {
             }
             _ => {}
         }
-        let schema = SchemaRef::clone(table.input.schema().inner());
+        let schema = match is_declared(&table.input) {
+            true => SchemaRef::clone(table.input.schema().inner()),
+            false => with_nulls(table.input.schema().inner()),
+        };
         let (batches, memory, report) = self
             .gather(rows, statement, SchemaRef::clone(&schema))
             .await?;
@@ -342,6 +345,25 @@ impl Session {
         }
         Ok(())
     }
+}
+
+/// Whether a table is made of what is said of its columns, not of the rows of a query.
+fn is_declared(input: &LogicalPlan) -> bool {
+    match input {
+        LogicalPlan::EmptyRelation(empty) => !empty.produce_one_row,
+        LogicalPlan::Projection(inner) => is_declared(&inner.input),
+        LogicalPlan::SubqueryAlias(inner) => is_declared(&inner.input),
+        _ => false,
+    }
+}
+
+/// The same columns, each of which takes NULL: that the rows of a query have none says nothing of those to come.
+fn with_nulls(schema: &SchemaRef) -> SchemaRef {
+    let fields = schema.fields().iter();
+    let fields: Vec<Field> = fields
+        .map(|field| field.as_ref().clone().with_nullable(true))
+        .collect();
+    Arc::new(Schema::new_with_metadata(fields, schema.metadata().clone()))
 }
 
 /// The places of the columns that an INSERT names; all of them where it names none.

@@ -21,6 +21,8 @@ pub(crate) async fn plan_given(
 ) -> Result<(LogicalPlan, Names)> {
     largeness::of_text(&statement)?;
     placeholders::bind(&mut statement, given)?;
+    dialect::typed_rows(&mut statement);
+    dialect::made_rows(&mut statement);
     dialect::json_casts(&mut statement)?;
     dialect::rows_in(&mut statement);
     let names = names::rewrite(&mut statement, shared)?;

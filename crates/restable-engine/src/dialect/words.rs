@@ -12,7 +12,7 @@ use datafusion::sql::sqlparser::ast::{
 };
 use restable_sql::Diagnostic;
 
-use super::{kinds, lists, literals};
+use super::{kinds, lists, literals, typed_rows};
 use crate::functions::spans;
 use crate::pg_catalog::syntax::{call, cast};
 use crate::{Error, Result};
@@ -142,6 +142,14 @@ impl VisitorMut for Words {
             return self
                 .refused(problem.help("texts compare by their bytes, as with `COLLATE \"C\"`"));
         }
+        if let Expr::Value(value) = expr
+            && let Value::Number(written, _) = &value.value
+            && literals::is_beyond(written)
+        {
+            let shown: String = written.chars().take(40).collect();
+            let problem = format!("numeric out of range: `{shown}` has more than 38 digits");
+            return self.refused(Diagnostic::new("R0209", problem));
+        }
         if let Some(better) = better(expr) {
             *expr = better;
         }
@@ -192,8 +200,12 @@ fn better(expr: &mut Expr) -> Option<Expr> {
         Expr::Collate { expr, .. } => Some(taken(expr)),
         Expr::Value(value) => match &value.value {
             Value::Number(written, _) => literals::exact(written),
+            Value::UnicodeStringLiteral(written) => Some(text(written.clone())),
             _ => None,
         },
+        // A row is NULL if all of it is, and is not if nothing of it is.
+        Expr::IsNull(row) => each_of(row, Expr::IsNull),
+        Expr::IsNotNull(row) => each_of(row, Expr::IsNotNull),
         // From where a pattern matches, not from a place.
         Expr::Substring {
             expr,
@@ -309,7 +321,15 @@ fn better(expr: &mut Expr) -> Option<Expr> {
             data_type:
                 DataType::Numeric(ExactNumberInfo::None) | DataType::Decimal(ExactNumberInfo::None),
             ..
-        } => exactly(literal),
+        } => exactly(literal).or_else(|| Some(call("pg_numeric", vec![taken(literal)]))),
+        Expr::TypedString(typed)
+            if matches!(
+                typed.data_type,
+                DataType::Numeric(ExactNumberInfo::None) | DataType::Decimal(ExactNumberInfo::None)
+            ) =>
+        {
+            exactly(&Expr::Value(typed.value.clone()))
+        }
         Expr::BinaryOp {
             left,
             op: BinaryOperator::Overlaps,
@@ -392,6 +412,9 @@ fn better(expr: &mut Expr) -> Option<Expr> {
             {
                 step_read(&mut list.args);
             }
+            if name == "make_interval" {
+                in_places(function);
+            }
             let given = arguments(function)?;
             if let Some(made) = lists::made_of(function, &name, &given) {
                 return Some(made);
@@ -467,8 +490,18 @@ fn list_of(name: &str) -> Option<&'static str> {
     })
 }
 
-/// The third argument of `generate_series`, if it is a text that says an interval.
+/// The third argument of `generate_series`, if it is a text that says an interval; and the second, if it is one that says a time as the first.
 fn step_read(given: &mut [FunctionArg]) {
+    if let [
+        FunctionArg::Unnamed(FunctionArgExpr::Expr(first)),
+        FunctionArg::Unnamed(FunctionArgExpr::Expr(last)),
+        ..,
+    ] = given
+        && let Some(kind) = typed_rows::said(first)
+        && typed_rows::is_text(last)
+    {
+        *last = cast(taken(last), kind);
+    }
     if let [_, _, FunctionArg::Unnamed(FunctionArgExpr::Expr(step))] = given
         && let Expr::Value(value) = step
         && let Value::SingleQuotedString(written) = &value.value
@@ -477,6 +510,37 @@ fn step_read(given: &mut [FunctionArg]) {
     {
         *step = cast(text(span.units()), interval());
     }
+}
+
+/// `make_interval(days => 10)`: its arguments by their places.
+fn in_places(function: &mut Function) {
+    const NAMES: [&str; 7] = ["years", "months", "weeks", "days", "hours", "mins", "secs"];
+    let FunctionArguments::List(list) = &mut function.args else {
+        return;
+    };
+    let mut places: Vec<Expr> = NAMES.iter().map(|_| number("0")).collect();
+    for (at, argument) in list.args.iter().enumerate() {
+        let (place, value) = match argument {
+            FunctionArg::Unnamed(FunctionArgExpr::Expr(value)) => (Some(at), value),
+            FunctionArg::Named {
+                name,
+                arg: FunctionArgExpr::Expr(value),
+                ..
+            } => {
+                let name = name.value.to_ascii_lowercase();
+                (NAMES.iter().position(|known| *known == name), value)
+            }
+            _ => return,
+        };
+        let Some(place) = place.and_then(|place| places.get_mut(place)) else {
+            return;
+        };
+        *place = value.clone();
+    }
+    let places = places.into_iter();
+    list.args = places
+        .map(|one| FunctionArg::Unnamed(FunctionArgExpr::Expr(one)))
+        .collect();
 }
 
 fn interval() -> DataType {
@@ -511,6 +575,10 @@ fn renamed(function: &mut Function, name: &str, given: &[Expr]) -> Option<Expr> 
         ("floor", [_]) => rename("pg_floor"),
         ("log", [_]) => rename("log10"),
         ("jsonb_array_length", _) => rename("json_array_length"),
+        ("jsonb_strip_nulls", _) => rename("json_strip_nulls"),
+        ("array_to_json", [_]) => rename("to_json"),
+        ("width_bucket", [_, _]) => rename("width_bucket_of"),
+        ("regexp_matches", _) => rename("regexp_match"),
         ("jsonb_typeof", _) => rename("json_typeof"),
         ("json_extract_path" | "jsonb_extract_path", _) => rename("json_get"),
         ("json_extract_path_text" | "jsonb_extract_path_text", _) => rename("json_get_text"),
@@ -603,6 +671,23 @@ fn of_all(pattern: &Expr) -> Option<&Expr> {
     (name_of(function).as_deref() == Some("all")).then_some(patterns)
 }
 
+/// What is said of a row, said of each of its values.
+fn each_of(row: &Expr, of: fn(Box<Expr>) -> Expr) -> Option<Expr> {
+    let values = match row {
+        Expr::Nested(inner) => return each_of(inner, of),
+        Expr::Tuple(values) => values.clone(),
+        Expr::Function(function) if name_of(function)? == "row" => arguments(function)?,
+        _ => return None,
+    };
+    let each = values.into_iter().map(|value| of(Box::new(value)));
+    let all = each.reduce(|all, one| Expr::BinaryOp {
+        left: Box::new(all),
+        op: BinaryOperator::And,
+        right: Box::new(one),
+    })?;
+    Some(Expr::Nested(Box::new(all)))
+}
+
 /// A literal that becomes `numeric`, as the number that it is: with a point it has digits that a cast would leave out.
 fn exactly(literal: &Expr) -> Option<Expr> {
     /// So many digits has a number at most.
@@ -626,12 +711,17 @@ fn exactly(literal: &Expr) -> Option<Expr> {
         Some(digits) => (true, digits),
         None => (minus, written),
     };
-    let (whole, fraction) = digits.split_once('.')?;
     let plain = |part: &str| !part.is_empty() && part.bytes().all(|one| one.is_ascii_digit());
-    if !plain(whole) || !plain(fraction) || whole.len() + fraction.len() > MOST {
-        return None;
-    }
-    let exact = number(digits);
+    let exact = match digits.split_once('.') {
+        Some((whole, fraction)) if plain(whole) && plain(fraction) => {
+            (whole.len() + fraction.len() <= MOST).then(|| number(digits))?
+        }
+        None if plain(digits) => (digits.len() <= MOST).then(|| number(&format!("{digits}.")))?,
+        _ => {
+            let exact = literals::exact(digits)?;
+            matches!(exact, Expr::Value(_)).then_some(exact)?
+        }
+    };
     Some(match minus {
         true => Expr::Nested(Box::new(Expr::UnaryOp {
             op: UnaryOperator::Minus,

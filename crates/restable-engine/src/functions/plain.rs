@@ -20,6 +20,7 @@ use super::{clocks, decimals, spans};
 pub(crate) fn all() -> Vec<Own> {
     vec![
         decimals::div(),
+        decimals::numeric(),
         Own::new("width_bucket", (4, 4), |_, _| Ok(DataType::Int32), bucket),
         Own::new("pg_round", (1, 2), round_kind, round),
         Own::new("pg_trunc", (1, 2), round_kind, truncate),

@@ -37,6 +37,7 @@ use crate::shared::Shared;
 pub(crate) use headings::heading as heading_of;
 pub use held::{Held, HeldCursor, HeldStatement};
 pub use kinds::function_shown;
+pub(crate) use rewrite::gathered;
 use rows::Relation;
 pub(crate) use settings::all as all_settings;
 pub(crate) use variables::Variable;
