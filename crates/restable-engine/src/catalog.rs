@@ -101,11 +101,6 @@ impl Directory {
         let Some((name, scope)) = parts.split_last() else {
             return Err(Error::internal("a name without parts"));
         };
-        if let [first] = scope
-            && let Some(problem) = self.no_table(first, name)
-        {
-            return Err(problem);
-        }
         let unplaced = match scope {
             [] => self.current.service.is_none(),
             [_] => self.current.provider.is_none(),
@@ -131,7 +126,7 @@ impl Directory {
     }
 
     /// What is said of `provider.service` in the place of a table.
-    fn no_table(&self, first: &str, name: &str) -> Option<Error> {
+    pub(crate) fn no_table(&self, first: &str, name: &str) -> Option<Error> {
         let provider = self.registry.provider(first)?;
         let current = self.provider(None).ok();
         let is_service = |of: &Provider, name: &str| of.services().any(|it| it.name == name);

@@ -52,7 +52,7 @@ pub use self::null_keys::with_null_keys;
 pub use self::rows_in::rows_in;
 pub use self::subqueries::with_marks;
 pub use self::typed_rows::typed_rows;
-pub use self::words::{is_by_bytes, lengths, put as put_words};
+pub use self::words::{is_by_bytes, marks_of, put as put_words};
 use crate::functions::{
     Function, JSON_METADATA, NAME_METADATA, bounded, call, decimals, edited, made, merged, plain,
     times, written,

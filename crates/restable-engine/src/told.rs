@@ -284,6 +284,43 @@ pub(crate) fn phrase(message: &str) -> Option<(String, Option<String>)> {
 
     // Types and operators.
     if let Some(kind) = quoted("Unsupported SQL type ", "") {
+        const KNOWN: [&str; 22] = [
+            "money",
+            "timetz",
+            "xml",
+            "inet",
+            "cidr",
+            "macaddr",
+            "point",
+            "line",
+            "box",
+            "path",
+            "polygon",
+            "circle",
+            "bit",
+            "varbit",
+            "tsvector",
+            "tsquery",
+            "hstore",
+            "int4range",
+            "int8range",
+            "daterange",
+            "tsrange",
+            "tstzrange",
+        ];
+        let name = kind.to_ascii_lowercase();
+        if KNOWN.contains(&name.as_str()) || name.starts_with("time with") {
+            return hinted(
+                format!("not supported: values of type `{name}`"),
+                "`text` keeps them as they are written",
+            );
+        }
+        if matches!(&*name, "serial" | "bigserial" | "smallserial") {
+            return hinted(
+                format!("not supported: a column of type `{name}`"),
+                "a table of the session has no sequences: `row_number() OVER ()` numbers the rows of a query",
+            );
+        }
         return hinted(
             format!("type `{kind}` does not exist"),
             "`SELECT typname FROM pg_type` lists types; numbers are smallint, integer, bigint, real, double precision and numeric",
@@ -399,6 +436,12 @@ pub(crate) fn phrase(message: &str) -> Option<(String, Option<String>)> {
         return hinted(
             "two columns of a subquery or list have one name".to_owned(),
             "`AS` gives one of them a name of its own",
+        );
+    }
+    if raw.contains("single expression required") {
+        return hinted(
+            "IN takes values in its brackets, or a SELECT".to_owned(),
+            "`IN (1, 2)`, `IN (SELECT …)`; `IN (SELECT * FROM (VALUES (1), (2)) v)`",
         );
     }
     if let Some(scale) = quoted("Decimal scale ", " exceeds") {

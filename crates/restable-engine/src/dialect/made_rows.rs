@@ -150,6 +150,10 @@ fn made(factor: &TableFactor) -> Option<Made> {
         lists.names.push("ordinality".to_owned());
         lists.json.push(false);
     }
+    // Casts of one NULL to lists of two types have one name in a plan.
+    for (at, list) in lists.lists.iter_mut().enumerate().skip(1) {
+        *list = call("list_at", vec![list.clone(), number(at)]);
+    }
     // Types were needed to make the lists; names that were given go before ours.
     for column in &mut alias.columns {
         column.data_type = None;

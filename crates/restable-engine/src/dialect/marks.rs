@@ -60,10 +60,9 @@ pub fn is_marked(expr: &Expr, schema: &DFSchema, key: &str) -> bool {
                     _ => false,
                 },
                 "nvl2" => function.args.iter().skip(1).any(marked),
-                "list_or_empty" | "list_or_null" | "trim_array" | "nullif" | "array_element"
-                | "array_slice" | "array_min" | "array_max" | "array_distinct" | "array_sort" => {
-                    function.args.first().is_some_and(marked)
-                }
+                "list_or_empty" | "list_or_null" | "list_at" | "trim_array" | "nullif"
+                | "array_element" | "array_slice" | "array_min" | "array_max"
+                | "array_distinct" | "array_sort" => function.args.first().is_some_and(marked),
                 _ => false,
             },
             Expr::AggregateFunction(function) => {

@@ -2,18 +2,21 @@
 //! `FETCH FIRST`. It touches syntax trees only, after their names are settled, so that headings are as they were written. Refuses
 //! what would be ignored.
 
+use std::collections::HashMap;
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
     BinaryOperator, CastKind, CeilFloorKind, CharacterLength, DataType, DateTimeField,
     ExactNumberInfo, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident,
     LimitClause, ObjectName, Query, Select, SelectItem, SetExpr, SetOperator, SetQuantifier,
-    Statement, TableFactor, UnaryOperator, Value, VisitMut, VisitorMut,
+    Statement, TableFactor, TimezoneInfo, UnaryOperator, Value, VisitMut, VisitorMut,
 };
 use restable_sql::Diagnostic;
 
 use super::{kinds, lists, literals, typed_rows};
-use crate::functions::spans;
+use crate::functions::merged::uuid_metadata;
+use crate::functions::{json_metadata, spans};
+use crate::own_rows::{KEPT_METADATA, LENGTH_METADATA};
 use crate::pg_catalog::syntax::{call, cast};
 use crate::{Error, Result};
 
@@ -38,6 +41,10 @@ impl VisitorMut for Words {
         if let Statement::CreateTable(table) = statement {
             for column in &mut table.columns {
                 kinds::settle(&mut column.data_type);
+                // What they are beside that, the table says.
+                if let DataType::JSON | DataType::JSONB | DataType::Uuid = column.data_type {
+                    column.data_type = DataType::Text;
+                }
             }
         }
         ControlFlow::Continue(())
@@ -428,14 +435,23 @@ fn better(expr: &mut Expr) -> Option<Expr> {
     }
 }
 
-/// The columns of CREATE TABLE that have room for so many letters.
-pub fn lengths(statement: &Statement) -> Vec<(String, u64)> {
+/// What the columns of CREATE TABLE are beside their types: so many letters long at most, JSON, UUIDs.
+pub fn marks_of(statement: &Statement) -> Vec<(String, HashMap<String, String>)> {
     let Statement::CreateTable(table) = statement else {
         return Vec::new();
     };
     let columns = table.columns.iter().filter_map(|column| {
-        let length = length(&column.data_type)??;
-        Some((column.name.value.clone(), length))
+        let kept = |kind: &str| (KEPT_METADATA.to_owned(), kind.to_owned());
+        let marks = match &column.data_type {
+            DataType::JSON => json_metadata().into_iter().chain([kept("json")]).collect(),
+            DataType::JSONB => json_metadata().into_iter().chain([kept("jsonb")]).collect(),
+            DataType::Uuid => uuid_metadata().into_iter().chain([kept("uuid")]).collect(),
+            kind => {
+                let length = length(kind)??;
+                HashMap::from([(LENGTH_METADATA.to_owned(), length.to_string())])
+            }
+        };
+        Some((column.name.value.clone(), marks))
     });
     columns.collect()
 }
@@ -486,6 +502,8 @@ fn list_of(name: &str) -> Option<&'static str> {
         "json_array_elements" | "jsonb_array_elements" => "json_elements",
         "json_array_elements_text" | "jsonb_array_elements_text" => "json_item_texts",
         "json_object_keys" | "jsonb_object_keys" => "json_keys",
+        "string_to_table" => "string_to_array",
+        "regexp_split_to_table" => "regexp_split_to_array",
         _ => return None,
     })
 }
@@ -578,7 +596,7 @@ fn renamed(function: &mut Function, name: &str, given: &[Expr]) -> Option<Expr> 
         ("jsonb_strip_nulls", _) => rename("json_strip_nulls"),
         ("array_to_json", [_]) => rename("to_json"),
         ("width_bucket", [_, _]) => rename("width_bucket_of"),
-        ("regexp_matches", _) => rename("regexp_match"),
+        ("regexp_matches", [_, _]) => rename("regexp_match"),
         ("jsonb_typeof", _) => rename("json_typeof"),
         ("json_extract_path" | "jsonb_extract_path", _) => rename("json_get"),
         ("json_extract_path_text" | "jsonb_extract_path_text", _) => rename("json_get_text"),
@@ -586,7 +604,28 @@ fn renamed(function: &mut Function, name: &str, given: &[Expr]) -> Option<Expr> 
         ("variance", _) => rename("var_samp"),
         ("stddev_samp", _) => rename("stddev"),
         ("sign", _) => rename("signum"),
-        ("gen_random_uuid", []) => rename("uuid"),
+        ("gen_random_uuid", []) => Some(call("pg_uuid", vec![call("uuid", Vec::new())])),
+        ("regexp_split_to_array", [subject, pattern]) => Some(split(subject, pattern, "g")),
+        ("regexp_split_to_array", [subject, pattern, Expr::Value(flags)]) => {
+            let flags = flags.value.clone().into_string()?;
+            Some(split(subject, pattern, &format!("g{flags}")))
+        }
+        // The whole of what matches, whether or not there are groups in it.
+        ("regexp_substr", [subject, pattern]) => {
+            let open = nested(&text("(".to_owned()), BinaryOperator::StringConcat, pattern);
+            let whole = nested(&open, BinaryOperator::StringConcat, &text(")".to_owned()));
+            let found = call("regexp_match", vec![subject.clone(), whole]);
+            Some(call("array_element", vec![found, number("1")]))
+        }
+        ("isfinite", [one]) => Some(nested(one, BinaryOperator::Eq, one)),
+        ("make_timestamp", [_, _, _, _, _, _]) => Some(made_time(given)),
+        ("make_timestamptz", [_, _, _, _, _, _]) => Some(cast(
+            made_time(given),
+            DataType::Timestamp(None, TimezoneInfo::Tz),
+        )),
+        ("make_timestamptz", [parts @ .., zone]) if parts.len() == 6 => {
+            Some(call("timezone", vec![zone.clone(), made_time(parts)]))
+        }
         ("current_date", []) => Some(cast(local(), DataType::Date)),
         ("localtimestamp", _) => {
             let whole = text("microsecond".to_owned());
@@ -598,6 +637,32 @@ fn renamed(function: &mut Function, name: &str, given: &[Expr]) -> Option<Expr> 
         ("mod", [left, right]) => Some(nested(left, BinaryOperator::Modulo, right)),
         _ => None,
     }
+}
+
+/// `regexp_split_to_array`: what matches becomes a letter that no text has, at which the text is split.
+fn split(subject: &Expr, pattern: &Expr, flags: &str) -> Expr {
+    let mark = || text("\u{1}".to_owned());
+    let flags = text(flags.to_owned());
+    let marked = vec![subject.clone(), pattern.clone(), mark(), flags];
+    call(
+        "string_to_array",
+        vec![call("regexp_replace", marked), mark()],
+    )
+}
+
+/// A day, and a time of it.
+fn made_time(parts: &[Expr]) -> Expr {
+    let (day, clock) = parts.split_at(3);
+    let day = cast(
+        call("make_date", day.to_vec()),
+        DataType::Timestamp(None, TimezoneInfo::None),
+    );
+    let zeros = std::iter::repeat_with(|| number("0")).take(4);
+    let clock = call(
+        "make_interval",
+        zeros.chain(clock.iter().cloned()).collect(),
+    );
+    nested(&day, BinaryOperator::Plus, &clock)
 }
 
 /// A letter after `%` is a field of DataFusion's patterns; alone it is a sign for hundredths.

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, Decimal128Array};
+use arrow::array::{Array, ArrayRef, AsArray, Decimal128Array, Int32Array};
 use arrow::compute::kernels::numeric;
 use arrow::compute::{CastOptions, cast, cast_with_options};
 use arrow::datatypes::{DataType, Float64Type, i256};
@@ -182,6 +182,20 @@ pub(crate) fn numeric() -> Own {
             })
         },
         |called| Ok(cast_as(&called.arrays[0], &called.kind)?),
+    )
+}
+
+/// `scale(x)`: so many digits behind the point.
+pub(crate) fn scale_of() -> Own {
+    Own::new(
+        "scale",
+        (1, 1),
+        |_, _| Ok(DataType::Int32),
+        |called| {
+            let digits = i32::from(scale(called.arrays[0].data_type()));
+            let rows = (0..called.rows).map(|row| called.arrays[0].is_valid(row).then_some(digits));
+            Ok(Arc::new(rows.collect::<Int32Array>()))
+        },
     )
 }
 

@@ -24,6 +24,7 @@ pub(crate) fn all() -> Vec<Own> {
         of_json("jsonb_text", (1, 1), |called| {
             each(called, |text, _| Ok(Some(text.to_owned())))
         }),
+        of_json("json_checked", (1, 1), checked),
         of_json("jsonb_set", (3, 4), |called| changed(called, Change::Set)),
         of_json("jsonb_insert", (3, 4), |called| {
             changed(called, Change::Insert)
@@ -118,6 +119,30 @@ fn each(called: &Called, run: impl Fn(&str, usize) -> Result<Option<String>>) ->
         run(&valid.ok_or_else(|| no_json(text))?, row)
     });
     Ok(Arc::new(made.collect::<Result<StringArray>>()?))
+}
+
+/// JSON as it is written, if it is some.
+fn checked(called: &Called) -> Result<ArrayRef> {
+    readable(&called.arrays[0], &called.options)?;
+    let texts = cast(&called.arrays[0], &DataType::Utf8)?;
+    let mut all = texts.as_string::<i32>().iter().flatten();
+    match all.find(|text| !json::is_json(text)) {
+        Some(text) => Err(no_json(text)),
+        None => Ok(texts),
+    }
+}
+
+/// What a text becomes that is kept in a column of such a type.
+pub(crate) fn kept(kind: &str, value: Expr) -> Expr {
+    let name = match kind {
+        "json" => "json_checked",
+        "jsonb" => "jsonb_text",
+        _ => return super::merged::as_uuid().call(vec![value]),
+    };
+    match all().into_iter().find(|own| own.name == name) {
+        Some(own) => own.call(vec![value]),
+        None => value,
+    }
 }
 
 /// A number without what does not count: `1.50e1` is `15`.

@@ -78,18 +78,20 @@ impl Span {
     /// As PostgreSQL writes it.
     pub(crate) fn text(self) -> String {
         let mut parts = Vec::new();
+        // What goes forward says so behind what goes back.
+        let mut back = false;
         let mut part = |number: i64, word: &str| {
             if number != 0 {
                 let plural = if number == 1 { "" } else { "s" };
-                parts.push(format!("{number} {word}{plural}"));
+                let sign = if back && number > 0 { "+" } else { "" };
+                parts.push(format!("{sign}{number} {word}{plural}"));
+                back = number < 0;
             }
         };
         part(i64::from(self.months / 12), "year");
         part(i64::from(self.months % 12), "mon");
         part(self.days, "day");
         if self.nanos != 0 || parts.is_empty() {
-            // What goes forward says so behind what goes back.
-            let back = self.days < 0 || (self.days == 0 && self.months < 0);
             let sign = match (self.nanos < 0, back) {
                 (true, _) => "-",
                 (false, true) => "+",
