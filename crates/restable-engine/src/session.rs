@@ -2,6 +2,7 @@
 //! `USE`, views, spellings).
 
 mod changing;
+mod ready;
 
 pub(crate) use changing::shown;
 
@@ -10,7 +11,6 @@ use std::sync::{Arc, Mutex, RwLock, Weak};
 use std::time::Instant;
 
 use arrow::array::RecordBatch;
-use arrow::datatypes::{DataType, SchemaRef};
 use datafusion::catalog::SchemaProvider as _;
 use datafusion::logical_expr::{DdlStatement, LogicalPlan};
 use datafusion::physical_plan::execute_stream;
@@ -21,7 +21,7 @@ use restable_http::Hourly;
 use restable_spec::Registry;
 use restable_sql::{Diagnostic, Parsed};
 
-use crate::acting::{self, Access, Acting, Attendant, Commitment};
+use crate::acting::{self, Access, Acting, Attendant};
 use crate::catalog::{Current, OWN_SCHEMA, OwnCatalog, ProviderCatalog};
 use crate::door::{Door, HeldMemory, Memory, Reach, Sees};
 use crate::engine::Engine;
@@ -31,13 +31,14 @@ use crate::identity::Spellings;
 use crate::locate::located;
 use crate::names::{self, Names};
 use crate::narrowing;
-use crate::outcome::{Outcome, Report, Rows, headed, unbroken};
+use crate::outcome::{Outcome, Report, Rows, unbroken};
 use crate::own_rows::{self, Appending};
-use crate::parameters::{self, Given, Parameter};
+use crate::parameters::{Given, Parameter};
 use crate::pg_catalog::{Choice, Client, Postgres, Variable};
 use crate::planning::{describe_ddl, on_deep_stack, plan_given, spaced};
 use crate::prepared;
 use crate::prompt::may_stop_early;
+use crate::remember::Began;
 use crate::settings::{Origin, Settings};
 use crate::shared::{Shared, keep_names, unique_columns};
 use crate::snapshots::{Keeping, OwnSchema};
@@ -63,6 +64,8 @@ pub struct Session {
     /// What the statements of an hour may call.
     hourly: Arc<Hourly>,
     pub(crate) last: Mutex<Option<Arc<Statement>>>,
+    /// What a client of a server found.
+    pub(crate) began: Mutex<Option<Began>>,
 }
 
 /// A statement that is ready to run. Nothing was sent for it.
@@ -89,87 +92,6 @@ enum Action {
     Append(Box<Appending>),
     /// A query that gets a name.
     Prepare(String, Box<Parsed>),
-}
-
-impl Prepared {
-    /// The columns of the rows, headed as they will be; `None` if there are none.
-    pub fn columns(&self) -> Option<SchemaRef> {
-        match &self.action {
-            Action::Plan(plan)
-                if matches!(**plan, LogicalPlan::Ddl(_) | LogicalPlan::Statement(_)) =>
-            {
-                None
-            }
-            Action::Plan(plan) => Some(headed(plan.schema().inner(), &self.names)),
-            Action::Explain(explaining) => Some(headed(&explaining.schema(), &self.names)),
-            Action::Rows(batch) => Some(headed(&batch.schema(), &self.names)),
-            Action::Append(appending) => Some(SchemaRef::clone(&appending.schema)),
-            Action::Act(acting) => Some(match acting.shown() {
-                Some(shown) => SchemaRef::clone(shown),
-                None => headed(acting.schema(), &self.names),
-            }),
-            Action::Use(_)
-            | Action::Set(..)
-            | Action::Reset(_)
-            | Action::Postgres(_)
-            | Action::Keep(_)
-            | Action::Prepare(..) => None,
-        }
-    }
-
-    pub(crate) fn of_plan(plan: LogicalPlan) -> Prepared {
-        Prepared {
-            action: Action::Plan(Box::new(plan)),
-            names: Names::default(),
-            source: None,
-            choices: Vec::new(),
-        }
-    }
-
-    pub(crate) fn into_plan(self) -> Result<LogicalPlan> {
-        match self.action {
-            Action::Plan(plan) => Ok(*plan),
-            _ => Err(Error::internal("a plan was expected")),
-        }
-    }
-
-    /// Whether running this sends what changes something.
-    pub fn acts(&self) -> bool {
-        self.commitment().is_some()
-    }
-
-    /// What tells whether it has begun to, if it is one that sends what changes something.
-    pub fn commitment(&self) -> Option<Commitment> {
-        match &self.action {
-            Action::Act(acting) if !acting.only_asks() && !acting.previews() => {
-                Some(acting.commitment().clone())
-            }
-            _ => None,
-        }
-    }
-
-    /// The settings that running this gives values, and whether for its transaction only: `set_config` does.
-    pub fn chosen(&self) -> impl Iterator<Item = (&str, bool)> {
-        self.choices.iter().map(|choice| (choice.key, choice.local))
-    }
-
-    /// Leaves out what is for a transaction only: there is none.
-    pub fn forget_local(&mut self) {
-        self.choices.retain(|choice| !choice.local);
-    }
-
-    /// Whether running this changes what is kept in the data directory.
-    pub fn keeps(&self) -> bool {
-        matches!(self.action, Action::Keep(_))
-    }
-
-    pub(crate) fn open_types(&self) -> Result<Vec<(usize, DataType)>> {
-        match &self.action {
-            Action::Plan(plan) => parameters::open_types(plan),
-            Action::Explain(explaining) => parameters::open_types(&explaining.plan),
-            _ => Ok(Vec::new()),
-        }
-    }
 }
 
 impl Session {
@@ -236,6 +158,7 @@ impl Session {
             attendant: RwLock::default(),
             hourly: Arc::new(hourly),
             last: Mutex::default(),
+            began: Mutex::default(),
         })
     }
 
@@ -664,8 +587,20 @@ impl Session {
 
     /// Runs what was prepared.
     pub async fn run(&self, prepared: Prepared) -> Result<Outcome> {
-        let tag = prepared.source.as_ref().map_or("", |parsed| parsed.tag());
-        let statement = self.begin_counted(tag);
+        let statement = self.begin_counted(prepared.tag());
+        self.run_begun(prepared, statement).await
+    }
+
+    /// The same, for rows that are taken in parts, with any time between: whoever takes them keeps the time of each part.
+    pub async fn run_in_parts(&self, prepared: Prepared) -> Result<Outcome> {
+        let mut statement = self.begin_counted(prepared.tag());
+        if !prepared.acts() {
+            statement.deadline = None;
+        }
+        self.run_begun(prepared, statement).await
+    }
+
+    async fn run_begun(&self, prepared: Prepared, statement: Statement) -> Result<Outcome> {
         // On the heap: what a statement holds while it runs is more than a stack of a thread bears several times.
         unbroken(Box::pin(self.run_as(prepared, statement))).await?
     }

@@ -24,9 +24,13 @@ pub(crate) fn all() -> Vec<Own> {
             )?))
         }),
         or_null(),
-        Own::new("list_at", (2, 2), same, |called| {
-            Ok(Arc::clone(&called.arrays[0]))
-        }),
+        // What is no list is told so where it becomes rows.
+        Own::new(
+            "list_at",
+            (2, 2),
+            |kinds, _| Ok(kinds[0].clone()),
+            |called| Ok(Arc::clone(&called.arrays[0])),
+        ),
         Own::new("trim_array", (2, 2), same, |called| {
             let (list, cut) = (
                 lists(called, 0)?,

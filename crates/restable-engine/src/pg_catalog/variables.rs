@@ -13,6 +13,7 @@ use crate::catalog::Current;
 use crate::session::Session;
 use crate::settings::{ALL, Documented};
 use crate::show::texts;
+use crate::statement::lock;
 use crate::{Error, Origin, Result, zone};
 
 /// The version that clients are told; they take abilities from it.
@@ -161,6 +162,7 @@ const KNOWN: &[Known] = &[
         }),
     ),
     known("default_table_access_method", "heap", Takes::Fixed),
+    known("default_tablespace", "", Takes::Fixed),
     known(
         "default_transaction_isolation",
         "read committed",
@@ -208,6 +210,7 @@ const KNOWN: &[Known] = &[
     ),
     known("max_identifier_length", "63", Takes::Fixed),
     known("max_index_keys", "32", Takes::Fixed),
+    known("password_encryption", "scram-sha-256", Takes::Fixed),
     known("row_security", "on", ON),
     known("search_path", NO_SERVICES, Takes::Any),
     known("server_encoding", "UTF8", Takes::Fixed),
@@ -548,8 +551,16 @@ fn checked(known: &Known, value: &str, access: Access) -> Result<String, Diagnos
     taken.ok_or_else(|| wrong(known.name, value))
 }
 
+/// Why there is one level of isolation.
+const ISOLATION: &str = "each statement reads the provider as it is then, so that a transaction cannot promise that two of them see the same: \
+    `read committed` is the level that there is; CREATE MATERIALIZED VIEW keeps rows that do not change";
+
 fn wrong(name: &str, value: &str) -> Diagnostic {
-    Diagnostic::new("R0402", format!("`{name}` does not take `{value}` here"))
+    let wrong = Diagnostic::new("R0402", format!("`{name}` does not take `{value}` here"));
+    match name {
+        "transaction_isolation" | "default_transaction_isolation" => wrong.help(ISOLATION),
+        _ => wrong,
+    }
 }
 
 fn unknown(name: &str) -> Error {
@@ -701,12 +712,14 @@ impl Session {
             self.shared()
                 .set_search_path(postgres.value("search_path").unwrap_or_default());
         });
+        self.begins();
         Ok(())
     }
 
     /// Drops what the session created, and sets its settings back to what they were.
     pub fn discard(&self) -> Result<()> {
         self.discard_tables()?;
+        *lock(&self.last) = None;
         self.reset(None)
     }
 }

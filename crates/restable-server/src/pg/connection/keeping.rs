@@ -12,7 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use super::super::messages::Transaction;
 use super::super::portal::{Portal, State, columns as columns_of};
 use super::super::{oids, sqlstate};
-use super::{Begun, Client, Done, TREE, said};
+use super::{Begun, Client, Done, TREE, Taken, said};
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
     /// What the connection itself keeps.
@@ -109,7 +109,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
                 };
                 if let Some(query) = query
                     && let Begun::Rows(flow) =
-                        Box::pin(self.run(&mut cursor, &query, false)).await?
+                        Box::pin(self.run(&mut cursor, &query, Taken::Later)).await?
                 {
                     cursor.state = State::Open(flow);
                     self.portals.insert(name.clone(), cursor);
