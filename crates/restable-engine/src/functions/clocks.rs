@@ -660,6 +660,7 @@ fn justify(called: &Called, hours: bool, days: bool) -> Result<ArrayRef> {
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
+    use crate::functions::interval_styles::IntervalStyle;
 
     fn time(text: &str) -> NaiveDateTime {
         NaiveDateTime::parse_from_str(text, "%Y-%m-%d %H:%M:%S").unwrap()
@@ -683,7 +684,8 @@ mod tests {
 
     #[test]
     fn ages_are_years_months_and_days() {
-        let age = |later, earlier| between(time(later), time(earlier)).text();
+        let style = IntervalStyle::default();
+        let age = |later, earlier| style.text(between(time(later), time(earlier)));
         assert_eq!(
             age("2020-03-01 00:00:00", "2019-01-31 00:00:00"),
             "1 year 1 mon 1 day"
