@@ -40,6 +40,20 @@ def test_values_in_both_formats(free):
             assert connection.cursor(binary=binary).execute(question).fetchone() == expected, binary
 
 
+def test_names_of_columns(connection):
+    def names(question):
+        return [column.name for column in connection.execute(question).description]
+
+    jobs = "azure.data_protection.vw_jobs"
+    question = f'SELECT status AS "STATUS", start_time AS "startTime", count(*), count(job_id) FROM {jobs} GROUP BY 1, 2'
+    expected = ["STATUS", "startTime", "count", "count"]
+    assert names(question) == expected
+    assert names(f"SELECT * FROM ({question}) q LIMIT 1") == expected
+    assert names(f"WITH q AS ({question}) SELECT q.* FROM q LIMIT 1") == expected
+    assert names(f'SELECT "STATUS", q."startTime", count FROM ({question}) q LIMIT 1') == expected[:3]
+    assert names("SELECT * FROM (SELECT oid _oid, r.* FROM pg_roles r) q")[:3] == ["_oid", "oid", "rolname"]
+
+
 def test_parameters(connection):
     cursor = connection.execute("SELECT %s::int + 1, %s, %s, %s::bool", (41, "it's", 2.5, True))
     assert cursor.fetchone() == (42, "it's", 2.5, True)
