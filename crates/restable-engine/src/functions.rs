@@ -10,6 +10,7 @@ pub(crate) mod edited;
 pub(crate) mod extremes;
 pub(crate) mod floats;
 pub(crate) mod held;
+pub mod interval_styles;
 pub(crate) mod listed;
 pub(crate) mod made;
 pub(crate) mod merged;

@@ -14,6 +14,7 @@ mod keys;
 mod keywords;
 pub(crate) mod kinds;
 mod operators;
+mod others;
 mod rewrite;
 mod rows;
 mod settings;
@@ -41,6 +42,7 @@ use crate::shared::Shared;
 pub(crate) use headings::heading as heading_of;
 pub use held::{Held, HeldCursor, HeldStatement};
 pub use kinds::function_shown;
+pub use others::{Other, Others, Stop};
 pub(crate) use rewrite::gathered;
 use rows::Relation;
 pub(crate) use settings::all as all_settings;
@@ -123,6 +125,8 @@ pub(crate) struct Client {
     pub process: i32,
     /// How its connection is encrypted.
     pub encryption: Encryption,
+    /// The connections of the same user.
+    pub others: Option<Arc<Others>>,
 }
 
 /// A setting that a statement gives a value by `set_config`.
