@@ -32,6 +32,7 @@ mod json_columns;
 mod kept;
 mod kept_commands;
 mod kept_marks;
+mod kept_views;
 mod kill;
 mod memory;
 mod narrowing;

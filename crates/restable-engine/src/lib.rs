@@ -45,6 +45,7 @@ mod once;
 mod open_parameters;
 pub mod outcome;
 mod own_rows;
+mod own_views;
 mod paced;
 pub mod parameters;
 mod passing;

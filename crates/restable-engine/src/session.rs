@@ -33,6 +33,7 @@ use crate::names::{self, Names};
 use crate::narrowing;
 use crate::outcome::{Outcome, Report, Rows, headed, unbroken};
 use crate::own_rows::{self, Appending};
+use crate::own_views::Viewing;
 use crate::parameters::{self, Given, Parameter};
 use crate::pg_catalog::{Choice, Client, Postgres, Variable};
 use crate::planning::{describe_ddl, on_deep_stack, plan_given, spaced};
@@ -48,7 +49,6 @@ use crate::{Error, Result, explain, placeholders, show};
 #[derive(Debug)]
 pub struct Session {
     engine: Engine,
-    pub(crate) user: Option<String>,
     pub(crate) reach: Reach,
     pub(crate) sees: Sees,
     pub(crate) memory: Option<Memory>,
@@ -58,7 +58,7 @@ pub struct Session {
     initial: Arc<Settings>,
     spellings: Arc<Spellings>,
     variables: RwLock<HashMap<String, String>>,
-    access: RwLock<Access>,
+    access: Arc<RwLock<Access>>,
     attendant: RwLock<Attendant>,
     /// What the statements of an hour may call.
     hourly: Arc<Hourly>,
@@ -87,6 +87,7 @@ enum Action {
     Postgres(Vec<Variable>),
     Keep(Box<Keeping>),
     Append(Box<Appending>),
+    View(Box<Viewing>),
     /// A query that gets a name.
     Prepare(String, Box<Parsed>),
 }
@@ -113,6 +114,7 @@ impl Prepared {
             | Action::Reset(_)
             | Action::Postgres(_)
             | Action::Keep(_)
+            | Action::View(_)
             | Action::Prepare(..) => None,
         }
     }
@@ -187,6 +189,7 @@ impl Session {
         let postgres = door
             .postgres
             .map(|own| Arc::new(RwLock::new(Arc::new(own))));
+        let access = Arc::new(RwLock::new(door.access));
         let shared = Arc::new_cyclic(|this: &Weak<Shared>| {
             let providers = engine.registry.providers().map(|provider| {
                 let catalog = ProviderCatalog::new(Arc::clone(provider), Weak::clone(this));
@@ -204,6 +207,9 @@ impl Session {
                 search: RwLock::default(),
                 relations: Arc::clone(&engine.relations),
                 client,
+                user: door.user,
+                access: Arc::clone(&access),
+                started: engine.started(),
                 postgres: postgres.clone(),
                 settings: Arc::clone(&settings),
                 queries: prepared::Queries::default(),
@@ -222,7 +228,6 @@ impl Session {
         let hourly = Hourly::new(initial.max_calls_per_hour.unwrap_or(u64::MAX));
         Ok(Session {
             engine,
-            user: door.user,
             reach: door.reach,
             sees: door.sees,
             memory: door.memory,
@@ -232,7 +237,7 @@ impl Session {
             settings,
             spellings: Arc::default(),
             variables: RwLock::default(),
-            access: RwLock::new(door.access),
+            access,
             attendant: RwLock::default(),
             hourly: Arc::new(hourly),
             last: Mutex::default(),
@@ -249,10 +254,7 @@ impl Session {
 
     /// What the session may do to its providers. A client of PostgreSQL may have said that it only reads.
     pub fn access(&self) -> Access {
-        match self.door_access() {
-            Access::Write if self.says_it_only_reads() => Access::ReadOnly,
-            access => access,
-        }
+        self.shared.access()
     }
 
     /// Whether the session's door lets it change anything, whatever its client said since.
@@ -297,12 +299,7 @@ impl Session {
 
     /// The settings as they stand.
     pub fn settings(&self) -> Arc<Settings> {
-        Arc::clone(
-            &self
-                .settings
-                .read()
-                .unwrap_or_else(std::sync::PoisonError::into_inner),
-        )
+        self.shared.settings()
     }
 
     /// Forgets a prepared query, or all; whether there was one.
@@ -424,9 +421,13 @@ impl Session {
                     };
                     Box::pin(self.prepare_here(&query.parsed, &given)).await
                 }
+                ast::Statement::CreateView(view) => {
+                    let viewing = self.viewing(parsed, view, given).await?;
+                    quiet(Action::View(Box::new(viewing)))
+                }
                 statement => {
                     let prepared = self.plan(statement.clone(), given).await?;
-                    if let (ast::Statement::CreateTable(_) | ast::Statement::CreateView(_), Action::Plan(plan)) =
+                    if let (ast::Statement::CreateTable(_), Action::Plan(plan)) =
                         (statement, &prepared.action)
                     {
                         unique_columns(plan)?;
@@ -799,6 +800,18 @@ impl Session {
                     told.iter()
                         .fold(problem, |problem, parsed| located(problem, parsed))
                 });
+            }
+            Action::View(viewing) => {
+                let message = self.create_view(*viewing)?;
+                let told = source.as_deref().and_then(own_rows::passing);
+                // A client of PostgreSQL expects that it stays.
+                if let Some(told) = told.filter(|_| self.postgres().is_some()) {
+                    statement.note_notice(told);
+                }
+                statement.ended(Ended::Done);
+                let report = Report::of(&statement, 0, started);
+                let report = (!report.notices.is_empty()).then_some(report);
+                return Ok(Outcome::Done { message, report });
             }
             Action::Append(_) => return Err(Error::internal("rows were appended before")),
             Action::Prepare(name, parsed) => {

@@ -216,8 +216,7 @@ impl Session {
 
     /// Who asks, by the name that a client gave.
     pub(crate) fn client_name(&self) -> Option<String> {
-        let postgres = self.postgres().map(|postgres| postgres.user.clone());
-        postgres.or_else(|| self.user.clone())
+        self.shared().client_name()
     }
 
     /// The rows as RETURNING asks for them.
