@@ -74,3 +74,50 @@ fn a_view_asks_the_session_when_it_is_read() {
         );
     });
 }
+
+/// A refresh computes in the zone of the session that wrote the statement, whoever refreshes.
+#[test]
+fn a_materialized_view_keeps_its_zone() {
+    run(async {
+        let kept = Kept::start("demo").await;
+        let address = serve_as(&kept.rig, Access::Write).await;
+        let query = "SELECT timestamptz '2026-01-01 20:00:00+00'::date AS d, date_trunc('day', timestamptz '2026-01-01 20:00:00+00')::text AS t, '2026-01-01 20:00'::timestamptz = '2026-01-01 11:00+00' AS here, current_setting('timezone') AS z";
+        let mut tokyo = Wire::connect(address).await;
+        tokyo.query("SET TimeZone = 'Asia/Tokyo'").await.unwrap();
+        let live = one(&mut tokyo, query).await;
+        assert_eq!(live, "2026-01-02 2026-01-02 00:00:00+09 t Asia/Tokyo");
+        tokyo
+            .query(&format!("CREATE MATERIALIZED VIEW zoned AS {query}"))
+            .await
+            .unwrap();
+        assert_eq!(one(&mut tokyo, "SELECT * FROM zoned").await, live);
+        let mut other = Wire::connect(address).await;
+        assert_eq!(one(&mut other, "SELECT * FROM zoned").await, live);
+        other
+            .query("REFRESH MATERIALIZED VIEW zoned")
+            .await
+            .unwrap();
+        assert_eq!(one(&mut other, "SELECT * FROM zoned").await, live);
+        // A session that is no client's: `restable refresh --all`.
+        done(&kept.session(), "REFRESH MATERIALIZED VIEW zoned")
+            .await
+            .unwrap();
+        assert_eq!(one(&mut other, "SELECT * FROM zoned").await, live);
+        done(
+            &kept.session(),
+            "CREATE MATERIALIZED VIEW plain AS SELECT 1 AS x",
+        )
+        .await
+        .unwrap();
+        let zones =
+            "SELECT table_name, time_zone FROM information_schema.restable_snapshots ORDER BY 1";
+        assert_eq!(one(&mut other, zones).await, "plain UTC zoned Asia/Tokyo");
+        let shown = kept.rows("SHOW MATERIALIZED VIEWS LIKE 'zoned'").await;
+        let at = shown
+            .columns
+            .iter()
+            .position(|name| name == "time_zone")
+            .unwrap();
+        assert_eq!(shown.rows[0][at].as_deref(), Some("Asia/Tokyo"));
+    });
+}

@@ -159,11 +159,19 @@ fn snapshots(shared: &Shared, entries: &[Entry]) -> Result<RecordBatch> {
     });
     columns.number("bytes", entries, bytes);
     columns.text("last_failure", entries, failure);
+    made(&mut columns, entries);
+    columns.batch()
+}
+
+/// How rows are made: from which estate, in which time zone, by which statement.
+fn made(columns: &mut Columns, entries: &[Entry]) {
     columns.text("source", entries, |entry| estate::shown(entry.manifest()?));
+    columns.text("time_zone", entries, |entry| {
+        Some(entry.manifest()?.context.zone().to_owned())
+    });
     columns.text("statement", entries, |entry| {
         Some(entry.manifest()?.statement.clone())
     });
-    columns.batch()
 }
 
 fn refreshes(shared: &Shared, entries: &[Entry]) -> Result<RecordBatch> {
@@ -219,10 +227,7 @@ pub fn listed(shared: &Shared, is_wanted: &dyn Fn(&str) -> bool) -> Result<Recor
     });
     columns.number("bytes", entries, bytes);
     columns.text("last_failure", entries, failure);
-    columns.text("source", entries, |entry| estate::shown(entry.manifest()?));
-    columns.text("statement", entries, |entry| {
-        Some(entry.manifest()?.statement.clone())
-    });
+    made(&mut columns, entries);
     columns.batch()
 }
 

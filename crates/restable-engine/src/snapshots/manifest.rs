@@ -79,6 +79,16 @@ pub struct Context {
     /// The setting `subscriptions`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub subscriptions: Vec<String>,
+    /// The zone in which the session read and wrote times; `None`: UTC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_zone: Option<String>,
+}
+
+impl Context {
+    /// The zone in which times are read and written.
+    pub fn zone(&self) -> &str {
+        self.time_zone.as_deref().unwrap_or("UTC")
+    }
 }
 
 /// Rows that were read at one time.

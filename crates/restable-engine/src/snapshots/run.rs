@@ -1,7 +1,7 @@
 //! CREATE MATERIALIZED VIEW, CREATE TABLE AS, REFRESH and DROP of what is kept in the data directory.
 //!
 //! A materialized view is planned in a session of its own that has nothing but what is kept with it (`USE`, search path,
-//! subscriptions): so that it means the same when somebody else refreshes it, and reads nothing that only this session has.
+//! subscriptions, time zone): so that it means the same when somebody else refreshes it, and reads nothing that only this session has.
 //! A table is read once, in the session that makes it.
 
 use std::sync::Arc;
@@ -25,7 +25,7 @@ use crate::parameters::Given;
 use crate::session::Session;
 use crate::settings::Origin;
 use crate::shared::unique_columns;
-use crate::{Error, Result};
+use crate::{Error, Result, zone};
 
 /// A statement about what is kept.
 #[derive(Debug)]
@@ -320,12 +320,15 @@ impl Session {
 
     fn context(&self) -> Context {
         let (current, settings) = (self.current(), self.settings());
+        let config = self.shared().ground.config();
+        let zone = zone::zone_name(config.options());
         Context {
             provider: current.provider,
             service: current.service,
             search_path: self.shared().search_path(),
             default_subscription: settings.default_subscription.clone(),
             subscriptions: settings.subscriptions.clone(),
+            time_zone: (zone != "UTC").then(|| zone.to_owned()),
         }
     }
 
@@ -645,6 +648,8 @@ fn apart(session: &Session, context: &Context) -> Result<Session> {
     apart
         .shared()
         .set_search_path(&context.search_path.join(","));
+    let ground = &apart.shared().ground;
+    ground.configure(|config| zone::set_zone(config, context.zone()));
     Ok(apart)
 }
 
