@@ -2,10 +2,11 @@
 //! whose columns are not the same, who depends on whom.
 
 use restable_engine::acting::Access;
+use restable_engine::{Origin, Outcome};
 
-use crate::kept::{Kept, done};
+use crate::kept::{Kept, done, refused};
 use crate::postgres::{Wire, serve_as};
-use crate::rig::run;
+use crate::rig::{ask, run};
 
 async fn one(wire: &mut Wire, sql: &str) -> String {
     let answer = wire
@@ -119,5 +120,184 @@ fn a_materialized_view_keeps_its_zone() {
             .position(|name| name == "time_zone")
             .unwrap();
         assert_eq!(shown.rows[0][at].as_deref(), Some("Asia/Tokyo"));
+    });
+}
+
+/// Refreshes of different columns stand side by side without a value that is lost.
+#[test]
+fn refreshes_of_other_columns_lose_no_value() {
+    run(async {
+        let kept = Kept::start("demo").await;
+        let session = kept.session();
+        for (at, base) in [
+            "SELECT 'text' AS x, 'gone' AS y, 5 AS n, true AS b, '{\"a\":1}'::json AS j",
+            "SELECT 1.5 AS x, 7.25 AS n, 'no' AS b, 'plain' AS j",
+            "SELECT true AS x, 9 AS n, date '2026-01-02' AS b, 'p' AS j",
+        ]
+        .iter()
+        .enumerate()
+        {
+            let sql = format!("CREATE OR REPLACE MATERIALIZED VIEW base AS {base}");
+            done(&session, &sql).await.unwrap();
+            let next = match at {
+                0 => "CREATE MATERIALIZED VIEW over AS SELECT * FROM base",
+                _ => "REFRESH MATERIALIZED VIEW over",
+            };
+            done(&session, next).await.unwrap();
+        }
+        let all = "FROM over FOR SYSTEM_TIME ALL";
+        let rows = kept
+            .rows(&format!(
+                "SELECT x, n, b, j, y {all} ORDER BY snapshot_time"
+            ))
+            .await;
+        assert_eq!(
+            rows.sorted(),
+            [
+                "1.5 | 7.25 | no | plain | NULL",
+                "text | 5.00 | true | {\"a\":1} | gone",
+                "true | 9.00 | 2026-01-02 | p | NULL",
+            ]
+        );
+        assert_eq!(
+            kept.rows(&format!("SELECT * {all}")).await.columns,
+            ["x", "n", "b", "j", "y"]
+        );
+        // Each alone is what it was, and conditions find what is there.
+        assert_eq!(
+            kept.rows("SELECT * FROM over").await.columns,
+            ["x", "n", "b", "j"]
+        );
+        for (sql, count) in [
+            (format!("SELECT count(*) {all} WHERE x = '1.5'"), "1"),
+            (
+                format!("SELECT count(*) {all} WHERE x = 'text' AND y = 'gone'"),
+                "1",
+            ),
+            (format!("SELECT count(*) {all} WHERE n > 6"), "2"),
+            (format!("SELECT count(*) {all} WHERE y IS NULL"), "2"),
+            (format!("SELECT count(*) {all} WHERE b < '2027'"), "1"),
+        ] {
+            assert_eq!(kept.rows(&sql).await.value(), count, "{sql}");
+        }
+    });
+}
+
+/// What is planned is read, though refreshes go on and only the newest is kept.
+#[test]
+fn a_reader_finds_what_it_planned() {
+    run(async {
+        let kept = Kept::still("demo").await;
+        let session = kept.session();
+        session.set("keep_refreshes", "1", Origin::Flag).unwrap();
+        done(&session, "CREATE MATERIALIZED VIEW v AS SELECT 1 AS x")
+            .await
+            .unwrap();
+        let parsed = restable_sql::parse("SELECT a.x FROM v a JOIN v b USING (x)").unwrap();
+        let planned = session.prepare(&parsed[0]).await.unwrap();
+        for _ in 0..3 {
+            done(&session, "REFRESH MATERIALIZED VIEW v").await.unwrap();
+        }
+        done(
+            &session,
+            "CREATE OR REPLACE MATERIALIZED VIEW v AS SELECT 2 AS y",
+        )
+        .await
+        .unwrap();
+        let Outcome::Rows(mut rows) = session.run(planned).await.unwrap() else {
+            panic!("no rows");
+        };
+        assert_eq!(rows.next().await.unwrap().unwrap().num_rows(), 1);
+        // What is not kept has no past.
+        let all = "SELECT count(*) FROM v FOR SYSTEM_TIME ALL";
+        assert_eq!(kept.rows(all).await.value(), "1");
+        done(&session, "DROP MATERIALIZED VIEW v").await.unwrap();
+        assert!(kept.files("v").is_empty());
+    });
+}
+
+#[test]
+fn refreshes_follow_the_order_of_reading() {
+    run(async {
+        let kept = Kept::start("demo").await;
+        let session = kept.session();
+        for sql in [
+            "CREATE MATERIALIZED VIEW base AS SELECT 1 AS x",
+            "CREATE MATERIALIZED VIEW middle AS SELECT * FROM base",
+            "CREATE MATERIALIZED VIEW above AS SELECT m.x FROM middle m WHERE x IN (SELECT x FROM base)",
+            "CREATE MATERIALIZED VIEW another AS SELECT 1 AS x",
+            "CREATE OR REPLACE MATERIALIZED VIEW middle AS SELECT x FROM base",
+            "CREATE OR REPLACE MATERIALIZED VIEW base AS SELECT 1 AS x UNION ALL SELECT count(*) FROM base",
+        ] {
+            done(&session, sql).await.unwrap();
+        }
+        assert_eq!(
+            session.materialized_views().unwrap(),
+            ["another", "base", "middle", "above"]
+        );
+    });
+}
+
+#[test]
+fn what_others_read_is_dropped_with_them_or_not_at_all() {
+    run(async {
+        let kept = Kept::start("demo").await;
+        let session = kept.session();
+        for sql in [
+            "CREATE MATERIALIZED VIEW base AS SELECT 1 AS x",
+            "CREATE MATERIALIZED VIEW middle AS SELECT * FROM base",
+            "CREATE MATERIALIZED VIEW above AS SELECT * FROM middle",
+            "CREATE VIEW mine AS SELECT * FROM above",
+            "CREATE VIEW over_mine AS SELECT * FROM mine",
+            "CREATE TEMP TABLE a AS SELECT 1 AS x",
+            "CREATE TEMP TABLE b AS SELECT 1 AS x",
+            "CREATE VIEW of_a AS SELECT * FROM a",
+        ] {
+            done(&session, sql).await.unwrap();
+        }
+        for (sql, told) in [
+            (
+                "DROP MATERIALIZED VIEW base",
+                "R0354: `base` cannot be dropped: `middle`, `above`, `mine`, `over_mine` read it",
+            ),
+            (
+                "DROP MATERIALIZED VIEW IF EXISTS above RESTRICT",
+                "R0354: `above` cannot be dropped: `mine`, `over_mine` read it",
+            ),
+            (
+                "DROP VIEW mine",
+                "R0354: `mine` cannot be dropped: `over_mine` reads it",
+            ),
+            (
+                "DROP TABLE b, a",
+                "R0354: `b`, `a` cannot be dropped: `of_a` reads it",
+            ),
+            ("DROP TABLE a, nosuch", "R0202: there is no table `nosuch`"),
+            ("DROP TABLE of_a", "R0349: `of_a` is a view"),
+            ("DROP VIEW a", "R0349: `a` is a table"),
+        ] {
+            assert_eq!(refused(&session, sql).await, told, "{sql}");
+        }
+        for (sql, message) in [
+            (
+                "DROP TABLE IF EXISTS a, b, nosuch CASCADE",
+                "table `a`, `b`, `of_a`, `nosuch` are gone",
+            ),
+            (
+                "DROP MATERIALIZED VIEW middle CASCADE",
+                "materialized view `middle`, `above` dropped, with all its refreshes",
+            ),
+            (
+                "DROP MATERIALIZED VIEW base",
+                "materialized view `base` dropped, with all its refreshes",
+            ),
+        ] {
+            assert_eq!(done(&session, sql).await.unwrap().0, message, "{sql}");
+        }
+        let left = ask(
+            &session,
+            "SELECT count(*) FROM information_schema.tables WHERE table_schema = 'public'",
+        );
+        assert_eq!(left.await.unwrap().value(), "0");
     });
 }

@@ -28,6 +28,7 @@ mod forecast;
 mod guarded;
 mod hostile;
 mod house;
+mod implied;
 mod json_columns;
 mod kept;
 mod kept_commands;

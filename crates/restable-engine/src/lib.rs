@@ -44,6 +44,7 @@ mod never;
 mod once;
 mod open_parameters;
 pub mod outcome;
+mod own_drops;
 mod own_rows;
 mod own_views;
 mod paced;

@@ -103,6 +103,35 @@ fn as_view(table: &dyn TableProvider) -> Option<&OwnView> {
     (table as &dyn Any).downcast_ref()
 }
 
+/// The views of the session that read one of these tables and views of `public`, and those that read them, without these.
+pub(crate) fn readers(shared: &Shared, names: &[String]) -> Vec<String> {
+    let all = shared.own.session_names().into_iter();
+    let all = all.filter_map(|name| shared.own.of_session(&name).map(|table| (name, table)));
+    let all: Vec<_> = all.collect();
+    let mut found: Vec<String> = Vec::new();
+    loop {
+        let before = found.len();
+        for (name, table) in &all {
+            let Some(view) = as_view(table.as_ref()) else {
+                continue;
+            };
+            let mut bases = view.meant.values().filter_map(|full| match full {
+                [catalog, schema, base] if catalog == OWN_CATALOG && schema == OWN_SCHEMA => {
+                    Some(base)
+                }
+                _ => None,
+            });
+            let is_new = !names.contains(name) && !found.contains(name);
+            if is_new && bases.any(|base| names.contains(base) || found.contains(base)) {
+                found.push(name.clone());
+            }
+        }
+        if found.len() == before {
+            return found;
+        }
+    }
+}
+
 /// The query of a view of the session, if the name is one of a view.
 pub(crate) fn definition(shared: &Shared, name: &str) -> Option<String> {
     let table = shared.own.of_session(name)?;

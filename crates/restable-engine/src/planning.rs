@@ -20,7 +20,16 @@ pub(crate) async fn plan_given(
     given: &Given,
     statement: ast::Statement,
 ) -> Result<(LogicalPlan, Names)> {
-    plan_within(shared, given, statement, shared, &mut Expanding::default()).await
+    let mut expanding = Expanding::default();
+    // On the heap: who waits for it has little of a stack, and keeps what a statement is planned with.
+    Box::pin(plan_within(
+        shared,
+        given,
+        statement,
+        shared,
+        &mut expanding,
+    ))
+    .await
 }
 
 /// The same for a statement whose names mean what `meant` says, and which is a part of another if it is the text of a view.

@@ -2,6 +2,7 @@
 //! `USE`, views, spellings).
 
 mod changing;
+mod ready;
 
 pub(crate) use changing::shown;
 
@@ -10,7 +11,6 @@ use std::sync::{Arc, Mutex, RwLock, Weak};
 use std::time::Instant;
 
 use arrow::array::RecordBatch;
-use arrow::datatypes::{DataType, SchemaRef};
 use datafusion::catalog::SchemaProvider as _;
 use datafusion::logical_expr::{DdlStatement, LogicalPlan};
 use datafusion::physical_plan::execute_stream;
@@ -21,7 +21,7 @@ use restable_http::Hourly;
 use restable_spec::Registry;
 use restable_sql::{Diagnostic, Parsed};
 
-use crate::acting::{self, Access, Acting, Attendant, Commitment};
+use crate::acting::{self, Access, Acting, Attendant};
 use crate::catalog::{Current, OWN_SCHEMA, OwnCatalog, ProviderCatalog};
 use crate::door::{Door, HeldMemory, Memory, Reach, Sees};
 use crate::engine::Engine;
@@ -31,10 +31,11 @@ use crate::identity::Spellings;
 use crate::locate::located;
 use crate::names::{self, Names};
 use crate::narrowing;
-use crate::outcome::{Outcome, Report, Rows, headed, unbroken};
+use crate::outcome::{Outcome, Report, Rows, unbroken};
+use crate::own_drops::{self, Dropping};
 use crate::own_rows::{self, Appending};
 use crate::own_views::Viewing;
-use crate::parameters::{self, Given, Parameter};
+use crate::parameters::{Given, Parameter};
 use crate::pg_catalog::{Choice, Client, Postgres, Variable};
 use crate::planning::{describe_ddl, on_deep_stack, plan_given, spaced};
 use crate::prepared;
@@ -88,90 +89,9 @@ enum Action {
     Keep(Box<Keeping>),
     Append(Box<Appending>),
     View(Box<Viewing>),
+    Drop(Box<Dropping>),
     /// A query that gets a name.
     Prepare(String, Box<Parsed>),
-}
-
-impl Prepared {
-    /// The columns of the rows, headed as they will be; `None` if there are none.
-    pub fn columns(&self) -> Option<SchemaRef> {
-        match &self.action {
-            Action::Plan(plan)
-                if matches!(**plan, LogicalPlan::Ddl(_) | LogicalPlan::Statement(_)) =>
-            {
-                None
-            }
-            Action::Plan(plan) => Some(headed(plan.schema().inner(), &self.names)),
-            Action::Explain(explaining) => Some(headed(&explaining.schema(), &self.names)),
-            Action::Rows(batch) => Some(headed(&batch.schema(), &self.names)),
-            Action::Append(appending) => Some(SchemaRef::clone(&appending.schema)),
-            Action::Act(acting) => Some(match acting.shown() {
-                Some(shown) => SchemaRef::clone(shown),
-                None => headed(acting.schema(), &self.names),
-            }),
-            Action::Use(_)
-            | Action::Set(..)
-            | Action::Reset(_)
-            | Action::Postgres(_)
-            | Action::Keep(_)
-            | Action::View(_)
-            | Action::Prepare(..) => None,
-        }
-    }
-
-    pub(crate) fn of_plan(plan: LogicalPlan) -> Prepared {
-        Prepared {
-            action: Action::Plan(Box::new(plan)),
-            names: Names::default(),
-            source: None,
-            choices: Vec::new(),
-        }
-    }
-
-    pub(crate) fn into_plan(self) -> Result<LogicalPlan> {
-        match self.action {
-            Action::Plan(plan) => Ok(*plan),
-            _ => Err(Error::internal("a plan was expected")),
-        }
-    }
-
-    /// Whether running this sends what changes something.
-    pub fn acts(&self) -> bool {
-        self.commitment().is_some()
-    }
-
-    /// What tells whether it has begun to, if it is one that sends what changes something.
-    pub fn commitment(&self) -> Option<Commitment> {
-        match &self.action {
-            Action::Act(acting) if !acting.only_asks() && !acting.previews() => {
-                Some(acting.commitment().clone())
-            }
-            _ => None,
-        }
-    }
-
-    /// The settings that running this gives values, and whether for its transaction only: `set_config` does.
-    pub fn chosen(&self) -> impl Iterator<Item = (&str, bool)> {
-        self.choices.iter().map(|choice| (choice.key, choice.local))
-    }
-
-    /// Leaves out what is for a transaction only: there is none.
-    pub fn forget_local(&mut self) {
-        self.choices.retain(|choice| !choice.local);
-    }
-
-    /// Whether running this changes what is kept in the data directory.
-    pub fn keeps(&self) -> bool {
-        matches!(self.action, Action::Keep(_))
-    }
-
-    pub(crate) fn open_types(&self) -> Result<Vec<(usize, DataType)>> {
-        match &self.action {
-            Action::Plan(plan) => parameters::open_types(plan),
-            Action::Explain(explaining) => parameters::open_types(&explaining.plan),
-            _ => Ok(Vec::new()),
-        }
-    }
 }
 
 impl Session {
@@ -322,29 +242,32 @@ impl Session {
     pub async fn prepare(&self, parsed: &Parsed) -> Result<Prepared> {
         let started = Instant::now();
         let prepared = self.prepare_given(parsed, Vec::new()).await;
-        self.counted(parsed.tag(), started, prepared)
+        self.counted(parsed, started, prepared)
     }
 
     /// Counts a statement that failed before it ran.
     pub(crate) fn counted<T>(
         &self,
-        tag: &'static str,
+        parsed: &Parsed,
         started: Instant,
         planned: Result<T>,
     ) -> Result<T> {
-        planned.inspect_err(|_| {
-            let counters = self.engine.counters();
-            counters.begin_statement();
-            counters.end_statement(tag, "failed", started.elapsed());
+        planned.inspect_err(|problem| {
+            self.note_refused(parsed, problem);
+            self.count_failed(parsed.tag(), started);
         })
+    }
+
+    fn count_failed(&self, tag: &'static str, started: Instant) {
+        let counters = self.engine.counters();
+        counters.begin_statement();
+        counters.end_statement(tag, "failed", started.elapsed());
     }
 
     /// A text of a client that is no statement counts as one that failed.
     pub fn parse(&self, text: &str) -> Result<Vec<Parsed>, Diagnostic> {
         let started = Instant::now();
-        restable_sql::parse(text).inspect_err(|fault| {
-            let _ = self.counted::<()>("", started, Err(fault.clone().into()));
-        })
+        restable_sql::parse(text).inspect_err(|_| self.count_failed("", started))
     }
 
     pub(crate) async fn prepare_given(
@@ -421,8 +344,18 @@ impl Session {
                     };
                     Box::pin(self.prepare_here(&query.parsed, &given)).await
                 }
+                ast::Statement::Drop {
+                    object_type: object @ (ast::ObjectType::Table | ast::ObjectType::View),
+                    names,
+                    if_exists,
+                    cascade,
+                    ..
+                } => {
+                    let dropping = self.dropping(*object, names, (*if_exists, *cascade))?;
+                    quiet(Action::Drop(Box::new(dropping)))
+                }
                 ast::Statement::CreateView(view) => {
-                    let viewing = self.viewing(parsed, view, given).await?;
+                    let viewing = Box::pin(self.viewing(parsed, view, given)).await?;
                     quiet(Action::View(Box::new(viewing)))
                 }
                 statement => {
@@ -667,8 +600,14 @@ impl Session {
     pub async fn run(&self, prepared: Prepared) -> Result<Outcome> {
         let tag = prepared.source.as_ref().map_or("", |parsed| parsed.tag());
         let statement = self.begin_counted(tag);
+        let source = prepared.source.clone();
         // On the heap: what a statement holds while it runs is more than a stack of a thread bears several times.
-        unbroken(Box::pin(self.run_as(prepared, statement))).await?
+        let outcome = unbroken(Box::pin(self.run_as(prepared, statement))).await?;
+        outcome.inspect_err(|problem| {
+            if let Some(parsed) = &source {
+                self.note_refused(parsed, problem);
+            }
+        })
     }
 
     /// As [`Session::run`], for a statement that was begun already.
@@ -789,10 +728,26 @@ impl Session {
                     report: None,
                 });
             }
+            Action::Drop(dropping) => {
+                let message = self.drop_own(&dropping)?;
+                let tag = source.as_ref().map_or("", |parsed| parsed.tag());
+                self.tell_skipped(&statement, tag, &dropping.skipped);
+                statement.ended(Ended::Done);
+                return Ok(told(message, &statement, started));
+            }
             Action::Keep(keeping) => {
                 let told = source.clone();
                 let sql = source.as_ref().map_or("", |parsed| parsed.text.as_str());
+                let tag = source.as_ref().map_or("", |parsed| parsed.tag());
+                self.tell_skipped(&statement, tag, keeping.skipped());
                 let outcome = Box::pin(self.run_keeping(*keeping, sql, started)).await;
+                let outcome = outcome.map(|outcome| match outcome {
+                    Outcome::Done {
+                        message,
+                        report: None,
+                    } => self::told(message, &statement, started),
+                    other => other,
+                });
                 if outcome.is_ok() {
                     statement.ended(Ended::Done);
                 }
@@ -809,9 +764,7 @@ impl Session {
                     statement.note_notice(told);
                 }
                 statement.ended(Ended::Done);
-                let report = Report::of(&statement, 0, started);
-                let report = (!report.notices.is_empty()).then_some(report);
-                return Ok(Outcome::Done { message, report });
+                return Ok(self::told(message, &statement, started));
             }
             Action::Append(_) => return Err(Error::internal("rows were appended before")),
             Action::Prepare(name, parsed) => {
@@ -896,6 +849,16 @@ impl Session {
         rows.held_in(self.memory.as_ref()).map(Outcome::Rows)
     }
 
+    /// A client of PostgreSQL is told what was not there.
+    fn tell_skipped(&self, statement: &Statement, tag: &str, names: &[String]) {
+        if self.postgres().is_some() {
+            let words = tag.trim_start_matches("DROP ").to_ascii_lowercase();
+            for name in names {
+                statement.note_notice(own_drops::skipped(&words, name));
+            }
+        }
+    }
+
     /// Makes room for something that a client leaves with its session, where sessions share their memory.
     pub fn make_room(&self, what: &str, bytes: usize) -> Result<Option<HeldMemory>> {
         /// Less than this is not worth a look.
@@ -963,6 +926,13 @@ impl Session {
     pub(crate) fn shared(&self) -> &Arc<Shared> {
         &self.shared
     }
+}
+
+/// That something was done, and what is said of it besides.
+pub(crate) fn told(message: String, statement: &Statement, started: Instant) -> Outcome {
+    let report = Report::of(statement, 0, started);
+    let report = (!report.notices.is_empty()).then_some(report);
+    Outcome::Done { message, report }
 }
 
 /// Convenience for embedders: the whole answer of one statement, with its report.

@@ -51,6 +51,15 @@ impl Session {
         for warning in warnings {
             statement.note_notice(warning);
         }
+        if !acting.only_asks() {
+            // They are acted on as they were then: whoever does that knows of when.
+            for reading in statement.snapshots() {
+                let words = reading.words();
+                statement.note_notice(format!(
+                    "targets were read from {words}, not from the service"
+                ));
+            }
+        }
         let provider = &acting.resource.provider;
         let client = statement
             .clients

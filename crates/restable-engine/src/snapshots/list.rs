@@ -265,27 +265,6 @@ pub fn statement(shared: &Shared, name: &str) -> Result<Option<String>> {
     Ok(store.load(name)?.map(|manifest| manifest.statement.clone()))
 }
 
-/// The names of materialized views, in the order in which they were made: one may read another that was there before it.
-pub fn materialized(store: &Store) -> Result<Vec<String>> {
-    let mut all: Vec<(Moment, String)> = Vec::new();
-    for name in store.names()? {
-        // One that cannot be read is refreshed last: trying tells what is wrong with it.
-        let Some(manifest) = store
-            .load(&name)
-            .map_or(Some(None), |known| known.map(Some))
-        else {
-            continue;
-        };
-        match manifest {
-            Some(known) if known.kind == Kind::MaterializedView => all.push((known.created, name)),
-            Some(_) => {}
-            None => all.push((Moment(i64::MAX), name)),
-        }
-    }
-    all.sort();
-    Ok(all.into_iter().map(|(_, name)| name).collect())
-}
-
 /// The error for a session without a data directory.
 pub fn nowhere() -> Error {
     let problem = "there is no data directory to keep it in";

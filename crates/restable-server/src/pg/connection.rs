@@ -3,6 +3,7 @@
 
 mod computed;
 mod copy;
+mod implied;
 mod telling;
 
 use std::collections::HashMap;
@@ -27,6 +28,7 @@ use super::transaction::Undo;
 use super::wire::{Ended, Wire};
 use super::{decode, oids, sqlstate};
 use crate::computing::{Limit, give_up};
+use implied::Implied;
 
 mod keeping;
 pub use copy::Outgoing;
@@ -103,6 +105,10 @@ pub struct Client<S> {
     portals: HashMap<String, Portal>,
     transaction: Transaction,
     undo: Undo,
+    /// Whether statements that began none stand in a transaction all the same.
+    implied: Implied,
+    /// What was done since and cannot be undone.
+    stays: Vec<&'static str>,
     /// The settings as the client was told them.
     reported: Option<Arc<Postgres>>,
     /// An error is skipped up to the next Sync.
@@ -121,6 +127,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
             portals: HashMap::new(),
             transaction: Transaction::Idle,
             undo: Undo::default(),
+            implied: Implied::No,
+            stays: Vec::new(),
             reported: None,
             skipping: false,
         }
@@ -228,6 +236,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
                 if self.transaction == Transaction::Open {
                     self.transaction = Transaction::Failed;
                 }
+                let told = self.with_what_stays(*told);
+                self.undo_implied();
                 messages::told(&mut self.wire.out, b'E', &told);
                 Ok(())
             }
@@ -236,6 +246,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
 
     fn sync(&mut self) {
         self.skipping = false;
+        self.end_implied();
         if self.transaction == Transaction::Idle {
             // What is not in a transaction ends here.
             self.end_portals(|portal| !portal.hold);
@@ -293,7 +304,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
         if all.is_empty() {
             messages::plain(&mut self.wire.out, b'I');
         }
+        let several = all.len() > 1;
         for parsed in all {
+            if several {
+                self.imply(Implied::Message);
+            }
             let mut portal = Portal {
                 text: Arc::clone(&text),
                 parsed: Some(Arc::new(parsed)),
@@ -312,6 +327,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
             }
             self.go_on(&mut portal, u64::MAX).await?;
         }
+        self.end_implied();
         Ok(())
     }
 
@@ -558,6 +574,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
             return Ok(());
         }
         if matches!(portal.state, State::Fresh | State::Planned(_)) {
+            self.imply(Implied::Pipeline);
             self.start(&mut portal).await?;
         }
         let most = if rows == 0 { u64::MAX } else { rows as u64 };
@@ -602,7 +619,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
                     .iter()
                     .any(|name| set.key.eq_ignore_ascii_case(name));
                 let local = set.local || of_transaction;
-                if local && self.transaction == Transaction::Idle {
+                if local
+                    && self.transaction == Transaction::Idle
+                    && self.implied != Implied::Message
+                {
                     let checked = self.session.prepare(&parsed).await;
                     checked.map_err(|problem| sqlstate::told(&problem, &portal.text))?;
                     let problem =
@@ -610,7 +630,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
                     self.warn("25P01", problem);
                     Begun::Nothing
                 } else {
-                    if self.transaction != Transaction::Idle {
+                    if self.is_in_transaction() {
                         self.undo.set(&self.session, &set.key, local);
                     }
                     self.run(portal, &parsed, true).await?
@@ -655,10 +675,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
             }
         };
         let told = |problem: Error| sqlstate::told(&problem, &portal.text);
-        match self.transaction {
+        match self.is_in_transaction() {
             // What is for a transaction only ends with the statement.
-            Transaction::Idle => planned.forget_local(),
-            Transaction::Open | Transaction::Failed => {
+            false => planned.forget_local(),
+            true => {
                 for (key, local) in planned.chosen() {
                     self.undo.set(&self.session, key, local);
                 }
@@ -682,6 +702,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
                     "what is kept in the data directory cannot be undone by ROLLBACK, so that the statement stands in no transaction"
                 }
             };
+            self.session.note_refusal(parsed, "25001", problem);
             return Err(Told {
                 hint: Some("leave the transaction first; drivers call it autocommit".to_owned()),
                 ..said("25001", problem)
@@ -690,6 +711,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
         }
         // Rows of RETURNING are sent as they come; without, what counts is only how the targets ended.
         let counted = parsed.is_counted();
+        let stays = may_act || planned.keeps();
         let cancel = Arc::clone(&self.listed.cancel);
         cancel.begin();
         let zone = self.zone()?;
@@ -716,7 +738,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
         };
         let outcome = self.wire.during(run).await;
         cancel.end();
-        match outcome? {
+        let done: Done<Begun> = match outcome? {
             None if !give_up(&acts) => Err(cancelled_while_acting().into()),
             None => Err(cancelled().into()),
             Some(Err(problem)) => Err(told(problem).into()),
@@ -734,7 +756,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
                 }
                 Ok(Begun::Nothing)
             }
+        };
+        if stays && done.is_ok() {
+            self.stays.push(parsed.tag());
         }
+        done
     }
 
     /// Sends rows of a portal, at most `most`, and tells that it is done or waits for more.

@@ -98,7 +98,7 @@ fn parse_tokens(script: &str, piece: &Piece, raw: Lexed) -> Result<Parsed, Diagn
     limits::guard(&raw)?;
     let mut calls = Vec::new();
     let lexed = exec::lift(script, lexer::recognise(raw)?, &mut calls)?;
-    let lexed = versions::told(with::queried(with::plain(lexed)));
+    let lexed = versions::told(with::queried(with::plain(with::data(lexed)?)));
     let mut cursor = Cursor::new(script, &lexed);
     let statement = statement(&mut cursor)?;
     cursor.expect_end()?;

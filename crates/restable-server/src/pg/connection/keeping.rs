@@ -12,6 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use super::super::messages::Transaction;
 use super::super::portal::{Portal, State, columns as columns_of};
 use super::super::{oids, sqlstate};
+use super::implied::Implied;
 use super::{Begun, Client, Done, TREE, said};
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
@@ -36,7 +37,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
                 let told = |problem: Error| sqlstate::told(&problem, text);
                 self.session.check_modes(modes).map_err(told)?;
                 if self.transaction == Transaction::Idle {
-                    self.undo.begin(&self.session);
+                    // What stands before it in the same message is of the transaction.
+                    self.imply(Implied::Message);
+                    self.implied = Implied::No;
                     self.transaction = Transaction::Open;
                 } else {
                     self.warn("25001", "there is a transaction already");
@@ -54,11 +57,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
                     false => self.undo.roll_back(&self.session),
                 };
                 self.transaction = Transaction::Idle;
+                self.implied = Implied::No;
                 // A cursor of a transaction that is undone was never declared.
                 self.end_portals(|portal| !(portal.hold && (commits || portal.kept)));
-                self.portals
-                    .values_mut()
-                    .for_each(|portal| portal.kept = true);
+                self.keep_portals();
                 ended.map_err(|problem| sqlstate::told(&problem, text))?;
                 if !commits && matches!(kept, Kept::Commit) {
                     return Ok(Begun::Instead("ROLLBACK"));
@@ -87,7 +89,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
             Kept::Declare {
                 name, binary, hold, ..
             } => {
-                if !hold {
+                if !hold && self.implied != Implied::Message {
                     self.in_transaction("a cursor without WITH HOLD")?;
                 }
                 if self.portals.contains_key(name) {
@@ -102,7 +104,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
                     formats: if *binary { vec![1] } else { Vec::new() },
                     told: None,
                     hold: *hold,
-                    kept: self.transaction == Transaction::Idle,
+                    kept: !self.is_in_transaction(),
                     created: SystemTime::now(),
                     _memory: memory,
                     state: State::Fresh,
