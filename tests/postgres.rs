@@ -239,6 +239,72 @@ const QUESTIONS: &[&str] = &[
     "SELECT table_name FROM information_schema.tables WHERE table_schema = 'data_protection'",
 ];
 
+/// Each FETCH has a time of its own: what a client does between two is none of it.
+#[test]
+fn the_time_of_a_cursor_is_that_of_each_fetch() {
+    run(async {
+        let rig = Rig::start("empty").await;
+        let mut wire = Wire::connect(serve(&rig).await).await;
+        for sql in [
+            "SET statement_timeout = 1000",
+            "BEGIN",
+            "DECLARE c CURSOR FOR SELECT x FROM generate_series(1, 100000) t(x)",
+            "DECLARE held CURSOR WITH HOLD FOR SELECT x FROM generate_series(1, 100000) t(x)",
+            "FETCH 2 FROM c",
+            "FETCH 2 FROM held",
+        ] {
+            wire.query(sql).await.unwrap();
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(1200)).await;
+        for cursor in ["c", "held"] {
+            let sql = format!("FETCH 50000 FROM {cursor}");
+            let answer = wire.query(&sql).await.unwrap();
+            assert_eq!(answer.rows.len(), 50000, "{cursor}");
+        }
+        // A step of one that takes too long is still ended.
+        let long = r"DECLARE long CURSOR FOR SELECT regexp_replace(repeat('ab', x::int), '(a)(b)', '\2\1', 'g') IS NULL FROM generate_series(3000000, 3000000) t(x)";
+        wire.query(long).await.unwrap();
+        wire.query("SET statement_timeout = 20").await.unwrap();
+        let told = wire.query("FETCH 1 FROM long").await.unwrap_err();
+        assert!(told.contains("its `statement_timeout`"), "{told}");
+    });
+}
+
+/// A pool gives a connection to the next one as the first found it.
+#[test]
+fn what_a_client_found_is_there_again_after_discard_all() {
+    run(async {
+        let rig = Rig::start("empty").await;
+        let mut wire = Wire::connect(serve(&rig).await).await;
+        let vaults = "SELECT count(*) FROM backup_vaults";
+        wire.query(vaults).await.unwrap_err();
+        for reset in ["DISCARD ALL", "RESET ALL", "ROLLBACK", "ROLLBACK TO s"] {
+            wire.query("BEGIN").await.unwrap();
+            wire.query("SAVEPOINT s").await.unwrap();
+            if !reset.starts_with("ROLLBACK") {
+                wire.query("COMMIT").await.unwrap();
+            }
+            wire.query("USE azure.data_protection").await.unwrap();
+            let option = "datafusion.explain.logical_plan_only";
+            wire.query(&format!("SET {option} = true")).await.unwrap();
+            wire.query("SELECT count(*) FROM azure.data_protection.backup_vaults")
+                .await
+                .unwrap();
+            wire.query(reset).await.unwrap();
+            wire.query(vaults)
+                .await
+                .unwrap_or_else(|told| panic!("{reset}: {told}"));
+            let shown = wire.query(&format!("SHOW {option}")).await.unwrap();
+            assert_eq!(shown.rows, [[Some("false".to_owned())]], "{reset}");
+            let found = wire.query(vaults).await;
+            assert!(found.is_err(), "{reset}");
+            if reset == "ROLLBACK TO s" {
+                wire.query("ROLLBACK").await.unwrap();
+            }
+        }
+    });
+}
+
 #[test]
 fn introspection_calls_no_provider() {
     run(async {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Schema};
 use datafusion::catalog::{CatalogProviderList as _, SchemaProvider as _, TableProvider};
-use restable_spec::{Resource, Service};
+use restable_spec::{Items, Resource, Service};
 
 use crate::catalog::{OWN_CATALOG, OWN_SCHEMA};
 use crate::functions::NAME_METADATA;
@@ -16,7 +16,7 @@ use crate::pg_catalog::kinds;
 use crate::shared::Shared;
 use crate::show::texts;
 use crate::snapshots::{self, Kind};
-use crate::table::{Role, at_hand, columns};
+use crate::table::{Role, at_hand, columns, is_arm};
 use crate::{Error, Result, own_views};
 
 use self::standard::Described;
@@ -35,6 +35,8 @@ const OWN: &[&str] = &[
     "role_table_grants",
     "table_constraints",
     "key_column_usage",
+    "constraint_column_usage",
+    "constraint_table_usage",
     "restable_snapshots",
     "restable_refreshes",
 ];
@@ -62,6 +64,7 @@ pub async fn table(shared: &Arc<Shared>, name: &str) -> Result<Option<Arc<dyn Ta
         "table_privileges" | "role_table_grants" => privileges(shared)?,
         "table_constraints" => constraints(shared)?,
         "key_column_usage" => key_columns(shared)?,
+        "constraint_column_usage" | "constraint_table_usage" => used_by_keys(shared, name)?,
         _ => match standard::table(shared, name)? {
             Some(batch) => batch,
             None => return Ok(None),
@@ -75,9 +78,17 @@ pub fn is_readable(resource: &Resource) -> bool {
     resource.view.is_some() || !resource.readers().is_empty()
 }
 
-/// The column by which a row of a resource is told from all others, if its document gives it an id.
+/// The column by which a row of a resource is told from all others: the id that Azure gave it, below a subscription. What
+/// cannot be listed, such as the result of an operation, is answered with the id of what it is about; two of them may have the same.
 pub fn key(resource: &Resource) -> Option<String> {
-    if resource.view.is_some() || resource.key.is_empty() {
+    let first = resource.key.first()?;
+    let mut readers = resource.readers().into_iter();
+    let is_listed = readers.any(|method| method.response.items != Items::One);
+    if resource.view.is_some()
+        || !is_listed
+        || !is_arm(resource)
+        || !restable_spec::names::same(first, "subscriptionId")
+    {
         return None;
     }
     let mut fields = resource.fields.iter();
@@ -153,6 +164,24 @@ fn key_columns(shared: &Shared) -> Result<RecordBatch> {
     ]);
     let schema = Schema::new(fields.collect::<Vec<_>>());
     Ok(RecordBatch::try_new(Arc::new(schema), columns)?)
+}
+
+/// The tables and columns that keys are of.
+fn used_by_keys(shared: &Shared, name: &str) -> Result<RecordBatch> {
+    let keys = keys(shared)?;
+    let columns = name == "constraint_column_usage";
+    let rows = keys.iter().map(|([catalog, schema, table], column)| {
+        let key = format!("{table}_pkey");
+        let own = [catalog, schema, table];
+        let own = own.into_iter().chain(columns.then_some(column));
+        let all = own.chain([catalog, schema, &key]);
+        all.map(|word| Some(word.clone())).collect()
+    });
+    let own = ["table_catalog", "table_schema", "table_name"];
+    let own = own.into_iter().chain(columns.then_some("column_name"));
+    let of = ["constraint_catalog", "constraint_schema", "constraint_name"];
+    let names: Vec<&str> = own.chain(of).collect();
+    texts(&names, rows.collect())
 }
 
 fn services(shared: &Shared) -> Result<Vec<Arc<Service>>> {

@@ -6,10 +6,19 @@ use std::sync::Arc;
 use datafusion::prelude::SessionConfig;
 
 use crate::Result;
+use crate::catalog::Current;
 use crate::own_rows::OwnTables;
 use crate::pg_catalog::Postgres;
 use crate::session::Session;
 use crate::settings::Settings;
+use crate::statement::lock;
+
+/// What a session of a server began with, beside its settings.
+#[derive(Debug)]
+pub(crate) struct Began {
+    config: SessionConfig,
+    current: Current,
+}
 
 /// The settings and own tables of a session at a time.
 #[derive(Debug)]
@@ -17,6 +26,7 @@ pub struct Remembered {
     settings: Arc<Settings>,
     postgres: Option<Arc<Postgres>>,
     config: SessionConfig,
+    current: Current,
     tables: OwnTables,
 }
 
@@ -27,7 +37,26 @@ impl Session {
             settings: self.settings(),
             postgres: self.postgres(),
             config: self.shared().ground.config(),
+            current: self.current(),
             tables: self.own_tables(),
+        }
+    }
+
+    /// What a client finds is what it has back after RESET ALL.
+    pub(crate) fn begins(&self) {
+        let began = Began {
+            config: self.shared().ground.config(),
+            current: self.current(),
+        };
+        *lock(&self.began) = Some(began);
+    }
+
+    /// What a client found, but for settings.
+    pub(crate) fn begins_again(&self) {
+        if let Some(began) = &*lock(&self.began) {
+            let ground = &self.shared().ground;
+            ground.configure(|config| *config = began.config.clone());
+            self.set_current(began.current.clone());
         }
     }
 
@@ -40,6 +69,7 @@ impl Session {
         self.shared()
             .ground
             .configure(|config| *config = then.config.clone());
+        self.set_current(then.current.clone());
         self.restore_own_tables(&then.tables)
     }
 

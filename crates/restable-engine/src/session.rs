@@ -40,6 +40,7 @@ use crate::pg_catalog::{Choice, Client, Postgres, Variable};
 use crate::planning::{describe_ddl, on_deep_stack, plan_given, spaced};
 use crate::prepared;
 use crate::prompt::may_stop_early;
+use crate::remember::Began;
 use crate::settings::{Origin, Settings};
 use crate::shared::{Shared, keep_names, unique_columns};
 use crate::snapshots::{Keeping, OwnSchema};
@@ -64,6 +65,8 @@ pub struct Session {
     /// What the statements of an hour may call.
     hourly: Arc<Hourly>,
     pub(crate) last: Mutex<Option<Arc<Statement>>>,
+    /// What a client of a server found.
+    pub(crate) began: Mutex<Option<Began>>,
 }
 
 /// A statement that is ready to run. Nothing was sent for it.
@@ -161,6 +164,7 @@ impl Session {
             attendant: RwLock::default(),
             hourly: Arc::new(hourly),
             last: Mutex::default(),
+            began: Mutex::default(),
         })
     }
 
@@ -598,8 +602,20 @@ impl Session {
 
     /// Runs what was prepared.
     pub async fn run(&self, prepared: Prepared) -> Result<Outcome> {
-        let tag = prepared.source.as_ref().map_or("", |parsed| parsed.tag());
-        let statement = self.begin_counted(tag);
+        let statement = self.begin_counted(prepared.tag());
+        self.run_begun(prepared, statement).await
+    }
+
+    /// The same, for rows that are taken in parts, with any time between: whoever takes them keeps the time of each part.
+    pub async fn run_in_parts(&self, prepared: Prepared) -> Result<Outcome> {
+        let mut statement = self.begin_counted(prepared.tag());
+        if !prepared.acts() {
+            statement.deadline = None;
+        }
+        self.run_begun(prepared, statement).await
+    }
+
+    async fn run_begun(&self, prepared: Prepared, statement: Statement) -> Result<Outcome> {
         let source = prepared.source.clone();
         // On the heap: what a statement holds while it runs is more than a stack of a thread bears several times.
         let outcome = unbroken(Box::pin(self.run_as(prepared, statement))).await?;

@@ -15,6 +15,15 @@ public class Metadata {
         }
     }
 
+    static void named(String name, Question question, String... columns) throws SQLException {
+        try (ResultSet rows = question.ask()) {
+            StringBuilder told = new StringBuilder();
+            int count = 0;
+            for (; rows.next(); count++) for (String column : columns) told.append(' ').append(rows.getString(column));
+            System.out.println(name + " " + count + told);
+        }
+    }
+
     public static void main(String[] arguments) throws Exception {
         try (Connection connection = DriverManager.getConnection(arguments[0])) {
             switch (arguments[1]) {
@@ -31,16 +40,30 @@ public class Metadata {
         System.out.println("version " + about.getDatabaseMajorVersion());
         count("catalogs", about::getCatalogs);
         count("columns", () -> about.getColumns(null, schema, table, "%"));
-        count("primaryKeys", () -> about.getPrimaryKeys(null, schema, table));
-        count("indexes", () -> about.getIndexInfo(null, schema, table, false, false));
+        named("primaryKeys", () -> about.getPrimaryKeys(null, schema, table), "COLUMN_NAME", "PK_NAME");
+        named("indexes", () -> about.getIndexInfo(null, schema, table, false, false), "COLUMN_NAME", "INDEX_NAME");
         count("importedKeys", () -> about.getImportedKeys(null, schema, table));
         count("exportedKeys", () -> about.getExportedKeys(null, schema, table));
+        about.getCrossReference(null, schema, table, null, schema, "jobs").close();
+        named("bestRows", () -> about.getBestRowIdentifier(null, schema, table, DatabaseMetaData.bestRowSession, true), "COLUMN_NAME");
+        count("allTables", () -> about.getTables(null, null, "%", null));
+        count("tables", () -> about.getTables(null, schema, "%", new String[] {"TABLE"}));
+        count("indexes as tables", () -> about.getTables(null, schema, "%", new String[] {"INDEX"}));
+        count("functions", () -> about.getFunctions(null, null, "%"));
+        count("functionColumns", () -> about.getFunctionColumns(null, null, "%", "%"));
+        count("types", about::getTypeInfo);
+        count("udts", () -> about.getUDTs(null, null, "%", null));
+        named("versionColumns", () -> about.getVersionColumns(null, schema, table), "COLUMN_NAME");
+        count("columnPrivileges", () -> about.getColumnPrivileges(null, schema, table, "%"));
+        about.getSchemas(null, "data%").close();
+        about.getTableTypes().close();
+        about.getProcedureColumns(null, null, "%", "%").close();
+        about.getClientInfoProperties().close();
+        about.getSQLKeywords();
         count("procedures", () -> about.getProcedures(null, null, "%"));
         try (ResultSet rows = about.getTables(null, schema, "vw_%", new String[] {"VIEW"})) {
             while (rows.next()) System.out.println("view " + rows.getString("TABLE_NAME"));
         }
-        about.getTypeInfo().close();
-        about.getFunctions(null, null, "%").close();
         about.getTablePrivileges(null, schema, table).close();
     }
 

@@ -28,5 +28,9 @@ def test_catalog(free, cursor):
 
 
 def test_keys(free, cursor):
+    keys = cursor.primaryKeys("backup_instances", schema="data_protection").fetchall()
+    assert [(key.column_name, key.key_seq, key.pk_name) for key in keys] == [("id", 1, "backup_instances_pkey")]
+    indexes = cursor.statistics("backup_instances", schema="data_protection", unique=True).fetchall()
+    assert [(index.index_name, index.column_name, index.non_unique) for index in indexes] == [("backup_instances_pkey", "id", 0)]
     assert list(cursor.primaryKeys("vw_jobs", schema="data_protection")) == []
     assert list(cursor.foreignKeys("vw_jobs", schema="data_protection")) == []

@@ -274,12 +274,49 @@ def test_a_pool_of_asyncpg(served):
 def test_keys_of_sqlalchemy(free, driver):
     engine = sqlalchemy.create_engine(f"postgresql+{driver}://{free.url}")
     inspector = sqlalchemy.inspect(engine)
-    assert inspector.get_pk_constraint("backup_instances", schema="data_protection")["constrained_columns"] == []
+    key = inspector.get_pk_constraint("backup_instances", schema="data_protection")
+    assert (key["name"], key["constrained_columns"]) == ("backup_instances_pkey", ["id"])
+    assert inspector.get_pk_constraint("vw_jobs", schema="data_protection")["constrained_columns"] == []
+    # Two operations of one vault have the vault's id.
+    assert inspector.get_pk_constraint("backup_vault_operation_results", schema="data_protection")["constrained_columns"] == []
     assert inspector.get_foreign_keys("backup_instances", schema="data_protection") == []
     assert inspector.get_indexes("backup_instances", schema="data_protection") == []
+    assert inspector.get_unique_constraints("backup_instances", schema="data_protection") == []
     table = sqlalchemy.Table("backup_instances", sqlalchemy.MetaData(), schema="data_protection", autoload_with=engine)
     assert [column.name for column in table.columns] == ["id", "name", "properties", "systemData", "tags", "type"]
+    assert [column.name for column in table.primary_key] == ["id"]
     engine.dispose()
+
+
+@pytest.mark.parametrize("driver", ["psycopg", "psycopg2"])
+def test_everything_that_sqlalchemy_inspects(free, driver):
+    engine = sqlalchemy.create_engine(f"postgresql+{driver}://{free.url}")
+    inspector = sqlalchemy.inspect(engine)
+    schema, tables = "data_protection", ["backup_instances", "vw_jobs"]
+    for name in ["sequence_names", "materialized_view_names", "foreign_table_names", "enums", "domains"]:
+        assert getattr(inspector, f"get_{name}")(schema=schema) == []
+    of_tables = ["columns", "pk_constraint", "foreign_keys", "indexes", "unique_constraints", "check_constraints", "table_comment", "table_options"]
+    for name in of_tables:
+        many = getattr(inspector, f"get_multi_{name}")(schema=schema, filter_names=tables, kind=sqlalchemy.engine.reflection.ObjectKind.ANY)
+        assert set(many) <= {(schema, table) for table in tables} and len(many) == len(tables), name
+    assert inspector.has_index("jobs", "jobs_pkey", schema=schema) is False, "the index of a key is not listed beside it"
+    metadata = sqlalchemy.MetaData()
+    metadata.reflect(engine, schema=schema, views=True)
+    keyed = {table.name for table in metadata.tables.values() if len(table.primary_key)}
+    assert {"backup_instances", "jobs", "backup_vaults"} <= keyed and not {"vw_jobs", "operation_status"} & keyed
+    engine.dispose()
+
+
+@pytest.mark.parametrize("level", ["SERIALIZABLE", "REPEATABLE READ"])
+def test_what_a_level_of_isolation_cannot_promise(served, level):
+    with psycopg.connect(served.dsn) as connection:
+        connection.isolation_level = psycopg.IsolationLevel[level.replace(" ", "_")]
+        with pytest.raises(psycopg.errors.InvalidParameterValue) as told:
+            connection.execute("SELECT 1")
+        assert "each statement reads the provider as it is then" in told.value.diag.message_hint
+        connection.rollback()
+        connection.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
+        assert connection.execute("SHOW transaction_isolation").fetchone() == ("read committed",)
 
 
 @pytest.mark.parametrize("driver", ["psycopg", "psycopg2"])

@@ -16,7 +16,7 @@ use super::Ground;
 use crate::beside::WindowsBeside;
 use crate::catalog::{OWN_CATALOG, OWN_SCHEMA};
 use crate::dialect::{
-    Comparisons, InputsChecked, JsonPlanner, with_implied, with_marks, with_null_keys,
+    Comparisons, InputsChecked, JsonPlanner, Lifted, with_implied, with_marks, with_null_keys,
     with_plain_counts,
 };
 use crate::door::{self, Memory};
@@ -47,6 +47,11 @@ pub(crate) fn common(registry: &Arc<Registry>) -> Result<SessionState> {
     config.options_mut().execution.time_zone = Some("+00:00".to_owned());
     // A number that is written exactly stays exact: 20 digits are no float.
     config.options_mut().sql_parser.parse_float_as_decimal = true;
+    // `CASE WHEN x > 1 THEN true ELSE false END` is never NULL until it is simplified to `x > 1`: the check takes that for a defect.
+    config
+        .options_mut()
+        .execution
+        .skip_physical_aggregate_schema_check = true;
     config.options_mut().sql_parser.dialect = Dialect::PostgreSQL;
     config.options_mut().explain.logical_plan_only = false;
     config.options_mut().explain.show_schema = false;
@@ -54,6 +59,7 @@ pub(crate) fn common(registry: &Arc<Registry>) -> Result<SessionState> {
     let mut analyzer = Analyzer::new();
     // Before DataFusion's own rules: a literal keeps its type until the comparison is understood.
     analyzer.rules.insert(0, Arc::new(Comparisons));
+    analyzer.rules.insert(0, Arc::new(Lifted));
     // Before DataFusion's own planners, which refuse a path into text.
     let mut planners: Vec<Arc<dyn ExprPlanner>> = vec![Arc::new(JsonPlanner)];
     planners.extend(SessionStateDefaults::default_expr_planners());

@@ -10,6 +10,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use chrono::SubsecRound as _;
 use datafusion::catalog::{CatalogProvider, CatalogProviderList};
 use datafusion::common::Result as PlanResult;
 use datafusion::datasource::provider_as_source;
@@ -125,8 +126,11 @@ impl Ground {
             runtime,
         } = self.own();
         let mut props = ExecutionProps::new();
-        // `now()` is the time at which the statement began.
+        // `now()` is the time at which the statement began, as finely as it is shown: what is kept of it is found again.
         props.mark_start_execution(Arc::clone(config.options()));
+        props.query_execution_start_time = props
+            .query_execution_start_time
+            .map(|time| time.trunc_subsecs(6));
         if let Some(statement) = statement {
             config.set_extension(Arc::clone(statement));
         }

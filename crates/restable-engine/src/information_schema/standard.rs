@@ -21,14 +21,6 @@ const EMPTY: &[Layout] = &[
          unique_constraint_name match_option update_rule delete_rule",
     ),
     Layout(
-        "constraint_column_usage",
-        "table_catalog table_schema table_name column_name constraint_catalog constraint_schema constraint_name",
-    ),
-    Layout(
-        "constraint_table_usage",
-        "table_catalog table_schema table_name constraint_catalog constraint_schema constraint_name",
-    ),
-    Layout(
         "check_constraints",
         "constraint_catalog constraint_schema constraint_name check_clause",
     ),

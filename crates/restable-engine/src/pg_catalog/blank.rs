@@ -1,5 +1,5 @@
-//! Questions about what restable has not: a SELECT that reads a table which never holds a row, such as that of indexes,
-//! answers none, whatever it computes. It becomes one of nothing but its headings and their types, so that what it
+//! Questions about what restable has not: a SELECT that reads a table which never holds a row, such as that of triggers, or
+//! asks for rows of a kind that there is not, such as keys that refer to another table, answers none, whatever it computes. It becomes one of nothing but its headings and their types, so that what it
 //! computes need not be planned. A column that no table has stays an error.
 
 use std::collections::HashSet;
@@ -7,8 +7,9 @@ use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
     ArrayElemTypeDef, BinaryOperator, DataType, ExactNumberInfo, Expr, GroupByExpr, Ident,
-    JoinOperator, Query, Select, SelectItem, SelectItemQualifiedWildcardKind, SetExpr, TableFactor,
-    TableWithJoins, TimezoneInfo, Value, Visit, Visitor,
+    JoinConstraint, JoinOperator, ObjectName, Query, Select, SelectItem,
+    SelectItemQualifiedWildcardKind, SetExpr, SetOperator, SetQuantifier, TableFactor,
+    TableWithJoins, TimezoneInfo, UnaryOperator, Value, Visit, Visitor,
 };
 
 use super::headings;
@@ -70,9 +71,21 @@ impl Empty {
             SetExpr::Select(select) if self.reads_nothing(select) => {
                 blank(select, outermost);
             }
-            SetExpr::SetOperation { left, right, .. } => {
+            SetExpr::SetOperation {
+                op,
+                set_quantifier,
+                left,
+                right,
+            } => {
                 self.body(left, outermost);
                 self.body(right, false);
+                // Nothing more comes to the first: a recursion has come to its end.
+                let plain = *set_quantifier == SetQuantifier::All || is_one_row(left);
+                let adds_nothing =
+                    *op == SetOperator::Union && plain && self.answers_nothing(right);
+                if adds_nothing {
+                    *body = (**left).clone();
+                }
             }
             _ => {}
         }
@@ -87,8 +100,16 @@ impl Empty {
             }
             _ => false,
         });
+        let explodes = select.projection.iter().any(|item| match item {
+            SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } => {
+                explodes(expr)
+            }
+            _ => false,
+        });
         // An aggregate over no rows is one row.
-        (grouped || !aggregate) && select.from.iter().any(|from| self.joined(from))
+        explodes
+            || (grouped || !aggregate)
+                && (select.from.iter().any(|from| self.joined(from)) || asks_for_others(select))
     }
 
     fn joined(&self, from: &TableWithJoins) -> bool {
@@ -121,12 +142,176 @@ impl Empty {
                 table_name(name).is_some_and(|name| tables::is_empty(&name))
                     || information_schema::is_empty(name)
             }
+            TableFactor::Table {
+                name,
+                args: Some(_),
+                ..
+            }
+            | TableFactor::Function { name, .. } => has_no_rows(name),
             TableFactor::Derived { subquery, .. } => self.query(subquery),
             TableFactor::NestedJoin {
                 table_with_joins, ..
             } => self.joined(table_with_joins),
             _ => false,
         }
+    }
+}
+
+/// Whether a SELECT reads nothing, so that it answers one row.
+fn is_one_row(body: &SetExpr) -> bool {
+    matches!(body, SetExpr::Select(select) if select.from.is_empty())
+}
+
+/// Functions with rows about what restable has not: lists of rights, partitions.
+const WITHOUT_ROWS: &[&str] = &["aclexplode", "pg_partition_tree", "pg_partition_ancestors"];
+
+fn has_no_rows(name: &ObjectName) -> bool {
+    table_name(name).is_some_and(|name| WITHOUT_ROWS.contains(&&*name))
+}
+
+/// Whether an item of a SELECT is rows of such a function.
+fn explodes(item: &Expr) -> bool {
+    match item {
+        Expr::Function(function) => has_no_rows(&function.name),
+        Expr::Nested(inner) => explodes(inner),
+        Expr::CompoundFieldAccess { root, .. } => explodes(root),
+        _ => false,
+    }
+}
+
+/// The columns of kinds, and the values that rows have in them.
+const KINDS: &[(&str, &[&str])] = &[
+    ("contype", &["p"]),
+    ("relkind", &["r", "v", "m", "i"]),
+    ("indisprimary", &["t"]),
+    ("indisunique", &["t"]),
+];
+
+/// Whether a SELECT asks for rows of a kind that no table of the catalog holds.
+fn asks_for_others(select: &Select) -> bool {
+    let mut all = Vec::new();
+    sources(&select.from, &mut all);
+    let joined = select.from.iter().flat_map(|from| &from.joins);
+    let of_joins = joined.filter_map(|join| match &join.join_operator {
+        JoinOperator::Join(JoinConstraint::On(on))
+        | JoinOperator::Inner(JoinConstraint::On(on)) => Some(on),
+        _ => None,
+    });
+    // What an outer join says of its own rows takes none away.
+    let inner = select.from.iter().flat_map(|from| &from.joins).all(|join| {
+        matches!(
+            join.join_operator,
+            JoinOperator::Join(_) | JoinOperator::Inner(_) | JoinOperator::CrossJoin(_)
+        )
+    });
+    let of_joins = of_joins.filter(|_| inner);
+    select
+        .selection
+        .iter()
+        .chain(of_joins)
+        .any(|condition| is_never(condition, &all))
+}
+
+/// Whether a condition is true of no row of the catalog.
+fn is_never(condition: &Expr, sources: &[Source]) -> bool {
+    let kind = |expr: &Expr| {
+        let (table, column) = match plain(expr) {
+            Expr::Identifier(name) => (None, name),
+            Expr::CompoundIdentifier(parts) => match parts.as_slice() {
+                [table, name] => (Some(table.value.to_ascii_lowercase()), name),
+                _ => return None,
+            },
+            _ => return None,
+        };
+        let column = column.value.to_ascii_lowercase();
+        let mut of = sources.iter();
+        let held = of.any(|source| {
+            table.as_ref().is_none_or(|table| source.alias == *table)
+                && source.column(&column).is_some()
+        });
+        let known = KINDS.iter().find(|(name, _)| held && *name == column);
+        known.map(|(_, values)| *values)
+    };
+    match condition {
+        Expr::Nested(inner) => is_never(inner, sources),
+        Expr::BinaryOp {
+            left,
+            op: BinaryOperator::And,
+            right,
+        } => is_never(left, sources) || is_never(right, sources),
+        Expr::BinaryOp {
+            left,
+            op: BinaryOperator::Or,
+            right,
+        } => is_never(left, sources) && is_never(right, sources),
+        Expr::BinaryOp {
+            left,
+            op: op @ (BinaryOperator::Eq | BinaryOperator::NotEq),
+            right,
+        } => {
+            let (values, word) = match (kind(left), word(right), kind(right), word(left)) {
+                (Some(values), Some(word), ..) | (.., Some(values), Some(word)) => (values, word),
+                _ => return false,
+            };
+            match op {
+                BinaryOperator::Eq => !values.contains(&word),
+                _ => values == [word],
+            }
+        }
+        Expr::InList {
+            expr,
+            list,
+            negated: false,
+        } => kind(expr).is_some_and(|values| {
+            let mut words = list.iter().map(word);
+            words.all(|word| word.is_some_and(|word| !values.contains(&word)))
+        }),
+        Expr::AnyOp {
+            left,
+            compare_op: BinaryOperator::Eq,
+            right,
+            ..
+        } => match plain(right) {
+            Expr::Array(array) => kind(left).is_some_and(|values| {
+                let mut words = array.elem.iter().map(word);
+                words.all(|word| word.is_some_and(|word| !values.contains(&word)))
+            }),
+            _ => false,
+        },
+        Expr::UnaryOp {
+            op: UnaryOperator::Not,
+            expr,
+        }
+        | Expr::IsFalse(expr)
+        | Expr::IsNotTrue(expr) => kind(expr).is_some_and(|values| values == ["t"]),
+        _ => false,
+    }
+}
+
+/// An expression without what changes nothing about its value.
+fn plain(expr: &Expr) -> &Expr {
+    match expr {
+        Expr::Nested(expr) | Expr::Cast { expr, .. } | Expr::Collate { expr, .. } => plain(expr),
+        other => other,
+    }
+}
+
+/// A kind as it is written, a truth value as its letter.
+fn word(expr: &Expr) -> Option<&str> {
+    match plain(expr) {
+        Expr::Value(value) => match &value.value {
+            Value::Boolean(true) => Some("t"),
+            Value::Boolean(false) => Some("f"),
+            Value::SingleQuotedString(text) | Value::EscapedStringLiteral(text) => {
+                Some(match text.as_str() {
+                    "true" => "t",
+                    "false" => "f",
+                    other => other,
+                })
+            }
+            _ => None,
+        },
+        _ => None,
     }
 }
 

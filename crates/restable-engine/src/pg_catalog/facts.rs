@@ -1,8 +1,10 @@
 //! What a session says of itself when it is asked in SQL: its user, its settings, the names and OIDs of its tables. Most of it
 //! is known before a statement is planned, and stands in the statement then.
 
+use std::borrow::Cow;
+
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, CaseWhen, DataType, Expr, TimezoneInfo, Value,
+    Array, ArrayElemTypeDef, BinaryOperator, CaseWhen, DataType, Expr, TimezoneInfo, Value,
 };
 
 use super::rows::{self, Relation};
@@ -10,11 +12,32 @@ use super::syntax::{
     boolean, call, cast, conditions, literal, no_oid, number, oid, text, text_null, texts,
 };
 use super::variables::Variable;
-use super::{functions, kinds, operators, tables, variables};
+use super::{functions, keys, kinds, operators, tables, variables};
 use crate::Result;
 
 /// No table has so many columns.
 const MOST_COLUMNS: i64 = 100_000;
+
+/// What PostgreSQL says of every index of the kind that a key has.
+const INDEXES_HAVE: &[&str] = &[
+    "asc",
+    "nulls_last",
+    "orderable",
+    "returnable",
+    "search_array",
+    "search_nulls",
+    "clusterable",
+    "index_scan",
+    "bitmap_scan",
+    "backward_scan",
+];
+
+/// A table, view or index as it is found by its name.
+struct Named<'f> {
+    oid: u32,
+    schema: &'f str,
+    name: Cow<'f, str>,
+}
 
 /// From the name and the value of a setting to what giving it that value comes to, and how the value is shown.
 pub type Choose<'a> = dyn Fn(&str, &str) -> Result<(Variable, String)> + 'a;
@@ -58,29 +81,45 @@ impl Facts<'_> {
         {
             return Some(catalog_oid(&name.to_ascii_lowercase()));
         }
-        let fits = |relation: &&Relation| {
-            restable_spec::names::same(&relation.name, name)
+        let fits = |one: &Named<'_>| {
+            restable_spec::names::same(&one.name, name)
                 && match schema {
-                    Some(schema) => restable_spec::names::same(&relation.schema, schema),
-                    None => self.path.contains(&relation.schema),
+                    Some(schema) => restable_spec::names::same(one.schema, schema),
+                    None => self.path.iter().any(|own| own == one.schema),
                 }
         };
-        self.relations
-            .iter()
-            .find(fits)
-            .map(|relation| relation.oid)
+        self.named().find(fits).map(|one| one.oid)
+    }
+
+    /// The tables, views and indexes.
+    fn named(&self) -> impl Iterator<Item = Named<'_>> {
+        let tables = self.relations.iter().map(|one| Named {
+            oid: one.oid,
+            schema: &one.schema,
+            name: Cow::Borrowed(one.name.as_str()),
+        });
+        let indexes = keys::all(self.relations).map(|key| Named {
+            oid: key.index(),
+            schema: &key.table.schema,
+            name: Cow::Owned(key.name()),
+        });
+        tables.chain(indexes)
+    }
+
+    fn on_path(&self, schema: &str) -> bool {
+        self.path.iter().any(|own| own == schema)
     }
 
     /// The OID of the table whose name an expression makes.
     pub fn relation_named(&self, name: &Expr) -> Expr {
-        let all = self.relations.iter().flat_map(|one| {
+        let all = self.named().flat_map(|one| {
             let bare = functions::quoted(&one.name);
-            let full = format!("{}.{bare}", functions::quoted(&one.schema));
-            let on_path = self.path.contains(&one.schema).then_some(bare);
+            let full = format!("{}.{bare}", functions::quoted(one.schema));
+            let on_path = self.on_path(one.schema).then_some(bare);
             on_path
                 .into_iter()
                 .chain([full])
-                .map(|name| (name, one.oid))
+                .map(move |name| (name, one.oid))
         });
         let cases = all.map(|(name, oid)| CaseWhen {
             condition: text(name),
@@ -171,8 +210,6 @@ impl Facts<'_> {
             | "pg_database_size"
             | "pg_tablespace_size" => cast(number(0), DataType::BigInt(None)),
             "pg_get_expr"
-            | "pg_get_constraintdef"
-            | "pg_get_indexdef"
             | "pg_get_triggerdef"
             | "pg_get_ruledef"
             | "pg_get_partkeydef"
@@ -191,6 +228,17 @@ impl Facts<'_> {
             "pg_get_function_result"
             | "pg_get_function_arguments"
             | "pg_get_function_identity_arguments" => text(""),
+            // Nobody waits for a lock.
+            "pg_blocking_pids" | "pg_safe_snapshot_blocking_pids" => cast(
+                Expr::Array(Array {
+                    elem: Vec::new(),
+                    named: true,
+                }),
+                DataType::Array(ArrayElemTypeDef::SquareBracket(
+                    Box::new(DataType::Int(None)),
+                    None,
+                )),
+            ),
             "pg_relation_is_publishable" | "pg_is_other_temp_schema" => boolean(false),
             "pg_relation_is_updatable" => number(0),
             "array_upper" => cast(
@@ -219,10 +267,7 @@ impl Facts<'_> {
                 None => no_oid(),
             },
             "pg_table_is_visible" => {
-                let relations = facts
-                    .relations
-                    .iter()
-                    .filter(|one| facts.path.contains(&one.schema));
+                let relations = facts.named().filter(|one| facts.on_path(one.schema));
                 let own = tables::FILLED.iter().chain(tables::EMPTY);
                 let own = own.map(|layout| number(catalog_oid(layout.name)));
                 let list: Vec<Expr> = relations.map(|one| number(one.oid)).chain(own).collect();
@@ -243,15 +288,7 @@ impl Facts<'_> {
                     .filter_map(|one| Some((one.oid.into(), one.description.clone()?))),
             ),
             "col_description" => {
-                let (table, column) = (arguments.first()?, arguments.get(1)?);
-                let place = |left: Expr, op, right: Expr| Expr::BinaryOp {
-                    left: Box::new(left),
-                    op,
-                    right: Box::new(right),
-                };
-                let big = |expr: &Expr| cast(expr.clone(), DataType::BigInt(None));
-                let of = place(big(table), BinaryOperator::Multiply, number(MOST_COLUMNS));
-                let of = place(of, BinaryOperator::Plus, big(column));
+                let of = placed(arguments.first()?, arguments.get(1)?);
                 let all = facts.relations.iter().flat_map(|one| {
                     let columns = one.columns().iter().zip(1..);
                     columns.filter_map(move |(column, at)| {
@@ -260,6 +297,32 @@ impl Facts<'_> {
                     })
                 });
                 self.pick(&of, all)
+            }
+            "pg_get_constraintdef" => self.pick(
+                arguments.first()?,
+                keys::all(facts.relations)
+                    .map(|key| (key.constraint().into(), key.constraint_definition())),
+            ),
+            "pg_get_indexdef" => match arguments.get(1) {
+                None => self.pick(
+                    arguments.first()?,
+                    keys::all(facts.relations)
+                        .map(|key| (key.index().into(), key.index_definition())),
+                ),
+                // The whole of it in the place of no column, else the column.
+                Some(column) => self.pick(
+                    &placed(arguments.first()?, column),
+                    keys::all(facts.relations).flat_map(|key| {
+                        let place = i64::from(key.index()) * MOST_COLUMNS;
+                        let column = functions::quoted(key.column);
+                        [(place, key.index_definition()), (place + 1, column)]
+                    }),
+                ),
+            },
+            "pg_indexam_has_property" => boolean(true),
+            "pg_index_has_property" | "pg_index_column_has_property" => {
+                let property = arguments.last().and_then(literal).unwrap_or_default();
+                boolean(INDEXES_HAVE.contains(&&*property.to_ascii_lowercase()))
             }
             "pg_get_viewdef" => self.pick(
                 arguments.first()?,
@@ -270,16 +333,13 @@ impl Facts<'_> {
             ),
             "pg_relation_name" => self.pick(
                 arguments.first()?,
-                facts.relations.iter().map(|one| {
-                    let bare = facts.path.contains(&one.schema);
-                    (
-                        one.oid.into(),
-                        if bare {
-                            one.name.clone()
-                        } else {
-                            format!("{}.{}", one.schema, one.name)
-                        },
-                    )
+                facts.named().map(|one| {
+                    let bare = functions::quoted(&one.name);
+                    let shown = match facts.on_path(one.schema) {
+                        true => bare,
+                        false => format!("{}.{bare}", functions::quoted(one.schema)),
+                    };
+                    (one.oid.into(), shown)
                 }),
             ),
             "pg_operator_name" => {
@@ -330,6 +390,18 @@ impl Facts<'_> {
         }
         conditions(Some(subject.clone()), cases)
     }
+}
+
+/// A number out of those of a table and of one of its columns.
+fn placed(table: &Expr, column: &Expr) -> Expr {
+    let place = |left: Expr, op, right: Expr| Expr::BinaryOp {
+        left: Box::new(left),
+        op,
+        right: Box::new(right),
+    };
+    let big = |expr: &Expr| cast(expr.clone(), DataType::BigInt(None));
+    let of = place(big(table), BinaryOperator::Multiply, number(MOST_COLUMNS));
+    place(of, BinaryOperator::Plus, big(column))
 }
 
 /// The age of a transaction: what was never written by one is as old as can be.

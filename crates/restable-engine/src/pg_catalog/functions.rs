@@ -3,24 +3,34 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, StringArray, StringBuilder};
+use arrow::array::{
+    Array, ArrayRef, AsArray, Int32Array, ListArray, StringArray, StringBuilder, StructArray,
+};
 use arrow::compute::cast;
-use arrow::datatypes::DataType;
-use datafusion::common::{Result, exec_err};
+use arrow::datatypes::{DataType, Field, FieldRef, Fields};
+use datafusion::common::{Result, exec_err, plan_err};
 use datafusion::logical_expr::{
     ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
-use datafusion::sql::sqlparser::keywords::{ALL_KEYWORDS, Keyword, RESERVED_FOR_COLUMN_ALIAS};
+use datafusion::sql::sqlparser::keywords::{
+    ALL_KEYWORDS, ALL_KEYWORDS_INDEX, RESERVED_FOR_COLUMN_ALIAS,
+};
 
-use super::kinds;
+use super::{keywords, kinds};
 use crate::functions::bounded::Making;
 
 /// The function by which a `regproc` becomes text.
 pub const FUNCTION_NAME: &str = "restable_function_name";
 
+/// The function that gives the items of a list their places: `_pg_expandarray` of them all.
+pub const EXPANDED: &str = "restable_expanded";
+
 /// The functions.
 pub fn all() -> Vec<Arc<ScalarUDF>> {
-    [
+    let expanded = Arc::new(ScalarUDF::from(Expanded {
+        signature: Signature::any(1, Volatility::Immutable),
+    }));
+    let texts = [
         Which::QuoteIdent,
         Which::QuoteLiteral,
         Which::QuoteNullable,
@@ -33,8 +43,8 @@ pub fn all() -> Vec<Arc<ScalarUDF>> {
             which,
             signature: Signature::variadic_any(Volatility::Immutable),
         }))
-    })
-    .collect()
+    });
+    texts.chain([expanded]).collect()
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -123,6 +133,69 @@ impl ScalarUDFImpl for Own {
     }
 }
 
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Expanded {
+    signature: Signature,
+}
+
+/// An item `x` with its place `n`.
+fn placed(item: &DataType) -> Fields {
+    let field = |name: &str, kind: &DataType| Field::new(name, kind.clone(), true);
+    Fields::from(vec![field("x", item), field("n", &DataType::Int32)])
+}
+
+fn list_of(fields: Fields) -> FieldRef {
+    Arc::new(Field::new("item", DataType::Struct(fields), true))
+}
+
+impl ScalarUDFImpl for Expanded {
+    fn name(&self) -> &str {
+        EXPANDED
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, kinds: &[DataType]) -> Result<DataType> {
+        match kinds {
+            [DataType::List(item)] => Ok(DataType::List(list_of(placed(item.data_type())))),
+            _ => plan_err!("`_pg_expandarray` needs a list"),
+        }
+    }
+
+    fn invoke_with_args(&self, arguments: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let rows = arguments.number_rows;
+        let mut given = arguments.args.into_iter();
+        let Some(list) = given.next().map(|list| list.into_array(rows)).transpose()? else {
+            return exec_err!("`_pg_expandarray` needs a list");
+        };
+        let Some(list) = list.as_list_opt::<i32>() else {
+            return exec_err!("`_pg_expandarray` needs a list");
+        };
+        let mut places = vec![0; list.values().len()];
+        for bounds in list.offsets().windows(2) {
+            let (from, to) = (bounds[0] as usize, bounds[1] as usize);
+            for (place, number) in places[from..to].iter_mut().zip(1_i32..) {
+                *place = number;
+            }
+        }
+        let fields = placed(&list.value_type());
+        let columns: Vec<ArrayRef> = vec![
+            Arc::clone(list.values()),
+            Arc::new(Int32Array::from(places)),
+        ];
+        let items = StructArray::try_new(fields.clone(), columns, None)?;
+        let made = ListArray::try_new(
+            list_of(fields),
+            list.offsets().clone(),
+            Arc::new(items),
+            list.nulls().cloned(),
+        )?;
+        Ok(ColumnarValue::Array(Arc::new(made)))
+    }
+}
+
 /// A name as it can be written in a statement: with quotes where it needs them.
 pub fn quoted(name: &str) -> String {
     let mut letters = name.chars();
@@ -139,17 +212,12 @@ pub fn quoted(name: &str) -> String {
 }
 
 fn is_reserved(name: &str) -> bool {
+    // Also those that only restable does not take.
     let upper = name.to_ascii_uppercase();
-    keywords().any(|(word, reserved)| reserved && word == upper)
-}
-
-/// The words of the language, and whether they cannot be names without quotes.
-pub fn keywords() -> impl Iterator<Item = (&'static str, bool)> {
-    use datafusion::sql::sqlparser::keywords::ALL_KEYWORDS_INDEX as INDEX;
-    let all = ALL_KEYWORDS.iter().zip(INDEX);
-    all.map(|(word, keyword): (&&'static str, &Keyword)| {
-        (*word, RESERVED_FOR_COLUMN_ALIAS.contains(keyword))
-    })
+    let mut known = ALL_KEYWORDS.iter().zip(ALL_KEYWORDS_INDEX);
+    let own = known.find(|(word, _)| **word == upper);
+    keywords::is_quoted(name)
+        || own.is_some_and(|(_, keyword)| RESERVED_FOR_COLUMN_ALIAS.contains(keyword))
 }
 
 /// As PostgreSQL does it: a backslash makes it an escaped one.

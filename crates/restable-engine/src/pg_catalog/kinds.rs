@@ -107,6 +107,10 @@ pub const FUNCTIONS: &[(u32, &str)] = &[
     (2401, "array_send"),
 ];
 
+/// The functions behind the methods of access, their OIDs and the types of what they answer.
+pub const HANDLERS: &[(u32, &str, u32)] =
+    &[(3, "heap_tableam_handler", 269), (330, "bthandler", 325)];
+
 /// OID of a function of a type: the two that read it and the two that write it stand behind each other.
 pub fn function(kind: &Kind, which: u32) -> u32 {
     60_000 + kind.oid * 4 + which
@@ -136,12 +140,13 @@ pub fn function_shown(oid: u32) -> String {
         let own = ALL.iter().flat_map(|kind| {
             (0..4).map(|which| (function(kind, which), function_name(kind, which)))
         });
-        arrays.chain(own).collect()
+        let methods = HANDLERS
+            .iter()
+            .map(|(oid, name, _)| (*oid, (*name).to_owned()));
+        arrays.chain(methods).chain(own).collect()
     });
     match (oid, NAMES.get(&oid)) {
         (0, _) => "-".to_owned(),
-        // The one method of access.
-        (3, _) => "heap_tableam_handler".to_owned(),
         (_, Some(name)) => name.clone(),
         (other, None) => other.to_string(),
     }

@@ -3,12 +3,15 @@
 
 mod blank;
 mod catalogs;
+mod cells;
 mod constants;
 mod facts;
 pub(crate) mod functions;
 mod headings;
 mod held;
 mod itself;
+mod keys;
+mod keywords;
 pub(crate) mod kinds;
 mod operators;
 mod rewrite;
@@ -17,6 +20,7 @@ mod settings;
 pub(crate) mod syntax;
 mod tables;
 mod variables;
+mod vectors;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, Weak};

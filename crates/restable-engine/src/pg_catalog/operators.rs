@@ -1,4 +1,5 @@
-//! The casts, operators and collations of the types in `kinds.rs`, as far as a query can use them here.
+//! The casts, operators and collations of the types in `kinds.rs`, as far as a query can use them here, and what an index would
+//! order them by.
 
 use super::rows::{Cell, OWNER, PG_CATALOG, Row, oid, oid_of, text};
 
@@ -79,6 +80,54 @@ const OTHERS: &[(&str, u32, u32, u32)] = &[
     ("+", 1186, 1186, 1186),
     ("-", 1186, 1186, 1186),
 ];
+
+/// OID of the method of access that indexes have.
+pub const BTREE: u32 = 403;
+/// OID of the class of operators by which an index has texts.
+pub const TEXT_CLASS: u32 = 3126;
+/// OID of its family.
+const TEXT_FAMILY: u32 = 1994;
+
+/// `pg_am`.
+pub fn methods() -> Vec<Row> {
+    let one = |(own, name, handler, kind): (u32, &str, u32, &str)| {
+        vec![
+            ("oid", oid(own)),
+            ("amname", text(name)),
+            ("amhandler", oid(handler)),
+            ("amtype", text(kind)),
+        ]
+    };
+    [(2, "heap", 3, "t"), (BTREE, "btree", 330, "i")]
+        .map(one)
+        .into()
+}
+
+/// `pg_opclass`.
+pub fn classes() -> Vec<Row> {
+    vec![vec![
+        ("oid", oid(TEXT_CLASS)),
+        ("opcmethod", oid(BTREE)),
+        ("opcname", text("text_ops")),
+        ("opcnamespace", oid(PG_CATALOG)),
+        ("opcowner", oid(OWNER)),
+        ("opcfamily", oid(TEXT_FAMILY)),
+        ("opcintype", oid(25)),
+        ("opcdefault", Cell::Is(true)),
+        ("opckeytype", oid(0)),
+    ]]
+}
+
+/// `pg_opfamily`.
+pub fn families() -> Vec<Row> {
+    vec![vec![
+        ("oid", oid(TEXT_FAMILY)),
+        ("opfmethod", oid(BTREE)),
+        ("opfname", text("text_ops")),
+        ("opfnamespace", oid(PG_CATALOG)),
+        ("opfowner", oid(OWNER)),
+    ]]
+}
 
 /// `pg_cast`.
 pub fn casts() -> Vec<Row> {

@@ -15,11 +15,12 @@ use restable_sql::Diagnostic;
 
 use super::blank::{self, Empty};
 use super::facts::{Facts, function_oid};
-use super::functions::FUNCTION_NAME;
+use super::functions::{EXPANDED, FUNCTION_NAME};
 use super::syntax::{
     aggregates, arguments, boolean, call, cast, conditions, constant, empty_select, is_null,
     literal, no_oid, number, oid, query_of, table_name, text, text_null, texts_type,
 };
+use super::vectors::{self, Vectors};
 use super::{Choice, kinds, settings, tables};
 use crate::dialect::is_by_bytes;
 use crate::parameters::elements;
@@ -56,6 +57,13 @@ pub fn concerns(text: &str) -> bool {
         "array_upper",
         "array_lower",
         "row_security_active",
+        "bpchar(",
+        "text(",
+        "varchar(",
+        "int2(",
+        "int4(",
+        "int8(",
+        "float8(",
     ];
     let text = text.to_ascii_lowercase();
     // Its column is called like its alias, unless somebody calls it `value` as everywhere else.
@@ -65,12 +73,18 @@ pub fn concerns(text: &str) -> bool {
     series || SIGNS.iter().any(|sign| text.contains(sign))
 }
 
+/// Types that clients call like functions.
+const CALLED: &[&str] = &[
+    "text", "bpchar", "varchar", "name", "int2", "int4", "int8", "float8",
+];
+
 /// Rewrites `statement` in place; answers the settings that it gives values.
 pub fn rewrite(statement: &mut Statement, facts: &Facts<'_>) -> Result<Vec<Choice>> {
     let choices = settings::chosen(statement, facts)?;
     let mut pass = Pass {
         facts,
         empty: Empty::default(),
+        vectors: Vectors::of(statement),
         problem: None,
     };
     show_names(statement, facts);
@@ -85,6 +99,8 @@ struct Pass<'a> {
     facts: &'a Facts<'a>,
     /// What answers no rows.
     empty: Empty,
+    /// What FROM can take apart.
+    vectors: Vectors,
     problem: Option<Error>,
 }
 
@@ -93,11 +109,14 @@ impl VisitorMut for Pass<'_> {
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<()> {
         self.empty.enter(query);
+        self.vectors.enter(query);
+        named_columns(&mut query.body);
         ControlFlow::Continue(())
     }
 
     fn post_visit_query(&mut self, _: &mut Query) -> ControlFlow<()> {
         self.empty.leave();
+        self.vectors.leave();
         ControlFlow::Continue(())
     }
 
@@ -114,6 +133,31 @@ impl VisitorMut for Pass<'_> {
             *name = ObjectName(vec![function.clone()]);
         }
         function_as_table(factor);
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+        // The items of a list that a query makes are the rows of the query.
+        if let Expr::AnyOp { right, .. } | Expr::AllOp { right, .. } = expr
+            && let Some(query) = listed(right)
+        {
+            **right = Expr::Subquery(query);
+        }
+        // Names are compared as what they stand for.
+        if let Expr::BinaryOp {
+            left,
+            op: BinaryOperator::Eq | BinaryOperator::NotEq,
+            right,
+        } = expr
+            && stands_for(left).is_some()
+            && stands_for(right).is_some()
+        {
+            for side in [left, right] {
+                if let Some(number) = stands_for(side).filter(|one| literal(one).is_none()) {
+                    **side = number.clone();
+                }
+            }
+        }
         ControlFlow::Continue(())
     }
 
@@ -182,6 +226,8 @@ fn function_as_table(factor: &mut TableFactor) {
         | "version"
         | "now"
         | "current_setting"
+        | "pg_indexam_has_property"
+        | "pg_index_has_property"
         | "regexp_split_to_array" => (call(&function, arguments), Vec::new()),
         _ => return,
     };
@@ -217,6 +263,56 @@ fn function_as_table(factor: &mut TableFactor) {
         }),
         sample: None,
     };
+}
+
+/// A SELECT without FROM names columns of the query around it; the planner would call them otherwise.
+fn named_columns(body: &mut SetExpr) {
+    let SetExpr::Select(select) = body else {
+        return;
+    };
+    if !select.from.is_empty() {
+        return;
+    }
+    for item in &mut select.projection {
+        if let SelectItem::UnnamedExpr(Expr::CompoundIdentifier(parts)) = item
+            && let Some(alias) = parts.last().cloned()
+        {
+            *item = SelectItem::ExprWithAlias {
+                expr: Expr::CompoundIdentifier(parts.clone()),
+                alias,
+            };
+        }
+    }
+}
+
+/// What a cast makes a name of: `oid::regtype`.
+fn stands_for(expr: &Expr) -> Option<&Expr> {
+    match expr {
+        Expr::Nested(inner) => stands_for(inner),
+        Expr::Cast {
+            expr, data_type, ..
+        } => {
+            let name = data_type.to_string().to_ascii_lowercase();
+            let name = name.trim_start_matches("pg_catalog.").trim_matches('"');
+            matches!(name, "regtype" | "regclass" | "regproc" | "regnamespace")
+                .then_some(expr.as_ref())
+                .filter(|inner| !is_name(inner))
+        }
+        _ => None,
+    }
+}
+
+/// The query of `ARRAY(SELECT …)`.
+fn listed(expr: &Expr) -> Option<Box<Query>> {
+    match expr {
+        Expr::Nested(inner) => listed(inner),
+        Expr::Function(Function {
+            name,
+            args: FunctionArguments::Subquery(query),
+            ..
+        }) if name.to_string().eq_ignore_ascii_case("array") => Some(query.clone()),
+        _ => None,
+    }
 }
 
 /// Whether an expression makes the name of a table, not its OID.
@@ -442,6 +538,26 @@ impl Pass<'_> {
                 backslashes(pattern, escape_char);
                 None
             }
+            Expr::InSubquery {
+                expr,
+                subquery,
+                negated,
+            } => {
+                let has = call(
+                    "array_has",
+                    vec![vectors::whole(subquery)?, (**expr).clone()],
+                );
+                Some(match negated {
+                    false => has,
+                    true => Expr::UnaryOp {
+                        op: UnaryOperator::Not,
+                        expr: Box::new(has),
+                    },
+                })
+            }
+            Expr::CompoundFieldAccess { root, access_chain } => {
+                self.vectors.path(root, access_chain)
+            }
             Expr::Cast {
                 expr, data_type, ..
             } => self.cast(expr, data_type),
@@ -464,8 +580,9 @@ impl Pass<'_> {
             Expr::Nested(inner) => inner.as_ref(),
             other => other,
         };
-        if matches!(right, Expr::Subquery(_)) {
-            return None;
+        if let Expr::Subquery(query) = right {
+            let list = vectors::whole(query)?;
+            return Some(call("array_has", vec![list, left.clone()]));
         }
         if is_null(right) {
             return Some(Expr::InList {
@@ -515,7 +632,18 @@ impl Pass<'_> {
             {
                 return Some(call(FUNCTION_NAME, vec![inner.clone()]));
             }
+            DataType::Text | DataType::Varchar(_) | DataType::CharacterVarying(_) => {
+                return column_kind(inner).and_then(|kind| vectors::written(inner, kind));
+            }
             DataType::Array(ArrayElemTypeDef::SquareBracket(item_type, _)) => {
+                let named = match item_type.as_ref() {
+                    DataType::Regclass => Some("regclass".to_owned()),
+                    DataType::Custom(name, _) => {
+                        let name = name.to_string().to_ascii_lowercase();
+                        Some(name.trim_start_matches("pg_catalog.").to_owned())
+                    }
+                    _ => None,
+                };
                 if let DataType::Custom(name, _) = item_type.as_ref() {
                     let name = name.to_string().to_ascii_lowercase();
                     **item_type = match name.rsplit('.').next() {
@@ -526,7 +654,13 @@ impl Pass<'_> {
                 let items = elements(literal(inner)?)?;
                 let is_known = items.iter().any(Option::is_some);
                 let items = items.into_iter().map(|item| match item {
-                    Some(written) => cast(text(written), (**item_type).clone()),
+                    Some(written) => match (named.as_deref(), &*written) {
+                        (Some("regtype"), name) => kinds::named(name).map_or_else(no_oid, oid),
+                        (Some("regclass"), name) => {
+                            self.facts.relation(name).map_or_else(no_oid, oid)
+                        }
+                        _ => cast(text(written), (**item_type).clone()),
+                    },
                     None => Expr::Value(Value::Null.into()),
                 });
                 let list = Expr::Array(Array {
@@ -631,10 +765,24 @@ impl Pass<'_> {
                 });
                 return Some(cast(none, texts_type()));
             }
+            if let Some(list) = vectors::whole(&query) {
+                return Some(list);
+            }
             gathered(&mut query)?;
             return Some(Expr::Subquery(query));
         }
         let given = arguments(function);
+        // A type that is called is a cast to it.
+        if let ([one], true) = (given.as_slice(), CALLED.contains(&&*name)) {
+            let kind = match &*name {
+                "int2" => DataType::SmallInt(None),
+                "int4" => DataType::Int(None),
+                "int8" => DataType::BigInt(None),
+                "float8" => DataType::DoublePrecision,
+                _ => DataType::Text,
+            };
+            return Some(cast(one.clone(), kind));
+        }
         if let ("generate_subscripts", [places, ..]) = (&*name, given.as_slice()) {
             let last = call("array_length", vec![places.clone()]);
             let all = call(
@@ -642,6 +790,9 @@ impl Pass<'_> {
                 vec![number(1), cast(last, DataType::BigInt(None))],
             );
             return Some(call("unnest", vec![all]));
+        }
+        if name == "_pg_expandarray" {
+            return Some(call("unnest", vec![call(EXPANDED, given)]));
         }
         if name == "set_config" {
             self.problem = Some(settings::misplaced().into());

@@ -1,29 +1,23 @@
 //! The rows of `pg_catalog`, made from the documents and from what the session created when they are asked for.
 
-use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
-use arrow::array::{
-    ArrayRef, BooleanArray, Float32Array, Int16Array, Int32Array, Int64Array, ListBuilder,
-    RecordBatch, RecordBatchOptions, StringArray, StringBuilder, UInt32Array, UInt32Builder,
-};
-use arrow::array::{Int16Builder, TimestampMicrosecondArray};
-use arrow::datatypes::{DataType, Field, Schema};
+use arrow::datatypes::Field;
 use datafusion::catalog::{CatalogProviderList as _, SchemaProvider as _, TableProvider};
 
 use super::facts::catalog_oid;
-use super::tables::{self, Layout};
-use super::{catalogs, functions, held, kinds, operators, settings};
+use super::tables::Layout;
+use super::{catalogs, cells, held, keys, keywords, kinds, operators, settings};
 use crate::catalog::{OWN_CATALOG, OWN_SCHEMA};
-use crate::functions::{NAME_METADATA, OID_METADATA};
+use crate::functions::NAME_METADATA;
 use crate::information_schema::{is_readable, key};
 use crate::shared::Shared;
 use crate::statement::lock;
 use crate::table::{Role, at_hand, columns};
 use crate::{Error, Result};
 use crate::{own_views, snapshots};
-use restable_spec::names::fold;
+
+pub use super::cells::{Cell, Row, oid, text};
 
 /// OID of the schema `pg_catalog`.
 pub const PG_CATALOG: u32 = 11;
@@ -35,40 +29,6 @@ pub const INFORMATION_SCHEMA: u32 = 13_000;
 pub const OWNER: u32 = 10;
 /// The number of what was written before every transaction.
 const FROZEN: u32 = 2;
-
-/// A value of a row.
-#[derive(Debug, Clone)]
-pub enum Cell {
-    /// NULL.
-    Null,
-    /// A text.
-    Text(String),
-    /// A whole number.
-    Number(i64),
-    /// A number.
-    Real(f32),
-    /// A truth value.
-    Is(bool),
-    /// OIDs.
-    Oids(Vec<u32>),
-    /// Texts.
-    Texts(Vec<String>),
-    /// A time.
-    Time(SystemTime),
-}
-
-/// The cells of a row by their columns; what is left out is NULL.
-pub type Row = Vec<(&'static str, Cell)>;
-
-/// A text.
-pub fn text(value: impl Into<String>) -> Cell {
-    Cell::Text(value.into())
-}
-
-/// An OID.
-pub fn oid(value: u32) -> Cell {
-    Cell::Number(value.into())
-}
 
 /// A table or view.
 #[derive(Debug, Clone)]
@@ -294,7 +254,7 @@ pub async fn table(shared: &Arc<Shared>, layout: &Layout) -> Result<Arc<dyn Tabl
         row.push(("xmin", oid(FROZEN)));
         row.push(("tableoid", oid(catalog_oid(layout.name))));
     }
-    let batch = batch(layout, &rows)?;
+    let batch = cells::batch(layout, &rows)?;
     Ok(at_hand(batch.schema(), batch)?)
 }
 
@@ -315,11 +275,16 @@ async fn rows(shared: &Arc<Shared>, name: &str) -> Result<Vec<Row>> {
         }
         "pg_class" => {
             let (own, catalogs) = (relations(shared).await?, catalogs::relations(shared).await?);
-            own.iter().chain(&catalogs).map(class).collect()
+            let indexes = keys::all(&own).map(|key| key.class());
+            let tables = own.iter().chain(&catalogs).map(class);
+            tables.chain(indexes).collect()
         }
         "pg_attribute" => {
             let (own, catalogs) = (relations(shared).await?, catalogs::relations(shared).await?);
-            own.iter().chain(&catalogs).flat_map(attributes).collect()
+            let of_indexes =
+                keys::all(&own).filter_map(|key| key.attribute(&attributes(key.table)));
+            let of_tables = own.iter().chain(&catalogs).flat_map(attributes);
+            of_tables.chain(of_indexes).collect()
         }
         "pg_type" => kinds::ALL.iter().flat_map(kind_rows).collect(),
         "pg_proc" => procs(),
@@ -335,7 +300,7 @@ async fn rows(shared: &Arc<Shared>, name: &str) -> Result<Vec<Row>> {
             names.dedup();
             names.into_iter().map(database).collect()
         }
-        "pg_roles" => roles(shared)
+        "pg_roles" | "pg_authid" => roles(shared)
             .map(|(own, name)| {
                 vec![
                     ("oid", oid(own)),
@@ -368,24 +333,18 @@ async fn rows(shared: &Arc<Shared>, name: &str) -> Result<Vec<Row>> {
             .iter()
             .flat_map(descriptions)
             .collect(),
-        "pg_get_keywords" => functions::keywords()
-            .map(|(word, reserved)| {
+        "pg_get_keywords" => keywords::all()
+            .map(|word| {
+                let bare = match word.bare {
+                    true => "can be bare label",
+                    false => "requires AS",
+                };
                 vec![
-                    ("word", text(word.to_ascii_lowercase())),
-                    ("catcode", text(if reserved { "R" } else { "U" })),
-                    ("barelabel", Cell::Is(!reserved)),
-                    (
-                        "catdesc",
-                        text(if reserved { "reserved" } else { "unreserved" }),
-                    ),
-                    (
-                        "baredesc",
-                        text(if reserved {
-                            "requires AS"
-                        } else {
-                            "can be bare label"
-                        }),
-                    ),
+                    ("word", text(word.word)),
+                    ("catcode", text(word.category)),
+                    ("barelabel", Cell::Is(word.bare)),
+                    ("catdesc", text(word.meaning)),
+                    ("baredesc", text(bare)),
                 ]
             })
             .collect(),
@@ -439,6 +398,34 @@ async fn rows(shared: &Arc<Shared>, name: &str) -> Result<Vec<Row>> {
             };
             settings::all(shared)?.into_iter().map(one).collect()
         }
+        "pg_index" | "pg_indexes" | "pg_constraint" | "pg_depend" => {
+            let own = relations(shared).await?;
+            let all = keys::all(&own);
+            match name {
+                "pg_index" => all.map(|key| key.index_row()).collect(),
+                "pg_indexes" => all.map(|key| key.shown()).collect(),
+                "pg_constraint" => all.map(|key| key.constraint_row()).collect(),
+                _ => all.flat_map(|key| key.dependencies()).collect(),
+            }
+        }
+        // How a view is made: by a rule for what reads it.
+        "pg_rewrite" => {
+            let all = relations(shared).await?.into_iter();
+            let one = |view: Relation| {
+                let name = format!("rule {}.{}", view.schema, view.name);
+                vec![
+                    ("oid", oid(oid_of(&name))),
+                    ("rulename", text("_RETURN")),
+                    ("ev_class", oid(view.oid)),
+                    ("ev_type", text("1")),
+                    ("ev_enabled", text("O")),
+                    ("is_instead", Cell::Is(true)),
+                ]
+            };
+            all.filter(|relation| relation.view).map(one).collect()
+        }
+        "pg_opclass" => operators::classes(),
+        "pg_opfamily" => operators::families(),
         "pg_cast" => operators::casts(),
         "pg_operator" => operators::operators(),
         "pg_collation" => operators::collations(),
@@ -449,12 +436,7 @@ async fn rows(shared: &Arc<Shared>, name: &str) -> Result<Vec<Row>> {
             ("spcname", text("pg_default")),
             ("spcowner", oid(OWNER)),
         ]],
-        "pg_am" => vec![vec![
-            ("oid", oid(2)),
-            ("amname", text("heap")),
-            ("amhandler", oid(3)),
-            ("amtype", text("t")),
-        ]],
+        "pg_am" => operators::methods(),
         "pg_language" => vec![vec![
             ("oid", oid(14)),
             ("lanname", text("sql")),
@@ -472,6 +454,7 @@ async fn rows(shared: &Arc<Shared>, name: &str) -> Result<Vec<Row>> {
                 .into_iter()
                 .filter(|relation| relation.view == views && !relation.materialized);
             let one = |relation: Relation| {
+                let keyed = keys::of(&relation).is_some();
                 let definition = relation.definition.map_or(Cell::Null, Cell::Text);
                 let mut row = vec![("schemaname", text(relation.schema))];
                 if views {
@@ -482,11 +465,12 @@ async fn rows(shared: &Arc<Shared>, name: &str) -> Result<Vec<Row>> {
                     ]);
                 } else {
                     row.extend([
+                        ("hasindexes", Cell::Is(keyed)),
                         ("tablename", text(relation.name)),
                         ("tableowner", text("restable")),
                     ]);
                     row.extend(
-                        ["hasindexes", "hasrules", "hastriggers", "rowsecurity"]
+                        ["hasrules", "hastriggers", "rowsecurity"]
                             .map(|name| (name, Cell::Is(false))),
                     );
                 }
@@ -525,7 +509,6 @@ fn process(shared: &Shared) -> Cell {
 
 fn class(relation: &Relation) -> Row {
     let no = [
-        "relhasindex",
         "relisshared",
         "relhastriggers",
         "relhassubclass",
@@ -561,6 +544,7 @@ fn class(relation: &Relation) -> Row {
         ("relkind", text(relation.kind())),
         ("relnatts", Cell::Number(relation.columns.len() as i64)),
         ("relchecks", Cell::Number(0)),
+        ("relhasindex", Cell::Is(keys::of(relation).is_some())),
         ("relhasrules", Cell::Is(relation.view)),
         ("relispopulated", Cell::Is(true)),
         ("relreplident", text(if relation.view { "n" } else { "d" })),
@@ -703,12 +687,14 @@ fn procs() -> Vec<Row> {
             ("proargtypes", Cell::Oids(vec![2275])),
         ]
     };
-    // The one method of access, and how arrays come and go.
-    let heap = row(3, "heap_tableam_handler".to_owned(), 269);
+    // The methods of access, and how arrays come and go.
+    let methods = kinds::HANDLERS
+        .iter()
+        .map(|(own, name, result)| row(*own, (*name).to_owned(), *result));
     let arrays = kinds::FUNCTIONS
         .iter()
         .map(|(own, name)| row(*own, (*name).to_owned(), 2277));
-    let arrays = std::iter::once(heap).chain(arrays);
+    let arrays = methods.chain(arrays);
     let own = kinds::ALL.iter().flat_map(|kind| {
         (0..4).map(move |which| {
             (
@@ -792,131 +778,4 @@ fn database(name: String) -> Row {
         ("datctype", text("C.UTF-8")),
         ("datname", text(name)),
     ]
-}
-
-fn batch(layout: &Layout, rows: &[Row]) -> Result<RecordBatch> {
-    let mut fields = Vec::new();
-    let mut arrays: Vec<ArrayRef> = Vec::new();
-    for (name, kind) in tables::columns(layout).chain(tables::SYSTEM.iter().copied()) {
-        let cells: Vec<&Cell> = rows
-            .iter()
-            .map(|row| {
-                row.iter()
-                    .find(|(own, _)| *own == name)
-                    .map_or(&Cell::Null, |(_, cell)| cell)
-            })
-            .collect();
-        let array = array(kind, &cells);
-        fields.push(field(name, kind, array.data_type()));
-        arrays.push(array);
-    }
-    let options = RecordBatchOptions::new().with_row_count(Some(rows.len()));
-    Ok(RecordBatch::try_new_with_options(
-        Arc::new(Schema::new(fields)),
-        arrays,
-        &options,
-    )?)
-}
-
-/// A column as the pass over names knows it: by its folded name, with its own beside.
-fn field(name: &str, kind: &str, data_type: &DataType) -> Field {
-    let mut metadata = HashMap::new();
-    if fold(name) != name {
-        metadata.insert(NAME_METADATA.to_owned(), name.to_owned());
-    }
-    // Vectors are arrays that are written otherwise, functions numbers that are shown as names.
-    let special = match kind {
-        "oidvector" => Some("30"),
-        "int2vector" => Some("22"),
-        tables::REGPROC => Some("24"),
-        _ => None,
-    };
-    metadata.extend(special.map(|oid| (OID_METADATA.to_owned(), oid.to_owned())));
-    Field::new(fold(name), data_type.clone(), true).with_metadata(metadata)
-}
-
-fn array(kind: &str, cells: &[&Cell]) -> ArrayRef {
-    let number = |cell: &&Cell| match cell {
-        Cell::Number(value) => Some(*value),
-        _ => None,
-    };
-    let numbers = cells.iter().map(number);
-    match kind {
-        "oid" | tables::REGPROC => Arc::new(
-            numbers
-                .map(|value| u32::try_from(value?).ok())
-                .collect::<UInt32Array>(),
-        ),
-        "int2" => Arc::new(
-            numbers
-                .map(|value| i16::try_from(value?).ok())
-                .collect::<Int16Array>(),
-        ),
-        "int4" => Arc::new(
-            numbers
-                .map(|value| i32::try_from(value?).ok())
-                .collect::<Int32Array>(),
-        ),
-        "int8" => Arc::new(numbers.collect::<Int64Array>()),
-        "float4" => {
-            let real = |cell: &&Cell| match cell {
-                Cell::Real(value) => Some(*value),
-                _ => None,
-            };
-            Arc::new(cells.iter().map(real).collect::<Float32Array>())
-        }
-        "bool" => {
-            let is = |cell: &&Cell| match cell {
-                Cell::Is(value) => Some(*value),
-                _ => None,
-            };
-            Arc::new(cells.iter().map(is).collect::<BooleanArray>())
-        }
-        "timestamptz" => {
-            let time = |cell: &&Cell| match cell {
-                Cell::Time(time) => {
-                    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
-                    i64::try_from(since.as_micros()).ok()
-                }
-                _ => None,
-            };
-            let times = cells
-                .iter()
-                .map(time)
-                .collect::<TimestampMicrosecondArray>();
-            Arc::new(times.with_timezone("+00:00"))
-        }
-        "oid[]" | "oidvector" => {
-            let mut list = ListBuilder::new(UInt32Builder::new());
-            for cell in cells {
-                match cell {
-                    Cell::Oids(all) => list.append_value(all.iter().copied().map(Some)),
-                    _ => list.append_null(),
-                }
-            }
-            Arc::new(list.finish())
-        }
-        "int2[]" | "int2vector" => {
-            let mut list = ListBuilder::new(Int16Builder::new());
-            cells.iter().for_each(|_| list.append_null());
-            Arc::new(list.finish())
-        }
-        "text[]" => {
-            let mut list = ListBuilder::new(StringBuilder::new());
-            for cell in cells {
-                match cell {
-                    Cell::Texts(all) => list.append_value(all.iter().map(Some)),
-                    _ => list.append_null(),
-                }
-            }
-            Arc::new(list.finish())
-        }
-        _ => {
-            let word = |cell: &&Cell| match cell {
-                Cell::Text(value) => Some(value.clone()),
-                _ => None,
-            };
-            Arc::new(cells.iter().map(word).collect::<StringArray>())
-        }
-    }
 }

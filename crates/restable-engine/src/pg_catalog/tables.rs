@@ -1,5 +1,5 @@
 //! The tables of `pg_catalog`: their columns as PostgreSQL 16 has them, as far as clients read them. A table without rows
-//! here stands for something that restable has not, such as an index.
+//! here stands for something that restable has not, such as a trigger.
 
 /// A table: its name, its columns with their types.
 pub struct Layout {
@@ -146,6 +146,41 @@ pub const FILLED: &[Layout] = &[
         "pg_prepared_statements",
         "name text, statement text, prepare_time timestamptz, parameter_types text[], result_types text[], from_sql bool, generic_plans int8, custom_plans int8",
     ),
+    table(
+        "pg_index",
+        "indexrelid oid, indrelid oid, indnatts int2, indnkeyatts int2, indisunique bool, indnullsnotdistinct bool, indisprimary bool, \
+         indisexclusion bool, indimmediate bool, indisclustered bool, indisvalid bool, indcheckxmin bool, indisready bool, indislive bool, \
+         indisreplident bool, indkey int2vector, indcollation oidvector, indclass oidvector, indoption int2vector, indexprs text, indpred text",
+    ),
+    table(
+        "pg_indexes",
+        "schemaname text, tablename text, indexname text, tablespace text, indexdef text",
+    ),
+    table(
+        "pg_constraint",
+        "oid oid, conname text, connamespace oid, contype text, condeferrable bool, condeferred bool, convalidated bool, conrelid oid, contypid oid, conindid oid, conparentid oid, confrelid oid, confupdtype text, confdeltype text, confmatchtype text, conislocal bool, coninhcount int2, connoinherit bool, conkey int2[], confkey int2[], conpfeqop oid[], conppeqop oid[], conffeqop oid[], confdelsetcols int2[], conexclop oid[], conbin text",
+    ),
+    table(
+        "pg_depend",
+        "classid oid, objid oid, objsubid int4, refclassid oid, refobjid oid, refobjsubid int4, deptype text",
+    ),
+    table(
+        "pg_opclass",
+        "oid oid, opcmethod oid, opcname text, opcnamespace oid, opcowner oid, opcfamily oid, opcintype oid, opcdefault bool, opckeytype oid",
+    ),
+    table(
+        "pg_opfamily",
+        "oid oid, opfmethod oid, opfname text, opfnamespace oid, opfowner oid",
+    ),
+    table(
+        "pg_rewrite",
+        "oid oid, rulename text, ev_class oid, ev_type text, ev_enabled text, is_instead bool, ev_qual text, ev_action text",
+    ),
+    table(
+        "pg_authid",
+        "oid oid, rolname text, rolsuper bool, rolinherit bool, rolcreaterole bool, rolcreatedb bool, rolcanlogin bool, \
+         rolreplication bool, rolbypassrls bool, rolconnlimit int4, rolpassword text, rolvaliduntil timestamptz",
+    ),
 ];
 
 /// Tables that never hold a row.
@@ -164,20 +199,12 @@ pub const EMPTY: &[Layout] = &[
         "name text, default_version text, installed_version text, comment text",
     ),
     table(
-        "pg_constraint",
-        "oid oid, conname text, connamespace oid, contype text, condeferrable bool, condeferred bool, convalidated bool, conrelid oid, contypid oid, conindid oid, conparentid oid, confrelid oid, confupdtype text, confdeltype text, confmatchtype text, conislocal bool, coninhcount int2, connoinherit bool, conkey int2[], confkey int2[], conpfeqop oid[], conppeqop oid[], conffeqop oid[], confdelsetcols int2[], conexclop oid[], conbin text",
-    ),
-    table(
         "pg_conversion",
         "oid oid, conname text, connamespace oid, conowner oid, conforencoding int4, contoencoding int4, conproc regproc, condefault bool",
     ),
     table(
         "pg_default_acl",
         "oid oid, defaclrole oid, defaclnamespace oid, defaclobjtype text, defaclacl text[]",
-    ),
-    table(
-        "pg_depend",
-        "classid oid, objid oid, objsubid int4, refclassid oid, refobjid oid, refobjsubid int4, deptype text",
     ),
     table(
         "pg_enum",
@@ -204,26 +231,12 @@ pub const EMPTY: &[Layout] = &[
         "ftrelid oid, ftserver oid, ftoptions text[]",
     ),
     table(
-        "pg_index",
-        "indexrelid oid, indrelid oid, indnatts int2, indnkeyatts int2, indisunique bool, indnullsnotdistinct bool, indisprimary bool, \
-         indisexclusion bool, indimmediate bool, indisclustered bool, indisvalid bool, indcheckxmin bool, indisready bool, indislive bool, \
-         indisreplident bool, indkey int2vector, indcollation oidvector, indclass oidvector, indoption int2vector, indexprs text, indpred text",
-    ),
-    table(
-        "pg_indexes",
-        "schemaname text, tablename text, indexname text, tablespace text, indexdef text",
-    ),
-    table(
         "pg_inherits",
         "inhrelid oid, inhparent oid, inhseqno int4, inhdetachpending bool",
     ),
     table(
         "pg_locks",
         "locktype text, database oid, relation oid, page int4, tuple int2, virtualxid text, transactionid oid, classid oid, objid oid, objsubid int2, virtualtransaction text, pid int4, mode text, granted bool, fastpath bool, waitstart timestamptz",
-    ),
-    table(
-        "pg_opclass",
-        "oid oid, opcmethod oid, opcname text, opcnamespace oid, opcowner oid, opcfamily oid, opcintype oid, opcdefault bool, opckeytype oid",
     ),
     table(
         "pg_partitioned_table",
@@ -248,10 +261,6 @@ pub const EMPTY: &[Layout] = &[
     table(
         "pg_publication_rel",
         "oid oid, prpubid oid, prrelid oid, prqual text, prattrs int2[]",
-    ),
-    table(
-        "pg_rewrite",
-        "oid oid, rulename text, ev_class oid, ev_type text, ev_enabled text, is_instead bool, ev_qual text, ev_action text",
     ),
     table(
         "pg_seclabel",
@@ -312,10 +321,6 @@ pub const EMPTY: &[Layout] = &[
     table(
         "pg_amproc",
         "oid oid, amprocfamily oid, amproclefttype oid, amprocrighttype oid, amprocnum int2, amproc regproc",
-    ),
-    table(
-        "pg_opfamily",
-        "oid oid, opfmethod oid, opfname text, opfnamespace oid, opfowner oid",
     ),
     table(
         "pg_db_role_setting",

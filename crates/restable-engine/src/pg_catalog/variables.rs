@@ -14,6 +14,7 @@ use crate::session::{Session, shown};
 use crate::settings::{ALL, Documented};
 use crate::shared::Shared;
 use crate::show::texts;
+use crate::statement::lock;
 use crate::{Error, Origin, Result, zone};
 
 /// The version that clients are told; they take abilities from it.
@@ -162,6 +163,7 @@ const KNOWN: &[Known] = &[
         }),
     ),
     known("default_table_access_method", "heap", Takes::Fixed),
+    known("default_tablespace", "", Takes::Fixed),
     known(
         "default_transaction_isolation",
         "read committed",
@@ -209,6 +211,7 @@ const KNOWN: &[Known] = &[
     ),
     known("max_identifier_length", "63", Takes::Fixed),
     known("max_index_keys", "32", Takes::Fixed),
+    known("password_encryption", "scram-sha-256", Takes::Fixed),
     known("row_security", "on", ON),
     known("search_path", NO_SERVICES, Takes::Any),
     known("server_encoding", "UTF8", Takes::Fixed),
@@ -554,8 +557,16 @@ fn checked(known: &Known, value: &str, access: Access) -> Result<String, Diagnos
     taken.ok_or_else(|| wrong(known.name, value))
 }
 
+/// Why there is one level of isolation.
+const ISOLATION: &str = "each statement reads the provider as it is then, so that a transaction cannot promise that two of them see the same: \
+    `read committed` is the level that there is; CREATE MATERIALIZED VIEW keeps rows that do not change";
+
 fn wrong(name: &str, value: &str) -> Diagnostic {
-    Diagnostic::new("R0402", format!("`{name}` does not take `{value}` here"))
+    let wrong = Diagnostic::new("R0402", format!("`{name}` does not take `{value}` here"));
+    match name {
+        "transaction_isolation" | "default_transaction_isolation" => wrong.help(ISOLATION),
+        _ => wrong,
+    }
 }
 
 fn unknown(name: &str) -> Error {
@@ -707,12 +718,14 @@ impl Session {
             self.shared()
                 .set_search_path(postgres.value("search_path").unwrap_or_default());
         });
+        self.begins();
         Ok(())
     }
 
     /// Drops what the session created, and sets its settings back to what they were.
     pub fn discard(&self) -> Result<()> {
         self.discard_tables()?;
+        *lock(&self.last) = None;
         self.reset(None)
     }
 }

@@ -78,6 +78,7 @@ impl Session {
             match key {
                 None => {
                     *settings = Arc::clone(&self.initial);
+                    self.begins_again();
                     self.reset_postgres();
                 }
                 Some(key) => {

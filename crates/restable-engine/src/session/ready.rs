@@ -1,10 +1,12 @@
-//! What is known of a statement before it runs: its columns, and what running it would change.
+//! What is known of a statement that is ready to run.
 
 use arrow::datatypes::{DataType, SchemaRef};
+use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::logical_expr::LogicalPlan;
 
 use super::{Action, Prepared};
 use crate::acting::Commitment;
+use crate::catalog::OWN_CATALOG;
 use crate::names::Names;
 use crate::outcome::headed;
 use crate::{Error, Result, parameters};
@@ -76,6 +78,29 @@ impl Prepared {
     /// Leaves out what is for a transaction only: there is none.
     pub fn forget_local(&mut self) {
         self.choices.retain(|choice| !choice.local);
+    }
+
+    pub(super) fn tag(&self) -> &'static str {
+        self.source.as_ref().map_or("", |parsed| parsed.tag())
+    }
+
+    /// Whether rows come from tables of restable's own, which may have been filled when scopes could not be read.
+    pub fn reads_own_tables(&self) -> bool {
+        let Action::Plan(plan) = &self.action else {
+            return false;
+        };
+        let mut reads = false;
+        // It visits, and cannot fail.
+        let _ = plan.apply_with_subqueries(|node| {
+            if let LogicalPlan::TableScan(scan) = node {
+                reads |= scan.table_name.catalog() == Some(OWN_CATALOG);
+            }
+            Ok(match reads {
+                true => TreeNodeRecursion::Stop,
+                false => TreeNodeRecursion::Continue,
+            })
+        });
+        reads
     }
 
     /// Whether running this changes what is kept in the data directory.

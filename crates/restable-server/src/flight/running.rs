@@ -77,7 +77,8 @@ pub fn rows(client: &Arc<Client>, number: Option<u64>, planned: Planned) -> Sent
     let (limit, acts) = (planned.limit(client), planned.acts());
     let (give, take) = mpsc::channel::<Given>(AHEAD);
     let session = client.session();
-    let may_lack = session.settings().partial_results;
+    let may_lack =
+        session.settings().partial_results || planned.plans.iter().any(Prepared::reads_own_tables);
     let missing = Missing::default();
     let work = give_all(
         session,

@@ -29,6 +29,7 @@ use super::wire::{Ended, Wire};
 use super::{decode, oids, sqlstate};
 use crate::computing::{Limit, give_up};
 use implied::Implied;
+use telling::{aborted, cancelled, cancelled_while_acting};
 
 mod keeping;
 pub use copy::Outgoing;
@@ -84,6 +85,17 @@ enum Begun {
     Nothing,
     /// Something else was done than the statement says.
     Instead(&'static str),
+}
+
+/// How the rows of a statement are taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Taken {
+    /// All at once.
+    Whole,
+    /// Some now, and others when they are asked for.
+    Parts,
+    /// When they are asked for, none now.
+    Later,
 }
 
 /// What running a statement came to.
@@ -321,7 +333,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
                 created: SystemTime::now(),
                 state: State::Fresh,
             };
-            self.start(&mut portal).await?;
+            self.start(&mut portal, Taken::Whole).await?;
             if let Some(described) = self.described(&portal)? {
                 messages::row_description(&mut self.wire.out, &described);
             }
@@ -574,8 +586,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
             return Ok(());
         }
         if matches!(portal.state, State::Fresh | State::Planned(_)) {
+            let taken = if rows == 0 {
+                Taken::Whole
+            } else {
+                Taken::Parts
+            };
             self.imply(Implied::Pipeline);
-            self.start(&mut portal).await?;
+            self.start(&mut portal, taken).await?;
         }
         let most = if rows == 0 { u64::MAX } else { rows as u64 };
         let done = self.go_on(&mut portal, most).await;
@@ -590,13 +607,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
             return Ok(());
         }
         let mut portal = self.take(name)?;
-        let begun = Box::pin(self.start(&mut portal)).await;
+        let begun = Box::pin(self.start(&mut portal, Taken::Parts)).await;
         self.portals.insert(name.to_owned(), portal);
         begun
     }
 
     /// Begins what a portal says.
-    async fn start(&mut self, portal: &mut Portal) -> Done {
+    async fn start(&mut self, portal: &mut Portal, taken: Taken) -> Done {
         let Some(parsed) = portal.parsed.clone() else {
             return Ok(());
         };
@@ -610,7 +627,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
         }
         let begun = match &parsed.statement {
             Statement::Connection(Kept::Characteristics { session: true, .. }) => {
-                self.run(portal, &parsed, true).await?
+                self.run(portal, &parsed, taken).await?
             }
             Statement::Set(set) => {
                 // These are of a transaction, however they are set.
@@ -633,14 +650,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
                     if self.is_in_transaction() {
                         self.undo.set(&self.session, &set.key, local);
                     }
-                    self.run(portal, &parsed, true).await?
+                    self.run(portal, &parsed, taken).await?
                 }
             }
             Statement::Connection(kept) => {
                 let (text, parameters) = (Arc::clone(&portal.text), portal.parameters.clone());
                 self.keep(&text, &parameters, &parsed, kept).await?
             }
-            _ => self.run(portal, &parsed, true).await?,
+            _ => self.run(portal, &parsed, taken).await?,
         };
         portal.state = match begun {
             Begun::Rows(flow) => State::Open(flow),
@@ -661,8 +678,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
         Ok(())
     }
 
-    /// Lets the engine run a statement; `reads`: until its first rows are there.
-    async fn run(&mut self, portal: &mut Portal, parsed: &Arc<Parsed>, reads: bool) -> Done<Begun> {
+    /// Lets the engine run a statement, until its first rows are there if they are taken now.
+    async fn run(
+        &mut self,
+        portal: &mut Portal,
+        parsed: &Arc<Parsed>,
+        taken: Taken,
+    ) -> Done<Begun> {
         let limit = Limit::of(&self.session);
         let mut planned = match std::mem::replace(&mut portal.state, State::Fresh) {
             State::Planned(prepared) => *prepared,
@@ -719,12 +741,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
         let flows = limit.filter(|_| !may_act);
         let (session, desk) = (Arc::clone(&self.session), self.desk.clone());
         let run = async move {
-            Ok(match session.run(planned).await? {
+            let run = match taken {
+                Taken::Whole => session.run(planned).await?,
+                Taken::Parts | Taken::Later => session.run_in_parts(planned).await?,
+            };
+            Ok(match run {
                 Outcome::Rows(rows) if counted => Ran::Acted(acts::finish(rows).await?),
-                Outcome::Rows(rows) if reads => {
+                Outcome::Rows(rows) if taken != Taken::Later => {
                     Ran::Rows(Box::new(Flow::begun(rows, zone, flows).await?))
                 }
-                Outcome::Rows(rows) => Ran::Rows(Box::new(Flow::new(rows, flows))),
+                Outcome::Rows(rows) => Ran::Rows(Box::new(Flow::later(rows))),
                 Outcome::Done { report, .. } => Ran::Done(report),
             })
         };
@@ -768,6 +794,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
         let tag = portal.parsed.as_ref().map_or("", |parsed| parsed.tag());
         let (sent, ended) = match &mut portal.state {
             State::Open(flow) => {
+                flow.goes_on(Limit::of(&self.session));
                 let sent = self.send(flow, most, &portal.formats, true).await;
                 match sent {
                     Ok(sent) => {
@@ -807,6 +834,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
                 let State::Open(flow) = &mut source.state else {
                     return Err(said("34000", format!("there is no cursor `{name}`")).into());
                 };
+                flow.goes_on(Limit::of(&self.session));
                 let sent = self.send(flow, most.min(*left), &formats, *shown).await?;
                 *left -= sent;
                 let ended = flow.ended || *left == 0;
@@ -964,27 +992,7 @@ pub(super) fn said(code: &'static str, message: impl Into<String>) -> Told {
     }
 }
 
-fn aborted() -> Told {
-    said(
-        "25P02",
-        "the transaction failed; nothing is done before its end",
-    )
-}
-
 /// Whether a statement is answered by a count.
 fn counted(parsed: Option<&Parsed>) -> bool {
     parsed.is_some_and(Parsed::is_counted)
-}
-
-/// What was sent goes on without anybody who waits for it.
-fn cancelled_while_acting() -> Told {
-    Told {
-        detail: Some("nothing more is sent; what was sent before goes on".to_owned()),
-        hint: Some("`SHOW OPERATIONS` has what became of it".to_owned()),
-        ..cancelled()
-    }
-}
-
-fn cancelled() -> Told {
-    said("57014", "the statement was cancelled by its client")
 }

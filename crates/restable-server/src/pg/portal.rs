@@ -107,6 +107,8 @@ pub struct Flow {
     pub remarked: bool,
     /// Until when they are read.
     limit: Option<Limit>,
+    /// Whether they are read for the first time.
+    begins: bool,
 }
 
 #[derive(Debug)]
@@ -134,6 +136,15 @@ impl Flow {
             next: None,
             ended: false,
             remarked: false,
+            begins: true,
+        }
+    }
+
+    /// Rows that are asked for later.
+    pub fn later(rows: Rows) -> Flow {
+        Flow {
+            begins: false,
+            ..Flow::new(rows, None)
         }
     }
 
@@ -198,6 +209,13 @@ impl Flow {
             Some(batch) => self.batch = Some(batch?),
         }
         Ok(())
+    }
+
+    /// A statement asks for some of them: each has a time of its own, of which what their client does between is no part.
+    pub fn goes_on(&mut self, limit: Option<Limit>) {
+        if !std::mem::take(&mut self.begins) && !self.acts {
+            self.limit = limit;
+        }
     }
 
     /// When the last of them must have been sent.

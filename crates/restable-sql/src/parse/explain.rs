@@ -9,7 +9,7 @@ use crate::error::{Diagnostic, code};
 use crate::statement::{Explain, ExplainFormat, Statement};
 
 const FORMATS: &str = "FORMAT takes TEXT, JSON, TREE or INDENT";
-const OPTIONS: &str = "EXPLAIN takes ANALYZE, VERBOSE and FORMAT TEXT, JSON, TREE or INDENT; COSTS, BUFFERS, WAL, SETTINGS, SUMMARY and GENERIC_PLAN may be `off`, and TIMING stand beside ANALYZE";
+const OPTIONS: &str = "EXPLAIN takes ANALYZE, VERBOSE, COSTS and FORMAT TEXT, JSON, TREE or INDENT; BUFFERS, WAL, SETTINGS, SUMMARY and GENERIC_PLAN may be `off`, and TIMING stand beside ANALYZE";
 
 /// What stands before the statement.
 #[derive(Default)]
@@ -115,11 +115,15 @@ fn in_parentheses(cursor: &mut Cursor<'_>, options: &mut Options) -> Result<(), 
                 cursor.skip();
                 timing = Some((switch(cursor)?, place));
             }
-            "COSTS" | "BUFFERS" | "WAL" | "SETTINGS" | "SUMMARY" | "GENERIC_PLAN" => {
+            // What a query costs is its calls, which are always shown.
+            "COSTS" => {
+                cursor.skip();
+                switch(cursor)?;
+            }
+            "BUFFERS" | "WAL" | "SETTINGS" | "SUMMARY" | "GENERIC_PLAN" => {
                 cursor.skip();
                 if switch(cursor)? {
                     let what = match name.as_str() {
-                        "COSTS" => "what a query costs is its calls, which are always shown",
                         "BUFFERS" => "there are no buffers",
                         "WAL" => "there is no log that is written ahead",
                         "SETTINGS" => "`SHOW SETTINGS` lists what was set, and where",

@@ -1,4 +1,4 @@
-//! `WITH x AS [NOT] MATERIALIZED (…)`: how a query is computed, which does not change what it answers. Owns that `sqlparser`, which knows
+//! Words that `sqlparser` knows in fewer places than PostgreSQL. `WITH x AS [NOT] MATERIALIZED (…)`: how a query is computed, which does not change what it answers. Owns that `sqlparser`, which knows
 //! these words for PostgreSQL's own dialect only, does not see them; and that it sees `SELECT * FROM t` for `TABLE t`, of which it knows
 //! names of two parts only, and the planner none.
 
@@ -7,6 +7,24 @@ use sqlparser::tokenizer::{Token, TokenWithSpan};
 use crate::cursor::is_keyword;
 use crate::error::{Diagnostic, code};
 use crate::lexer::Lexed;
+
+/// What can stand after the last column of a SELECT list, and is no name of a table.
+const AFTER_A_COLUMN: &[&str] = &[
+    "FROM",
+    "WHERE",
+    "GROUP",
+    "HAVING",
+    "WINDOW",
+    "ORDER",
+    "LIMIT",
+    "OFFSET",
+    "FETCH",
+    "FOR",
+    "UNION",
+    "EXCEPT",
+    "INTERSECT",
+    "INTO",
+];
 
 /// The tokens without those words.
 pub(super) fn plain(lexed: Lexed) -> Lexed {
@@ -81,7 +99,13 @@ pub(super) fn queried(lexed: Lexed) -> Lexed {
     let end = lexed.tokens.len();
     let begins = |at: usize| {
         let named = lexed.solid(at + 1, end);
-        let named = named.is_some_and(|next| matches!(token(next), Some(Token::Word(_))));
+        let named = named.is_some_and(|next| {
+            // Before one of these it is the name of a column: `SELECT x AS table FROM t`.
+            let goes_on = AFTER_A_COLUMN
+                .iter()
+                .any(|word| is_keyword(token(next), word));
+            matches!(token(next), Some(Token::Word(_))) && !goes_on
+        });
         let opened = match lexed.solid_before(at) {
             None => true,
             Some(before) => {
@@ -116,4 +140,51 @@ pub(super) fn queried(lexed: Lexed) -> Lexed {
         }
     }
     queried
+}
+
+/// Functions with a syntax of their own, which `sqlparser` does not know with a schema before them.
+const OF_SYNTAX: &[&str] = &[
+    "SUBSTRING",
+    "POSITION",
+    "OVERLAY",
+    "TRIM",
+    "EXTRACT",
+    "CEIL",
+    "FLOOR",
+];
+
+/// The tokens without the `pg_catalog.` before such a function.
+pub(super) fn unqualified(lexed: Lexed) -> Lexed {
+    let token = |at: usize| lexed.tokens.get(at).map(|it| &it.token);
+    let end = lexed.tokens.len();
+    let qualifies = |at: usize| {
+        let named = matches!(token(at), Some(Token::Word(word)) if word.value.eq_ignore_ascii_case("pg_catalog"));
+        let period = lexed.solid(at + 1, end).filter(|_| named)?;
+        let function = lexed.solid(period + 1, end)?;
+        let opened = lexed.solid(function + 1, end)?;
+        let known = OF_SYNTAX
+            .iter()
+            .any(|word| is_keyword(token(function), word));
+        let fits =
+            token(period) == Some(&Token::Period) && token(opened) == Some(&Token::LParen) && known;
+        fits.then_some(function)
+    };
+    if !(0..end).any(|at| qualifies(at).is_some()) {
+        return lexed;
+    }
+    let mut plain = Lexed {
+        placeholders: lexed.placeholders.clone(),
+        ..Lexed::default()
+    };
+    let mut at = 0;
+    while at < end {
+        match qualifies(at) {
+            Some(function) => at = function,
+            None => {
+                plain.push(lexed.tokens[at].clone(), lexed.spans[at]);
+                at += 1;
+            }
+        }
+    }
+    plain
 }

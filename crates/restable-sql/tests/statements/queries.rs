@@ -16,6 +16,11 @@ fn queries() {
         "SELECT ';' AS \";\"; VALUES (1)",
     );
     check("TABLE t", "SELECT * FROM t");
+    check("SELECT a AS table FROM t", "SELECT a AS table FROM t");
+    check(
+        "SELECT pg_catalog.substring(a, 2), pg_catalog . position('b' IN a) FROM t",
+        "SELECT substring(a, 2), position('b' IN a) FROM t",
+    );
     check(
         "(TABLE t) UNION ALL TABLE a.b.c",
         "(SELECT * FROM t) UNION ALL SELECT * FROM a.b.c",

@@ -10,7 +10,7 @@ use restable_engine::parameters::Parameter;
 use restable_engine::sql::{CopyPlace, Copying, Parsed};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::{Begun, Client, Done, ENOUGH, cancelled, said};
+use super::{Begun, Client, Done, ENOUGH, Taken, cancelled, said};
 use crate::computing::Limit;
 use crate::pg::copy_form::Form;
 use crate::pg::messages::{self, Told};
@@ -96,7 +96,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
             return Err(said("0A000", "COPY of what changes something is not supported").into());
         }
         portal.state = State::Planned(Box::new(planned));
-        let Begun::Rows(flow) = Box::pin(self.run(&mut portal, &query, true)).await? else {
+        let Begun::Rows(flow) = Box::pin(self.run(&mut portal, &query, Taken::Whole)).await? else {
             return Err(said(
                 "0A000",
                 "the statement answers no rows that could be copied",

@@ -13,7 +13,7 @@ use super::super::messages::Transaction;
 use super::super::portal::{Portal, State, columns as columns_of};
 use super::super::{oids, sqlstate};
 use super::implied::Implied;
-use super::{Begun, Client, Done, TREE, said};
+use super::{Begun, Client, Done, TREE, Taken, said};
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
     /// What the connection itself keeps.
@@ -111,7 +111,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
                 };
                 if let Some(query) = query
                     && let Begun::Rows(flow) =
-                        Box::pin(self.run(&mut cursor, &query, false)).await?
+                        Box::pin(self.run(&mut cursor, &query, Taken::Later)).await?
                 {
                     cursor.state = State::Open(flow);
                     self.portals.insert(name.clone(), cursor);
