@@ -99,6 +99,25 @@ fn a_materialized_view_keeps_its_zone() {
             .await
             .unwrap();
         assert_eq!(one(&mut other, "SELECT * FROM zoned").await, live);
+        // A time without a zone is one of the session's.
+        let first = one(
+            &mut tokyo,
+            "SELECT min(snapshot_time) FROM zoned FOR SYSTEM_TIME ALL",
+        )
+        .await;
+        let clock = first.strip_suffix("+09").unwrap();
+        for time in [
+            format!("'{clock}'"),
+            format!("TIMESTAMP '{clock}'"),
+            format!("timestamptz '{clock}'"),
+            format!("'{first}'"),
+        ] {
+            let sql =
+                format!("SELECT DISTINCT snapshot_time FROM zoned FOR SYSTEM_TIME AS OF {time}");
+            assert_eq!(one(&mut tokyo, &sql).await, first, "{time}");
+        }
+        let far = "SELECT count(*) FROM zoned FOR SYSTEM_TIME AS OF '9999-12-31'";
+        assert_eq!(one(&mut tokyo, far).await, "1");
         // A session that is no client's: `restable refresh --all`.
         done(&kept.session(), "REFRESH MATERIALIZED VIEW zoned")
             .await

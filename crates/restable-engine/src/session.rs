@@ -756,7 +756,8 @@ impl Session {
                 let sql = source.as_ref().map_or("", |parsed| parsed.text.as_str());
                 let tag = source.as_ref().map_or("", |parsed| parsed.tag());
                 self.tell_skipped(&statement, tag, keeping.skipped());
-                let outcome = Box::pin(self.run_keeping(*keeping, sql, started)).await;
+                let outcome =
+                    Box::pin(self.run_keeping(*keeping, sql, (started, &statement))).await;
                 let outcome = outcome.map(|outcome| match outcome {
                     Outcome::Done {
                         message,
@@ -914,8 +915,8 @@ impl Session {
     }
 
     /// A statement with other settings than the session's, which counts as a part of one of it.
-    pub(crate) fn begin_with(&self, settings: &Settings) -> Statement {
-        self.statement(settings, None)
+    pub(crate) fn begin_with(&self, settings: &Settings, whole: &Statement) -> Statement {
+        self.statement(settings, None).within(whole)
     }
 
     fn statement(&self, settings: &Settings, tag: Option<&'static str>) -> Statement {

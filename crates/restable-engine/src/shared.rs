@@ -167,7 +167,9 @@ impl Resolver for Shared {
         let is_own = match folded.as_slice() {
             [_] => true,
             [schema, _] => schema == OWN_SCHEMA,
-            [catalog, schema, _] => catalog == OWN_CATALOG && schema == OWN_SCHEMA,
+            [catalog, schema, _] => {
+                schema == OWN_SCHEMA && (catalog == OWN_CATALOG || self.has_no_public(&parts[0]))
+            }
             _ => false,
         };
         if is_own {
@@ -269,16 +271,29 @@ impl Shared {
         }
     }
 
-    /// A name of the session's own that is written with the database of its client, without it.
+    /// Whether a name is one of a provider that has no service `public`: what is there then is what stands beside its services.
+    fn has_no_public(&self, catalog: &str) -> bool {
+        let provider = self.registry.provider(catalog);
+        provider.is_some_and(|provider| {
+            let mut services = provider.services();
+            services.all(|service| fold(&service.name) != OWN_SCHEMA)
+        })
+    }
+
+    /// A name of the session's own that is written with the database of its client, without it. A provider is a database.
     pub(crate) fn without_database(&self, name: &ObjectName) -> ObjectName {
         let is = |part: &ObjectNamePart, wanted: &str| {
             let ident = part.as_ident();
             ident.is_some_and(|ident| restable_spec::names::same(&ident.value, wanted))
         };
-        match (name.0.as_slice(), &self.client) {
-            ([database, schema, last], Some(client))
-                if is(database, &client.database) && is(schema, OWN_SCHEMA) =>
-            {
+        let is_database = |database: &ObjectNamePart| {
+            let client = self.client.as_ref();
+            let provider = database.as_ident();
+            client.is_some_and(|client| is(database, &client.database))
+                || provider.is_some_and(|ident| self.has_no_public(&ident.value))
+        };
+        match name.0.as_slice() {
+            [database, schema, last] if is(schema, OWN_SCHEMA) && is_database(database) => {
                 ObjectName(vec![schema.clone(), last.clone()])
             }
             _ => name.clone(),

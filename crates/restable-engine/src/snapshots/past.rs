@@ -1,14 +1,9 @@
 //! `FOR SYSTEM_TIME`: which refresh a time means. The time is worked out while names are, so that a plan has the very rows
 //! that the statement named: `name@file` is the table of one refresh, `name@` that of all.
 
-use std::sync::Arc;
-
 use arrow::datatypes::{DataType, TimeUnit};
-use datafusion::catalog::Session as _;
-use datafusion::common::{DFSchema, ScalarValue};
-use datafusion::logical_expr::simplify::SimplifyContext;
+use datafusion::common::ScalarValue;
 use datafusion::logical_expr::{Expr, LogicalPlan};
-use datafusion::optimizer::simplify_expressions::ExprSimplifier;
 use datafusion::sql::sqlparser::ast::{
     CastKind, DataType as SqlType, Expr as SqlExpr, Ident, SelectItem, SetExpr, Statement,
     TableVersion, TimezoneInfo, Value, Visit, Visitor,
@@ -176,22 +171,11 @@ fn constant(shared: &Shared, expr: SqlExpr) -> Result<Option<ScalarValue>> {
     let given = Given::default();
     let planned = plan_given(shared, &given, *statement).now_or_never();
     let (plan, _) = planned.ok_or_else(|| Error::internal("a time was waited for"))??;
-    let LogicalPlan::Projection(projection) = &plan else {
+    let LogicalPlan::Projection(projection) = shared.ground.planning().optimized(&plan)? else {
         return Ok(None);
     };
-    let Some(expr) = projection.expr.first().cloned() else {
-        return Ok(None);
-    };
-    let state = shared.ground.planning();
-    let context = SimplifyContext::builder()
-        .with_schema(Arc::new(DFSchema::empty()))
-        .with_config_options(Arc::clone(state.config().options()))
-        .with_current_time()
-        .build();
-    let simplifier = ExprSimplifier::new(context);
-    let expr = simplifier.coerce(expr.unalias(), &DFSchema::empty())?;
-    Ok(match simplifier.simplify(expr)? {
-        Expr::Literal(value, _) => Some(value),
+    Ok(match projection.expr.into_iter().next().map(Expr::unalias) {
+        Some(Expr::Literal(value, _)) => Some(value),
         _ => None,
     })
 }

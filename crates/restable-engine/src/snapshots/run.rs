@@ -26,6 +26,7 @@ use crate::parameters::Given;
 use crate::session::Session;
 use crate::settings::Origin;
 use crate::shared::unique_columns;
+use crate::statement::Statement;
 use crate::{Error, Result, own_views, zone};
 
 /// A statement about what is kept.
@@ -410,7 +411,7 @@ impl Session {
         &self,
         keeping: Keeping,
         sql: &str,
-        started: Instant,
+        (started, whole): (Instant, &Statement),
     ) -> Result<Outcome> {
         if self.access() == Access::Preview {
             return Ok(previewed(&keeping));
@@ -419,17 +420,22 @@ impl Session {
             true => None,
             false => self.audit_keeping(&keeping, sql)?,
         };
-        let outcome = self.do_keeping(keeping, started).await;
+        let outcome = self.do_keeping(keeping, started, whole).await;
         if let Some(audited) = audited {
             audited.end(outcome.as_ref().err());
         }
         outcome
     }
 
-    async fn do_keeping(&self, keeping: Keeping, started: Instant) -> Result<Outcome> {
+    async fn do_keeping(
+        &self,
+        keeping: Keeping,
+        started: Instant,
+        whole: &Statement,
+    ) -> Result<Outcome> {
         match keeping {
-            Keeping::Create(create) => Box::pin(self.create(*create, started)).await,
-            Keeping::Refresh(name) => Box::pin(self.refresh(&name, started)).await,
+            Keeping::Create(create) => Box::pin(self.create(*create, started, whole)).await,
+            Keeping::Refresh(name) => Box::pin(self.refresh(&name, started, whole)).await,
             Keeping::Drop {
                 kind,
                 names,
@@ -455,7 +461,7 @@ impl Session {
         self.store()?.writer(name)
     }
 
-    async fn create(&self, create: Create, started: Instant) -> Result<Outcome> {
+    async fn create(&self, create: Create, started: Instant, whole: &Statement) -> Result<Outcome> {
         let words = create.kind.words();
         let own = &self.shared().own;
         if own.is_of_session(&create.name) {
@@ -499,7 +505,7 @@ impl Session {
         let source = Source {
             session: reading,
             plan: create.plan,
-            running: self.begin_with(&reading.settings()),
+            running: self.begin_with(&reading.settings(), whole),
             keeps_partial: settings.partial_refresh,
         };
         let filled = fill(&writer, source, &create.statement, None).await;
@@ -542,7 +548,7 @@ impl Session {
         ))
     }
 
-    async fn refresh(&self, name: &str, started: Instant) -> Result<Outcome> {
+    async fn refresh(&self, name: &str, started: Instant, whole: &Statement) -> Result<Outcome> {
         let writer = self.writer(name)?;
         let Some(known) = writer.load()? else {
             return Err(Error::unknown(
@@ -567,7 +573,7 @@ impl Session {
             let source = Source {
                 session: &apart,
                 plan,
-                running: self.begin_with(&apart.settings()),
+                running: self.begin_with(&apart.settings(), whole),
                 keeps_partial: settings.partial_refresh,
             };
             let filled = fill(&writer, source, &manifest.statement, known.newest()).await?;

@@ -94,8 +94,6 @@ enum Taken {
     Whole,
     /// Some now, and others when they are asked for.
     Parts,
-    /// When they are asked for, none now.
-    Later,
 }
 
 /// What running a statement came to.
@@ -563,21 +561,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
         })
     }
 
-    /// A FETCH has the formats that were asked of it; without, those of a BINARY cursor.
-    fn cursor_columns(&self, name: &str, formats: &[i16]) -> Done<Vec<messages::Column>> {
-        match self.portals.get(name) {
-            Some(Portal {
-                state: State::Open(flow),
-                formats: own,
-                ..
-            }) => {
-                let formats = if formats.is_empty() { own } else { formats };
-                Ok(columns(&flow.schema, formats))
-            }
-            _ => Err(said("34000", format!("there is no cursor `{name}`")).into()),
-        }
-    }
-
     async fn execute(&mut self, name: &str, rows: usize) -> Done {
         let mut portal = self.take(name)?;
         if portal.parsed.is_none() {
@@ -743,14 +726,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
         let run = async move {
             let run = match taken {
                 Taken::Whole => session.run(planned).await?,
-                Taken::Parts | Taken::Later => session.run_in_parts(planned).await?,
+                Taken::Parts => session.run_in_parts(planned).await?,
             };
             Ok(match run {
                 Outcome::Rows(rows) if counted => Ran::Acted(acts::finish(rows).await?),
-                Outcome::Rows(rows) if taken != Taken::Later => {
-                    Ran::Rows(Box::new(Flow::begun(rows, zone, flows).await?))
-                }
-                Outcome::Rows(rows) => Ran::Rows(Box::new(Flow::later(rows))),
+                Outcome::Rows(rows) => Ran::Rows(Box::new(Flow::begun(rows, zone, flows).await?)),
                 Outcome::Done { report, .. } => Ran::Done(report),
             })
         };

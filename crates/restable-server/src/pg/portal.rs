@@ -140,14 +140,6 @@ impl Flow {
         }
     }
 
-    /// Rows that are asked for later.
-    pub fn later(rows: Rows) -> Flow {
-        Flow {
-            begins: false,
-            ..Flow::new(rows, None)
-        }
-    }
-
     /// Rows with the first ones at hand. Of a short answer that nobody was called for it is known then that nothing follows.
     pub async fn begun(rows: Rows, zone: Tz, limit: Option<Limit>) -> Result<Flow, Error> {
         let mut flow = Flow::new(rows, limit);

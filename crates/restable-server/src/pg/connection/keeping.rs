@@ -3,17 +3,19 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use futures::FutureExt as _;
 use restable_engine::Error;
 use restable_engine::parameters::Parameter;
 use restable_engine::pg_catalog::{Held, HeldCursor, HeldStatement};
 use restable_engine::sql::{Connection as Kept, Count, Discard, Modes, Parsed};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::super::messages::Transaction;
+use super::super::messages::{self, Transaction};
 use super::super::portal::{Portal, State, columns as columns_of};
 use super::super::{oids, sqlstate};
 use super::implied::Implied;
-use super::{Begun, Client, Done, TREE, Taken, said};
+use super::{Begun, Client, Done, TREE, said};
+use crate::computing::Limit;
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
     /// What the connection itself keeps.
@@ -68,17 +70,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
             }
             Kept::Savepoint(name) => {
                 self.in_transaction("SAVEPOINT")?;
-                self.undo.savepoint(&self.session, name);
+                let cursors = self.portals.keys().cloned().collect();
+                self.undo.savepoint(&self.session, name, cursors);
             }
             Kept::Release(name) | Kept::RollbackTo(name) => {
                 self.in_transaction("a savepoint")?;
                 let there = if matches!(kept, Kept::RollbackTo(_)) {
                     let there = self.undo.roll_back_to(&self.session, name);
                     let there = there.map_err(|problem| sqlstate::told(&problem, text))?;
-                    if there {
+                    if let Some(cursors) = &there {
                         self.transaction = Transaction::Open;
+                        // Those that came after it were never declared.
+                        self.portals.retain(|name, _| cursors.contains(name));
                     }
-                    there
+                    there.is_some()
                 } else {
                     self.undo.release(name)
                 };
@@ -109,11 +114,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
                     _memory: memory,
                     state: State::Fresh,
                 };
-                if let Some(query) = query
-                    && let Begun::Rows(flow) =
-                        Box::pin(self.run(&mut cursor, &query, Taken::Later)).await?
-                {
-                    cursor.state = State::Open(flow);
+                // Its rows are those of now; they are read when they are asked for.
+                if let Some(query) = query {
+                    let limit = Limit::of(&self.session);
+                    let values = cursor.parameters.clone();
+                    let planned = self.planned(text, &query, values, limit).boxed().await?;
+                    cursor.state = State::Planned(Box::new(planned));
                     self.portals.insert(name.clone(), cursor);
                 }
             }
@@ -229,6 +235,30 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
             self.undo.set(&self.session, "transaction_isolation", true);
         }
         self.session.apply_modes(modes)
+    }
+
+    /// A FETCH has the formats that were asked of it; without, those of a BINARY cursor.
+    pub(super) fn cursor_columns_of(&self, name: &str, formats: &[i16]) -> Done<Vec<messages::Column>> {
+        match self.portals.get(name) {
+            Some(Portal {
+                state: State::Open(flow),
+                formats: own,
+                ..
+            }) => {
+                let formats = if formats.is_empty() { own } else { formats };
+                Ok(columns_of(&flow.schema, formats))
+            }
+            Some(Portal {
+                state: State::Planned(prepared),
+                formats: own,
+                ..
+            }) => {
+                let formats = if formats.is_empty() { own } else { formats };
+                let shown = prepared.columns();
+                Ok(shown.map_or_else(Vec::new, |schema| columns_of(&schema, formats)))
+            }
+            _ => Err(said("34000", format!("there is no cursor `{name}`")).into()),
+        }
     }
 
     fn in_transaction(&self, what: &str) -> Done {
