@@ -138,6 +138,9 @@ pub(crate) struct Choice {
     pub local: bool,
 }
 
+/// What giving a setting a value comes to, and how the value is shown.
+type Chosen<'a> = dyn Fn(&str, &str) -> Result<(Variable, String)> + Sync + 'a;
+
 impl Session {
     /// Puts what a client of PostgreSQL says about its catalog into words that the planner knows; answers what it sets.
     pub(crate) async fn rewrite_postgres(&self, statement: &mut Statement) -> Result<Vec<Choice>> {
@@ -159,7 +162,7 @@ pub(crate) async fn rewrite_view(shared: &Shared, statement: &mut Statement) -> 
 async fn rewritten(
     shared: &Arc<Shared>,
     statement: &mut Statement,
-    choose: &(dyn Fn(&str, &str) -> Result<(Variable, String)> + Sync),
+    choose: &Chosen<'_>,
 ) -> Result<Vec<Choice>> {
     let Some(postgres) = shared.postgres() else {
         if itself::concerns(&statement.to_string()) {
@@ -197,11 +200,7 @@ async fn rewritten(
 }
 
 /// The same for a client that does not come over Postgres wire, as far as it asks for the session itself.
-fn of_itself(
-    shared: &Arc<Shared>,
-    statement: &mut Statement,
-    choose: &(dyn Fn(&str, &str) -> Result<(Variable, String)> + Sync),
-) -> Result<()> {
+fn of_itself(shared: &Arc<Shared>, statement: &mut Statement, choose: &Chosen<'_>) -> Result<()> {
     const NOBODY: &str = "restable";
     let user = shared.client_name().unwrap_or_else(|| NOBODY.to_owned());
     let database = rows::provider(shared).map(|provider| provider.name.clone());

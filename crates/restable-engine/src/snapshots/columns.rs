@@ -20,7 +20,7 @@ pub fn fingerprint(schema: &Schema) -> String {
     for field in schema.fields() {
         let mut about: Vec<_> = field.metadata().iter().collect();
         about.sort();
-        let _ = write!(text, "{}|{:?}|{about:?}\n", field.name(), field.data_type());
+        let _ = writeln!(text, "{}|{:?}|{about:?}", field.name(), field.data_type());
     }
     // FNV-1a.
     let step = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);

@@ -118,23 +118,21 @@ fn moment(shared: &Shared, time: &SqlExpr) -> Result<Moment> {
         Diagnostic::new("R0348", problem).help(help).into()
     };
     let written = constant(shared, time.clone()).map_err(|problem| wrong(&said(problem)))?;
-    match written {
+    let written = match written {
         Some(value) if value.data_type().is_numeric() => return Err(wrong("it is a number")),
-        Some(_) => {}
+        Some(value) => value,
         None => return Err(wrong("it is not the same for every row")),
-    }
+    };
     let instant = SqlExpr::Cast {
         kind: CastKind::Cast,
         expr: Box::new(SqlExpr::Nested(Box::new(time.clone()))),
-        // In microseconds, as refreshes are, so that any year can be named.
-        data_type: SqlType::Timestamp(Some(6), TimezoneInfo::WithTimeZone),
+        data_type: SqlType::Timestamp(None, TimezoneInfo::WithTimeZone),
         array: false,
         format: None,
     };
     let value = constant(shared, instant).map_err(|problem| wrong(&said(problem)))?;
-    let Some(value) = value else {
-        return Err(wrong("it is not the same for every row"));
-    };
+    // A time that no timestamp can be, such as one of the year 9999, is so far away that its zone does not matter.
+    let value = value.unwrap_or(written);
     if value.is_null() {
         return Err(wrong("it is NULL"));
     }
@@ -174,8 +172,10 @@ fn constant(shared: &Shared, expr: SqlExpr) -> Result<Option<ScalarValue>> {
     let LogicalPlan::Projection(projection) = shared.ground.planning().optimized(&plan)? else {
         return Ok(None);
     };
-    Ok(match projection.expr.into_iter().next().map(Expr::unalias) {
-        Some(Expr::Literal(value, _)) => Some(value),
-        _ => None,
-    })
+    Ok(
+        match projection.expr.into_iter().next().map(Expr::unalias) {
+            Some(Expr::Literal(value, _)) => Some(value),
+            _ => None,
+        },
+    )
 }

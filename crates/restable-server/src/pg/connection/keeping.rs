@@ -238,7 +238,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
     }
 
     /// A FETCH has the formats that were asked of it; without, those of a BINARY cursor.
-    pub(super) fn cursor_columns_of(&self, name: &str, formats: &[i16]) -> Done<Vec<messages::Column>> {
+    pub(super) fn cursor_columns(
+        &self,
+        name: &str,
+        formats: &[i16],
+    ) -> Done<Vec<messages::Column>> {
         match self.portals.get(name) {
             Some(Portal {
                 state: State::Open(flow),
