@@ -9,6 +9,7 @@ pub(crate) mod decimals;
 pub(crate) mod extremes;
 pub(crate) mod floats;
 pub(crate) mod held;
+pub mod interval_styles;
 pub(crate) mod made;
 pub(crate) mod merged;
 mod numbers;

@@ -419,10 +419,13 @@ pub(crate) fn headed(schema: &SchemaRef, names: &Names) -> SchemaRef {
 fn document_name(field: &arrow::datatypes::Field, names: &Names) -> String {
     let own = told_apart(field.name());
     let spelled = |name: &str| names.spelled.get(name).cloned();
+    if let Some(given) = names.aliased.get(field.name()) {
+        return given.clone();
+    }
     match field.metadata().get(NAME_METADATA) {
         Some(name) if restable_spec::names::fold(name) == own => name.clone(),
         _ => spelled(field.name())
-            .or_else(|| spelled(own))
+            .or_else(|| spelled(own).filter(|_| !names.aliased.contains_key(own)))
             .unwrap_or_else(|| own.to_owned()),
     }
 }

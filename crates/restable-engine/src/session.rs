@@ -108,6 +108,7 @@ impl Session {
             database: postgres.database.clone(),
             process: postgres.process,
             encryption: postgres.encryption.clone(),
+            others: postgres.others.clone(),
         });
         let postgres = door
             .postgres
@@ -141,6 +142,15 @@ impl Session {
                 this: Weak::clone(this),
             }
         });
+        if let Some(others) = shared
+            .client
+            .as_ref()
+            .and_then(|client| client.others.clone())
+        {
+            shared
+                .ground
+                .configure(|config| crate::zone::set_others(config, others));
+        }
         shared.ground.configure(|config| {
             for (name, value) in door.options.iter() {
                 config.options_mut().set(name, value)?;

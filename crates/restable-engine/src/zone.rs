@@ -1,4 +1,4 @@
-//! What functions have to know of the session that they compute for: the zone in which it reads and writes times, and the memory
+//! What functions have to know of the session that they compute for: the zone in which it reads and writes times, the style of intervals, and the memory
 //! that it may use. It travels with the options of a plan.
 
 use std::any::Any;
@@ -10,6 +10,9 @@ use datafusion::common::{Result, config_err};
 use datafusion::execution::memory_pool::MemoryPool;
 use datafusion::prelude::SessionConfig;
 
+use crate::functions::interval_styles::IntervalStyle;
+use crate::pg_catalog::Others;
+
 /// The zone of every timestamp with a zone, whatever zone a session reads and writes in.
 pub(crate) const UTC: &str = "+00:00";
 
@@ -17,6 +20,8 @@ pub(crate) const UTC: &str = "+00:00";
 #[derive(Debug, Clone, Default)]
 struct Around {
     zone: Option<String>,
+    intervals: IntervalStyle,
+    others: Option<Arc<Others>>,
     memory: Option<usize>,
     /// Whether that is of the memory of others as well.
     shares: bool,
@@ -63,6 +68,29 @@ pub(crate) fn set_zone(config: &mut SessionConfig, name: &str) {
     }
 }
 
+/// Gives a session the style in which it writes intervals.
+pub(crate) fn set_interval_style(config: &mut SessionConfig, style: IntervalStyle) {
+    if interval_style(config.options()) != style {
+        change(config, |around| around.intervals = style);
+    }
+}
+
+/// Tells a session of the connections that it may stop.
+pub(crate) fn set_others(config: &mut SessionConfig, others: Arc<Others>) {
+    change(config, |around| around.others = Some(others));
+}
+
+/// The connections that a session may stop.
+pub(crate) fn others(options: &ConfigOptions) -> Option<&Arc<Others>> {
+    options.extensions.get::<Around>()?.others.as_ref()
+}
+
+/// The style in which a session writes intervals.
+pub(crate) fn interval_style(options: &ConfigOptions) -> IntervalStyle {
+    let around = options.extensions.get::<Around>();
+    around.map(|it| it.intervals).unwrap_or_default()
+}
+
 /// Whose memory a session uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Whose {
@@ -96,6 +124,23 @@ pub(crate) fn set_memory(
 pub(crate) fn zone_name(options: &ConfigOptions) -> &str {
     let around = options.extensions.get::<Around>();
     around.and_then(|it| it.zone.as_deref()).unwrap_or("UTC")
+}
+
+/// How a session writes times and intervals.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Look<'n> {
+    /// The name of the zone.
+    pub zone: &'n str,
+    /// The style of intervals.
+    pub intervals: IntervalStyle,
+}
+
+/// How the session writes them.
+pub(crate) fn look(options: &ConfigOptions) -> Look<'_> {
+    Look {
+        zone: zone_name(options),
+        intervals: interval_style(options),
+    }
 }
 
 /// The session's zone.

@@ -454,6 +454,8 @@ pub enum Connection {
         name: String,
         /// BINARY: its rows are sent in binary form.
         binary: bool,
+        /// SCROLL: it goes back, too.
+        scroll: bool,
         /// WITH HOLD: it outlives its transaction.
         hold: bool,
         /// A query and nothing else.
@@ -476,6 +478,8 @@ pub enum Connection {
     Discard(Discard),
     /// UNLISTEN: nothing is listened to.
     Unlisten,
+    /// SET CONSTRAINTS ALL: there are none that could wait.
+    Constraints,
     /// COPY.
     Copy(Box<Copying>),
 }
@@ -537,13 +541,21 @@ pub struct Modes {
     pub read_only: Option<bool>,
 }
 
-/// How many rows FETCH takes.
+/// How far FETCH goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Count {
-    /// So many.
+    /// So many rows.
     Rows(u64),
     /// All that are left.
     All,
+    /// So many rows back.
+    Back(u64),
+    /// Back over all.
+    BackAll,
+    /// To the row of this number, from the end if it is negative.
+    Absolute(i64),
+    /// To the row so many behind this one, or before it.
+    Relative(i64),
 }
 
 /// What DISCARD drops.

@@ -74,6 +74,7 @@ fn tag(statement: &Statement) -> &'static str {
             Connection::Discard(Discard::Sequences) => "DISCARD SEQUENCES",
             Connection::Discard(Discard::Temporary) => "DISCARD TEMP",
             Connection::Unlisten => "UNLISTEN",
+            Connection::Constraints => "SET CONSTRAINTS",
             Connection::Copy(_) => "COPY",
         },
     }

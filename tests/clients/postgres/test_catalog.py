@@ -47,6 +47,8 @@ INDEX = f"FROM pg_index i WHERE i.indrelid = {TABLE}"
         ("SELECT catcode FROM pg_get_keywords() WHERE word = 'select'", ("R",)),
         ("SELECT count(*) FROM pg_get_keywords() WHERE word = 'resource'", (0,)),
         ("SELECT quote_ident('resource'), quote_ident('table'), quote_ident('left')", ("resource", '"table"', '"left"')),
+        ("SELECT set_config(name, 'on', false) FROM pg_settings WHERE name = 'row_security'", ("on",)),
+        ("SELECT count(*) FROM (SELECT 1 FROM pg_settings WHERE name = 'restrict_nonsystem_relation_kind') x", (0,)),
         ("SELECT pg_blocking_pids(1), current_setting('default_tablespace')", ([], "")),
         ("SELECT relname AS table FROM pg_class WHERE relname = 'vw_jobs'", ("vw_jobs",)),
         ("SELECT c.column_name FROM information_schema.table_constraints t JOIN information_schema.constraint_column_usage c USING (constraint_schema, constraint_name) WHERE t.table_name = 'jobs'", ("id",)),
@@ -54,6 +56,10 @@ INDEX = f"FROM pg_index i WHERE i.indrelid = {TABLE}"
 )
 def test_a_question(ask, question, answer):
     assert ask(question) == [answer]
+
+
+def test_a_setting_that_is_not_there_is_not_set(ask):
+    assert ask("SELECT set_config(name, 'view, foreign-table', false) FROM pg_settings WHERE name = 'restrict_nonsystem_relation_kind'") == []
 
 
 def test_keys_are_the_same_at_every_place(ask):

@@ -40,6 +40,20 @@ def test_values_in_both_formats(free):
             assert connection.cursor(binary=binary).execute(question).fetchone() == expected, binary
 
 
+def test_names_of_columns(connection):
+    def names(question):
+        return [column.name for column in connection.execute(question).description]
+
+    jobs = "azure.data_protection.vw_jobs"
+    question = f'SELECT status AS "STATUS", start_time AS "startTime", count(*), count(job_id) FROM {jobs} GROUP BY 1, 2'
+    expected = ["STATUS", "startTime", "count", "count"]
+    assert names(question) == expected
+    assert names(f"SELECT * FROM ({question}) q LIMIT 1") == expected
+    assert names(f"WITH q AS ({question}) SELECT q.* FROM q LIMIT 1") == expected
+    assert names(f'SELECT "STATUS", q."startTime", count FROM ({question}) q LIMIT 1') == expected[:3]
+    assert names("SELECT * FROM (SELECT oid _oid, r.* FROM pg_roles r) q")[:3] == ["_oid", "oid", "rolname"]
+
+
 def test_parameters(connection):
     cursor = connection.execute("SELECT %s::int + 1, %s, %s, %s::bool", (41, "it's", 2.5, True))
     assert cursor.fetchone() == (42, "it's", 2.5, True)
@@ -308,15 +322,29 @@ def test_everything_that_sqlalchemy_inspects(free, driver):
 
 
 @pytest.mark.parametrize("level", ["SERIALIZABLE", "REPEATABLE READ"])
-def test_what_a_level_of_isolation_cannot_promise(served, level):
+def test_what_a_level_of_isolation_does_not_promise_is_told(served, level):
+    told = []
     with psycopg.connect(served.dsn) as connection:
+        connection.add_notice_handler(lambda notice: told.append((notice.sqlstate, notice.message_primary)))
         connection.isolation_level = psycopg.IsolationLevel[level.replace(" ", "_")]
-        with pytest.raises(psycopg.errors.InvalidParameterValue) as told:
-            connection.execute("SELECT 1")
-        assert "each statement reads the provider as it is then" in told.value.diag.message_hint
-        connection.rollback()
-        connection.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
+        warning = ("01000", f"each statement reads what is there when it runs: `{level.lower()}` is `read committed` here")
         assert connection.execute("SHOW transaction_isolation").fetchone() == ("read committed",)
+        assert told == [warning]
+        connection.rollback()
+        connection.isolation_level = None
+        for statement in (
+            f"START TRANSACTION ISOLATION LEVEL {level}", f"SET TRANSACTION ISOLATION LEVEL {level}", f"SET transaction_isolation = '{level}'",
+            f"SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL {level}", f"SET default_transaction_isolation = '{level}'",
+        ):
+            told.clear()
+            connection.execute(statement)
+            assert warning in told, statement
+            assert connection.execute("SHOW default_transaction_isolation").fetchone() == ("read committed",)
+            connection.rollback()
+    engine = sqlalchemy.create_engine(f"postgresql+psycopg://{served.url}", isolation_level=level)
+    with engine.connect() as connection:
+        assert connection.execute(sqlalchemy.text("SELECT 1")).scalar() == 1
+    engine.dispose()
 
 
 @pytest.mark.parametrize("driver", ["psycopg", "psycopg2"])

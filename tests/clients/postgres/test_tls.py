@@ -43,7 +43,7 @@ def guarded(request, tmp_path_factory):
     (folder / "names").write_text("subjectAltName=DNS:localhost,IP:127.0.0.1\nbasicConstraints=CA:FALSE\n")
     openssl(folder, "x509", "-req", "-in", "server.csr", "-CA", "authority.pem", "-CAkey", "authority.key",
             "-CAcreateserial", "-out", "server.pem", "-days", "30", "-extfile", "names")
-    (folder / "users").write_text(f"ann:{PASSWORD}\n")
+    (folder / "users").write_text(f"ann:{PASSWORD}\nbob:{PASSWORD}\n")
     program = request.config.getoption("--restable")
     server, address = started(
         [program, "serve", "--pg", "127.0.0.1:0", "--emulator", "--tls-cert", folder / "server.pem",
@@ -52,6 +52,18 @@ def guarded(request, tmp_path_factory):
     )
     yield Guarded(int(address.rsplit(":", 1)[1]), folder / "authority.pem", folder / "other.pem")
     stop(server)
+
+
+def test_nobody_sees_or_stops_what_is_of_another_user(guarded):
+    with psycopg.connect(guarded.dsn(), autocommit=True) as ann:
+        pid = ann.info.backend_pid
+        with psycopg.connect(guarded.dsn().replace("user=ann", "user=bob"), autocommit=True) as bob:
+            assert bob.execute("SELECT pg_terminate_backend(%s), pg_cancel_backend(%s)", [pid, pid]).fetchone() == (False, False)
+            assert bob.execute("SELECT usename FROM pg_stat_activity").fetchall() == [("bob",)]
+        with psycopg.connect(guarded.dsn(), autocommit=True) as other:
+            assert other.execute("SELECT count(*) FROM pg_stat_activity WHERE pid = %s AND usename = 'ann'", [pid]).fetchone() == (1,)
+            assert other.execute("SELECT pg_cancel_backend(%s)", [pid]).fetchone() == (True,)
+        assert ann.execute("SELECT 1").fetchone() == (1,)
 
 
 @pytest.mark.parametrize("mode", ["disable", "require", "verify-ca", "verify-full"])

@@ -17,7 +17,7 @@ use super::bounded::readable;
 use super::own::{Called, Own};
 use super::{JSON_METADATA, json_metadata, written};
 use crate::json;
-use crate::zone;
+use crate::zone::{self, Look};
 
 /// The functions that have a name in SQL.
 pub(crate) fn all() -> Vec<Own> {
@@ -139,11 +139,11 @@ fn refused(problem: impl Into<String>) -> datafusion::common::DataFusionError {
 
 /// An argument as JSON, row by row; `None` for NULL.
 fn values(called: &Called, at: usize) -> Result<Vec<Option<String>>> {
-    let place = zone::zone_name(&called.options);
-    of_array(&called.arrays[at], &called.fields[at], place)
+    let look = zone::look(&called.options);
+    of_array(&called.arrays[at], &called.fields[at], look)
 }
 
-fn of_array(array: &ArrayRef, field: &Field, place: &str) -> Result<Vec<Option<String>>> {
+fn of_array(array: &ArrayRef, field: &Field, look: Look<'_>) -> Result<Vec<Option<String>>> {
     let is_json = field
         .metadata()
         .get(JSON_METADATA)
@@ -159,7 +159,7 @@ fn of_array(array: &ArrayRef, field: &Field, place: &str) -> Result<Vec<Option<S
         DataType::Float64 | DataType::Float32 => {
             let floats = cast(array, &DataType::Float64)?;
             let finite = floats.as_primitive::<Float64Type>().iter();
-            let texts = written::texts(array, place)?;
+            let texts = written::texts(array, look)?;
             let texts = texts.as_string::<i32>().iter();
             let one = |(text, float): (Option<&str>, Option<f64>)| {
                 Some(match float?.is_finite() {
@@ -174,7 +174,7 @@ fn of_array(array: &ArrayRef, field: &Field, place: &str) -> Result<Vec<Option<S
             all(!is_json, cast(array, &DataType::Utf8)?)
         }
         DataType::Timestamp(..) => {
-            let texts = written::texts(array, place)?;
+            let texts = written::texts(array, look)?;
             let texts = texts.as_string::<i32>().iter();
             texts
                 .map(|text| text.map(|text| quote(&xsd(text))))
@@ -182,7 +182,7 @@ fn of_array(array: &ArrayRef, field: &Field, place: &str) -> Result<Vec<Option<S
         }
         DataType::List(item) => {
             let list = array.as_list::<i32>();
-            let items = of_array(list.values(), item, place)?;
+            let items = of_array(list.values(), item, look)?;
             let bounds = list.offsets().windows(2).enumerate();
             let rows = bounds.map(|(row, bounds)| {
                 let bounds = usize::try_from(bounds[0]).ok()?..usize::try_from(bounds[1]).ok()?;
@@ -201,7 +201,7 @@ fn of_array(array: &ArrayRef, field: &Field, place: &str) -> Result<Vec<Option<S
                     Some(digits) if digits == at.to_string() => format!("f{}", at + 1),
                     _ => field.name().clone(),
                 };
-                columns.push((quote(&name), of_array(column, field, place)?));
+                columns.push((quote(&name), of_array(column, field, look)?));
             }
             let row = |row: usize| {
                 let members = columns.iter().map(|(name, values)| {
@@ -212,7 +212,7 @@ fn of_array(array: &ArrayRef, field: &Field, place: &str) -> Result<Vec<Option<S
             let rows = (0..array.len()).map(|at| whole.is_valid(at).then(|| row(at)));
             rows.collect()
         }
-        DataType::Interval(_) | DataType::Duration(_) => all(true, written::texts(array, place)?),
+        DataType::Interval(_) | DataType::Duration(_) => all(true, written::texts(array, look)?),
         _ => all(true, cast(array, &DataType::Utf8)?),
     })
 }
@@ -248,10 +248,10 @@ fn built_object(called: &Called) -> Result<Vec<Option<String>>> {
     if !called.arrays.len().is_multiple_of(2) {
         return Err(refused("argument list must have even number of elements"));
     }
-    let place = zone::zone_name(&called.options);
+    let look = zone::look(&called.options);
     let mut members = Vec::with_capacity(called.arrays.len() / 2);
     for at in (0..called.arrays.len()).step_by(2) {
-        let keys = written::texts(&called.arrays[at], place)?;
+        let keys = written::texts(&called.arrays[at], look)?;
         members.push((at, keys, values(called, at + 1)?));
     }
     let row = |row: usize| {
@@ -276,11 +276,11 @@ fn built_object(called: &Called) -> Result<Vec<Option<String>>> {
 
 /// A row: names and values in turn.
 fn built_row(called: &Called) -> Result<Vec<Option<String>>> {
-    let place = zone::zone_name(&called.options);
+    let look = zone::look(&called.options);
     let mut members = Vec::with_capacity(called.arrays.len() / 2);
     for at in (0..called.arrays.len().saturating_sub(1)).step_by(2) {
         members.push((
-            written::texts(&called.arrays[at], place)?,
+            written::texts(&called.arrays[at], look)?,
             values(called, at + 1)?,
         ));
     }
@@ -296,7 +296,7 @@ fn built_row(called: &Called) -> Result<Vec<Option<String>>> {
 
 /// A member of an object, for `json_object_agg`.
 fn pair(called: &Called) -> Result<ArrayRef> {
-    let keys = written::texts(&called.arrays[0], zone::zone_name(&called.options))?;
+    let keys = written::texts(&called.arrays[0], zone::look(&called.options))?;
     let keys = keys.as_string::<i32>();
     let values = values(called, 1)?;
     let row = |row: usize| match keys.is_null(row) {

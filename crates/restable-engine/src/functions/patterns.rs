@@ -208,7 +208,7 @@ fn to_char(called: &Called) -> Result<ArrayRef> {
             }
         }
         _ => {
-            let texts = super::written::texts(subject, "UTC")?;
+            let texts = super::written::texts(subject, zone::look(&called.options))?;
             let texts = texts.as_string::<i32>();
             for row in 0..called.rows {
                 let (true, Some(pattern)) = (texts.is_valid(row), pattern(row)) else {

@@ -74,40 +74,6 @@ impl Span {
         let (months, days, micros) = (self.months, self.days, self.nanos / 1000);
         format!("{months} months {days} days {micros} microseconds")
     }
-
-    /// As PostgreSQL writes it.
-    pub(crate) fn text(self) -> String {
-        let mut parts = Vec::new();
-        let mut part = |number: i64, word: &str| {
-            if number != 0 {
-                let plural = if number == 1 { "" } else { "s" };
-                parts.push(format!("{number} {word}{plural}"));
-            }
-        };
-        part(i64::from(self.months / 12), "year");
-        part(i64::from(self.months % 12), "mon");
-        part(self.days, "day");
-        if self.nanos != 0 || parts.is_empty() {
-            // What goes forward says so behind what goes back.
-            let back = self.days < 0 || (self.days == 0 && self.months < 0);
-            let sign = match (self.nanos < 0, back) {
-                (true, _) => "-",
-                (false, true) => "+",
-                (false, false) => "",
-            };
-            let micros = self.nanos.unsigned_abs() / 1000;
-            let (seconds, rest) = (micros / 1_000_000, micros % 1_000_000);
-            let fraction = match rest {
-                0 => String::new(),
-                rest => format!(".{rest:06}").trim_end_matches('0').to_owned(),
-            };
-            let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
-            parts.push(format!(
-                "{sign}{hours:02}:{minutes:02}:{seconds:02}{fraction}"
-            ));
-        }
-        parts.join(" ")
-    }
 }
 
 /// The spans of an array of intervals or of differences.
@@ -357,6 +323,7 @@ fn chosen(called: &Called, better: fn(i128, i128) -> bool) -> Result<ArrayRef> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::functions::interval_styles::IntervalStyle;
 
     #[test]
     fn spans_are_written_and_compared_as_in_postgresql() {
@@ -366,11 +333,23 @@ mod tests {
             days,
             nanos,
         };
-        assert_eq!(span(14, -3, hour).text(), "1 year 2 mons -3 days +01:00:00");
-        assert_eq!(span(0, 0, -hour / 2).text(), "-00:30:00");
-        assert_eq!(span(0, 0, 1_500_000_000).text(), "00:00:01.5");
-        assert_eq!(span(0, 0, 0).text(), "00:00:00");
-        assert_eq!(Span::of_nanos(30 * hour).text(), "1 day 06:00:00");
+        assert_eq!(
+            IntervalStyle::default().text(span(14, -3, hour)),
+            "1 year 2 mons -3 days +01:00:00"
+        );
+        assert_eq!(
+            IntervalStyle::default().text(span(0, 0, -hour / 2)),
+            "-00:30:00"
+        );
+        assert_eq!(
+            IntervalStyle::default().text(span(0, 0, 1_500_000_000)),
+            "00:00:01.5"
+        );
+        assert_eq!(IntervalStyle::default().text(span(0, 0, 0)), "00:00:00");
+        assert_eq!(
+            IntervalStyle::default().text(Span::of_nanos(30 * hour)),
+            "1 day 06:00:00"
+        );
         let third = Span::of_parts(0.0, 1.0 / 3.0, 0.0);
         assert_eq!(third, span(0, 0, 8 * hour));
         assert_eq!(Span::of_parts(1.5, 0.0, 0.0), span(1, 15, 0));

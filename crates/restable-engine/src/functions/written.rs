@@ -21,7 +21,7 @@ use restable_sql::Diagnostic;
 use super::own::{Called, Own};
 use super::spans;
 use super::times::{self, Read};
-use crate::zone;
+use crate::zone::{self, Look};
 
 /// Text as a value of another type.
 fn unreadable(kind: &DataType, text: &str) -> datafusion::common::DataFusionError {
@@ -292,17 +292,17 @@ pub(crate) fn as_text() -> Own {
         "as_text",
         (1, 1),
         |_, _| Ok(DataType::Utf8),
-        |called| texts(&called.arrays[0], zone::zone_name(&called.options)),
+        |called| texts(&called.arrays[0], zone::look(&called.options)),
     )
 }
 
-/// Values as PostgreSQL writes them, in a zone.
-pub(crate) fn texts(array: &ArrayRef, place: &str) -> Result<ArrayRef> {
+/// Values as PostgreSQL writes them.
+pub(crate) fn texts(array: &ArrayRef, look: Look<'_>) -> Result<ArrayRef> {
     let mut made = StringBuilder::new();
     match array.data_type() {
         DataType::Timestamp(_, zoned) => {
             let zoned = zoned.is_some();
-            let place = zone::named(place).ok_or_else(|| no_zone(place))?;
+            let place = zone::named(look.zone).ok_or_else(|| no_zone(look.zone))?;
             let micros = cast(
                 array,
                 &DataType::Timestamp(TimeUnit::Microsecond, array_zone(array)),
@@ -335,7 +335,7 @@ pub(crate) fn texts(array: &ArrayRef, place: &str) -> Result<ArrayRef> {
         }
         DataType::Interval(_) | DataType::Duration(_) => {
             for span in spans::spans(array)? {
-                made.append_option(span.map(spans::Span::text));
+                made.append_option(span.map(|span| look.intervals.text(span)));
             }
         }
         _ => return Ok(cast(array, &DataType::Utf8)?),
@@ -420,13 +420,15 @@ mod tests {
     use arrow::array::Float64Array;
 
     use super::*;
+    use crate::functions::interval_styles::IntervalStyle;
 
     #[test]
     fn values_are_written_as_postgresql_writes_them() {
         let time = TimestampNanosecondArray::from(vec![1_577_836_800_500_000_000]);
         let time: ArrayRef = Arc::new(time.with_timezone(zone::UTC));
-        let shown = |array: &ArrayRef, place| {
-            let texts = texts(array, place).unwrap();
+        let shown = |array: &ArrayRef, zone| {
+            let intervals = IntervalStyle::default();
+            let texts = texts(array, Look { zone, intervals }).unwrap();
             texts
                 .as_string::<i32>()
                 .iter()

@@ -53,6 +53,8 @@ pub struct Names {
     pub headings: Vec<Heading>,
     /// How a user spelled a name, by its name in the plan.
     pub spelled: HashMap<String, String>,
+    /// The names that a user gave columns of subqueries, by their names in the plan.
+    pub aliased: HashMap<String, String>,
     /// How the documents spell the columns of the statement's tables, by folded name.
     pub displays: HashMap<String, String>,
 }

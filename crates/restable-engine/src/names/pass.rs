@@ -358,12 +358,15 @@ impl<'r> Pass<'r> {
         rows::whole(select, &scope);
         if outermost {
             self.names.headings = headings;
-            keep_apart(&mut select.projection);
         }
-        for item in &mut select.projection {
+        let written = keep_apart(&mut select.projection);
+        for (item, written) in select.projection.iter_mut().zip(written) {
             let output = match item {
                 SelectItem::ExprWithAlias { alias, .. } => {
                     self.ident(alias);
+                    if let Some(written) = written.filter(|_| !outermost) {
+                        self.names.aliased.insert(alias.value.clone(), written);
+                    }
                     alias.value.clone()
                 }
                 SelectItem::UnnamedExpr(Expr::Identifier(ident)) => ident.value.clone(),

@@ -300,8 +300,14 @@ impl Expansion<'_> {
     }
 }
 
-/// A result may have a column twice, which a plan may not: later ones get names of their own. Their headings are kept.
-pub(super) fn keep_apart(items: &mut [SelectItem]) {
+/// A SELECT may have a column twice, which a plan may not: later ones get names of their own, which are not shown. Answers the
+/// names that the columns were given by whoever wrote them.
+pub(super) fn keep_apart(items: &mut [SelectItem]) -> Vec<Option<String>> {
+    let written = items.iter().map(|item| match item {
+        SelectItem::ExprWithAlias { alias, .. } => Some(alias.value.clone()),
+        _ => None,
+    });
+    let written = written.collect();
     let mut seen: Vec<(Option<String>, String)> = Vec::new();
     for (at, item) in items.iter_mut().enumerate() {
         let (qualifier, name) = match &*item {
@@ -328,4 +334,5 @@ pub(super) fn keep_apart(items: &mut [SelectItem]) {
         }
         seen.push((qualifier, name));
     }
+    written
 }

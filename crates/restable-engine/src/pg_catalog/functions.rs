@@ -16,7 +16,7 @@ use datafusion::sql::sqlparser::keywords::{
     ALL_KEYWORDS, ALL_KEYWORDS_INDEX, RESERVED_FOR_COLUMN_ALIAS,
 };
 
-use super::{keywords, kinds};
+use super::{keywords, kinds, others};
 use crate::functions::bounded::Making;
 
 /// The function by which a `regproc` becomes text.
@@ -44,7 +44,7 @@ pub fn all() -> Vec<Arc<ScalarUDF>> {
             signature: Signature::variadic_any(Volatility::Immutable),
         }))
     });
-    texts.chain([expanded]).collect()
+    texts.chain([expanded]).chain(others::functions()).collect()
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -1,16 +1,32 @@
 //! How PostgreSQL heads the columns of a result that have no alias: a function by its name, a cast by what it casts, the rest by
 //! `?column?`. Clients find columns by these names.
 
+use std::ops::ControlFlow;
+
 use datafusion::sql::sqlparser::ast::{
-    Expr, Function, Ident, Query, Select, SelectItem, SetExpr, Statement,
+    Expr, Function, Ident, Query, Select, SelectItem, SetExpr, Statement, VisitMut, VisitorMut,
 };
 
 use super::kinds;
 
-/// Gives the columns of a result their headings.
+/// Gives the columns of a result their headings, and those of queries in it their names.
 pub fn give(statement: &mut Statement) {
-    if let Statement::Query(query) = statement {
-        body(&mut query.body);
+    struct Queries;
+
+    impl VisitorMut for Queries {
+        type Break = ();
+
+        fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<()> {
+            body(&mut query.body);
+            ControlFlow::Continue(())
+        }
+    }
+
+    if matches!(
+        statement,
+        Statement::Query(_) | Statement::CreateTable(_) | Statement::CreateView(_)
+    ) {
+        let _ = VisitMut::visit(statement, &mut Queries);
     }
 }
 

@@ -32,6 +32,8 @@ pub struct HeldCursor {
     pub holdable: bool,
     /// Whether its rows come in binary form.
     pub binary: bool,
+    /// Whether it goes back, too.
+    pub scrollable: bool,
     /// When it was made.
     pub created: SystemTime,
 }
@@ -75,7 +77,7 @@ pub(super) fn cursors(shared: &Shared) -> Vec<Row> {
             ("statement", text(&cursor.statement)),
             ("is_holdable", Cell::Is(cursor.holdable)),
             ("is_binary", Cell::Is(cursor.binary)),
-            ("is_scrollable", Cell::Is(false)),
+            ("is_scrollable", Cell::Is(cursor.scrollable)),
             ("creation_time", Cell::Time(cursor.created)),
         ]
     };

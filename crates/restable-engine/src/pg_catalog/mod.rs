@@ -14,6 +14,7 @@ mod keys;
 mod keywords;
 pub(crate) mod kinds;
 mod operators;
+mod others;
 mod rewrite;
 mod rows;
 mod settings;
@@ -44,6 +45,7 @@ use crate::{Error, Result};
 pub(crate) use headings::heading as heading_of;
 pub use held::{Held, HeldCursor, HeldStatement};
 pub use kinds::function_shown;
+pub use others::{Other, Others, Stop};
 use rows::Relation;
 pub(crate) use settings::all as all_settings;
 pub(crate) use variables::Variable;
@@ -125,6 +127,8 @@ pub(crate) struct Client {
     pub process: i32,
     /// How its connection is encrypted.
     pub encryption: Encryption,
+    /// The connections of the same user.
+    pub others: Option<Arc<Others>>,
 }
 
 /// A setting that a statement gives a value by `set_config`.

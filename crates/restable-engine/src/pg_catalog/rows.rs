@@ -18,6 +18,7 @@ use crate::{Error, Result};
 use crate::{own_views, snapshots};
 
 pub use super::cells::{Cell, Row, oid, text};
+use super::others::Other;
 
 /// OID of the schema `pg_catalog`.
 pub const PG_CATALOG: u32 = 11;
@@ -364,17 +365,37 @@ async fn rows(shared: &Arc<Shared>, name: &str) -> Result<Vec<Row>> {
             vec![row]
         }
         "pg_stat_activity" => {
-            let mine = shared.client.iter().map(|client| {
-                vec![
-                    ("datid", oid(database_oid(&client.database))),
-                    ("datname", text(&client.database)),
-                    ("pid", process(shared)),
-                    ("usename", text(&client.user)),
-                    ("state", text("active")),
-                    ("backend_type", text("client backend")),
-                ]
+            let client = shared.client.iter();
+            let all = client.flat_map(|client| {
+                let row = |other: Other| {
+                    vec![
+                        ("datid", oid(database_oid(&other.database))),
+                        ("datname", text(other.database)),
+                        ("pid", Cell::Number(other.process.into())),
+                        ("usesysid", oid(oid_of(&format!("role {}", other.user)))),
+                        ("usename", text(other.user)),
+                        ("query", text(other.statement)),
+                        ("state", text(if other.runs { "active" } else { "idle" })),
+                        ("backend_type", text("client backend")),
+                    ]
+                };
+                let own = || Other {
+                    process: client.process,
+                    user: client.user.clone(),
+                    database: client.database.clone(),
+                    statement: String::new(),
+                    runs: true,
+                };
+                let listed = client.others.as_ref().map(|others| others.all());
+                let mut all = listed.unwrap_or_default();
+                // It asks, so it runs.
+                match all.iter_mut().find(|one| one.process == client.process) {
+                    Some(mine) => mine.runs = true,
+                    None => all.push(own()),
+                }
+                all.into_iter().map(row).collect::<Vec<_>>()
             });
-            mine.collect()
+            all.collect()
         }
         "pg_settings" => {
             let offered = shared.client.as_ref();

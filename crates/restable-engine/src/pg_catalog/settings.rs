@@ -4,12 +4,12 @@
 use std::sync::PoisonError;
 
 use datafusion::sql::sqlparser::ast::{
-    DataType, Expr, Function, SelectItem, SetExpr, Statement, Value, Visit, Visitor,
+    BinaryOperator, DataType, Expr, Function, SelectItem, SetExpr, Statement, Value, Visit, Visitor,
 };
 use restable_sql::Diagnostic;
 
 use super::facts::Facts;
-use super::syntax::{arguments, call, cast, is_null, literal, text};
+use super::syntax::{arguments, call, cast, is_null, literal, text, text_null};
 use super::{Choice, variables};
 use crate::Result;
 use crate::session::shown;
@@ -75,6 +75,8 @@ pub(super) fn chosen(statement: &mut Statement, facts: &Facts<'_>) -> Result<Vec
     let SetExpr::Select(select) = query.body.as_mut() else {
         return Ok(choices);
     };
+    // `SELECT set_config(name, …) FROM pg_settings WHERE name = '…'`: only if there is such a setting.
+    let of_row = select.selection.as_ref().and_then(one_name);
     for item in &mut select.projection {
         let (SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. }) = item else {
             continue;
@@ -92,6 +94,16 @@ pub(super) fn chosen(statement: &mut Statement, facts: &Facts<'_>) -> Result<Vec
                 "`set_config` takes a name, a value and whether it is for the transaction only",
             )
             .into());
+        };
+        let name = match (literal(name), &of_row) {
+            (None, Some(one)) if is_name(name) => {
+                if (facts.setting)(one).is_none() {
+                    *expr = text_null();
+                    continue;
+                }
+                &text(one.as_str())
+            }
+            _ => name,
         };
         let word = match (literal(name), literal(value), truth(local)) {
             (Some(name), Some(value), Some(local)) => {
@@ -113,6 +125,28 @@ pub(super) fn chosen(statement: &mut Statement, facts: &Facts<'_>) -> Result<Vec
         *expr = word;
     }
     Ok(choices)
+}
+
+/// The setting that a condition names: `name = 'jit'`.
+fn one_name(condition: &Expr) -> Option<String> {
+    match condition {
+        Expr::BinaryOp {
+            left,
+            op: BinaryOperator::Eq,
+            right,
+        } if is_name(left) => literal(right).map(str::to_owned),
+        _ => None,
+    }
+}
+
+/// Whether an expression is the column of names.
+fn is_name(expr: &Expr) -> bool {
+    let last = match expr {
+        Expr::Identifier(name) => Some(name),
+        Expr::CompoundIdentifier(parts) => parts.last(),
+        _ => None,
+    };
+    last.is_some_and(|name| name.value.eq_ignore_ascii_case("name"))
 }
 
 /// The error of a `set_config` that would be computed row by row.

@@ -8,8 +8,10 @@ use std::time::Duration;
 use arrow::array::RecordBatch;
 use restable_sql::{Connection, Diagnostic, Modes, SetValue, ShowObject, Statement};
 
+use super::others::Others;
 use crate::acting::Access;
 use crate::catalog::Current;
+use crate::functions::interval_styles::IntervalStyle;
 use crate::session::{Session, shown};
 use crate::settings::{ALL, Documented};
 use crate::shared::Shared;
@@ -52,6 +54,8 @@ pub struct Postgres {
     pub database: String,
     /// The number of its connection, which cancels its statements.
     pub process: i32,
+    /// The connections of the same user, which it may see and stop.
+    pub others: Option<Arc<Others>>,
     /// Whether the server speaks TLS, and how this connection is encrypted.
     pub encryption: Encryption,
     /// What differs from the defaults: now, and where it began.
@@ -125,6 +129,16 @@ const fn known(name: &'static str, default: &'static str, takes: Takes) -> Known
 
 const ON: Takes = Takes::Own(|value| boolean(value).filter(|on| *on).map(|_| "on".to_owned()));
 const OFF: Takes = Takes::Own(|value| boolean(value).filter(|on| !*on).map(|_| "off".to_owned()));
+/// A level of isolation. Each statement reads the provider as it is then, so that those which promise more are `read committed`; who asks
+/// for one is told.
+const LEVEL: Takes = Takes::Own(|value| {
+    let level = value.to_ascii_lowercase();
+    match &*level {
+        "read committed" | "read uncommitted" => Some(level),
+        other if Postgres::promises_more(other) => Some("read committed".to_owned()),
+        _ => None,
+    }
+});
 const EITHER: Takes =
     Takes::Own(|value| boolean(value).map(|on| if on { "on" } else { "off" }.to_owned()));
 
@@ -162,20 +176,18 @@ const KNOWN: &[Known] = &[
                 .then(|| "ISO, MDY".to_owned())
         }),
     ),
+    // There are no bodies of functions, no policies of rows, and no scans that could begin in the middle.
+    known("check_function_bodies", "on", EITHER),
+    known("row_security", "on", EITHER),
+    known("synchronize_seqscans", "on", EITHER),
     known("default_table_access_method", "heap", Takes::Fixed),
     known("default_tablespace", "", Takes::Fixed),
-    known(
-        "default_transaction_isolation",
-        "read committed",
-        Takes::One(&["read committed", "read uncommitted"]),
-    ),
+    known("default_transaction_isolation", "read committed", LEVEL),
+    known("default_transaction_deferrable", "off", OFF),
+    known("transaction_deferrable", "off", OFF),
     known("default_transaction_read_only", "on", EITHER),
     known("transaction_read_only", "on", EITHER),
-    known(
-        "transaction_isolation",
-        "read committed",
-        Takes::One(&["read committed", "read uncommitted"]),
-    ),
+    known("transaction_isolation", "read committed", LEVEL),
     known(
         "extra_float_digits",
         "1",
@@ -192,9 +204,15 @@ const KNOWN: &[Known] = &[
         "0",
         Takes::One(&["0"]),
     ),
+    known("idle_session_timeout", "0", Takes::One(&["0"])),
+    known("transaction_timeout", "0", Takes::One(&["0"])),
     known("in_hot_standby", "off", Takes::Fixed),
     known("integer_datetimes", "on", Takes::Fixed),
-    known("IntervalStyle", "postgres", Takes::One(&["postgres"])),
+    known(
+        "IntervalStyle",
+        "postgres",
+        Takes::One(&["postgres", "postgres_verbose", "sql_standard", "iso_8601"]),
+    ),
     known("is_superuser", "off", Takes::Fixed),
     known("jit", "off", OFF),
     known("lc_collate", "C", Takes::Fixed),
@@ -209,10 +227,17 @@ const KNOWN: &[Known] = &[
         "0",
         Takes::Own(|value| duration(value).map(milliseconds)),
     ),
+    known("lc_monetary", "C", Takes::Fixed),
+    known("lc_numeric", "C", Takes::Fixed),
+    known("lc_time", "C", Takes::Fixed),
+    known("max_connections", "0", Takes::Fixed),
     known("max_identifier_length", "63", Takes::Fixed),
     known("max_index_keys", "32", Takes::Fixed),
     known("password_encryption", "scram-sha-256", Takes::Fixed),
-    known("row_security", "on", ON),
+    known("plan_cache_mode", "auto", Takes::One(&["auto"])),
+    known("quote_all_identifiers", "off", OFF),
+    // Everybody is who he came as.
+    known("role", "none", Takes::One(&["none"])),
     known("search_path", NO_SERVICES, Takes::Any),
     known("server_encoding", "UTF8", Takes::Fixed),
     known("server_version", SERVER_VERSION, Takes::Fixed),
@@ -257,6 +282,7 @@ impl Postgres {
             user: user.to_owned(),
             database: database.to_owned(),
             process: 0,
+            others: None,
             encryption: Encryption::default(),
             initial: values.clone(),
             values,
@@ -269,6 +295,24 @@ impl Postgres {
         Postgres { process, ..self }
     }
 
+    /// The same at a server that takes so many connections.
+    #[must_use]
+    pub fn at_most(mut self, connections: usize) -> Postgres {
+        for values in [&mut self.values, &mut self.initial] {
+            values.insert("max_connections", connections.to_string());
+        }
+        self
+    }
+
+    /// The same among the connections of its user.
+    #[must_use]
+    pub fn among(self, others: Others) -> Postgres {
+        Postgres {
+            others: Some(Arc::new(others)),
+            ..self
+        }
+    }
+
     /// The same over a connection that is encrypted like this.
     #[must_use]
     pub fn encrypted(mut self, encryption: Encryption) -> Postgres {
@@ -279,6 +323,12 @@ impl Postgres {
         }
         self.encryption = encryption;
         self
+    }
+
+    /// Whether a level of isolation promises what a session does not keep.
+    pub fn promises_more(level: &str) -> bool {
+        let more = ["repeatable read", "serializable"];
+        more.iter().any(|one| level.eq_ignore_ascii_case(one))
     }
 
     /// Whether there is such a setting.
@@ -477,6 +527,9 @@ impl Session {
                     if name == "TimeZone" {
                         self.set_zone(&value);
                     }
+                    if name == "IntervalStyle" {
+                        self.set_intervals(&value);
+                    }
                     self.write_postgres(|postgres| {
                         postgres.values.insert(name, value);
                     });
@@ -493,6 +546,7 @@ impl Session {
             self.shared()
                 .set_search_path(postgres.value("search_path").unwrap_or_default());
             self.set_zone(postgres.value("TimeZone").unwrap_or("UTC"));
+            self.set_intervals(postgres.value("IntervalStyle").unwrap_or_default());
         });
     }
 
@@ -503,6 +557,7 @@ impl Session {
             self.shared()
                 .set_search_path(postgres.value("search_path").unwrap_or_default());
             self.set_zone(postgres.value("TimeZone").unwrap_or("UTC"));
+            self.set_intervals(postgres.value("IntervalStyle").unwrap_or_default());
         });
     }
 
@@ -510,6 +565,13 @@ impl Session {
     fn set_zone(&self, name: &str) {
         let ground = &self.shared().ground;
         ground.configure(|config| zone::set_zone(config, name));
+    }
+
+    /// Gives the session the style in which it writes intervals.
+    fn set_intervals(&self, name: &str) {
+        let ground = &self.shared().ground;
+        let style = IntervalStyle::named(name).unwrap_or_default();
+        ground.configure(|config| zone::set_interval_style(config, style));
     }
 
     fn write_postgres(&self, change: impl FnOnce(&mut Postgres)) {
@@ -557,16 +619,8 @@ fn checked(known: &Known, value: &str, access: Access) -> Result<String, Diagnos
     taken.ok_or_else(|| wrong(known.name, value))
 }
 
-/// Why there is one level of isolation.
-const ISOLATION: &str = "each statement reads the provider as it is then, so that a transaction cannot promise that two of them see the same: \
-    `read committed` is the level that there is; CREATE MATERIALIZED VIEW keeps rows that do not change";
-
 fn wrong(name: &str, value: &str) -> Diagnostic {
-    let wrong = Diagnostic::new("R0402", format!("`{name}` does not take `{value}` here"));
-    match name {
-        "transaction_isolation" | "default_transaction_isolation" => wrong.help(ISOLATION),
-        _ => wrong,
-    }
+    Diagnostic::new("R0402", format!("`{name}` does not take `{value}` here"))
 }
 
 fn unknown(name: &str) -> Error {
@@ -699,6 +753,7 @@ impl Session {
             .join(", ");
         if let Some(postgres) = self.postgres() {
             self.set_zone(postgres.value("TimeZone").unwrap_or("UTC"));
+            self.set_intervals(postgres.value("IntervalStyle").unwrap_or_default());
         }
         let current = Current {
             provider: provider.map(|provider| provider.name.clone()),

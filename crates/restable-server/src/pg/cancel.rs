@@ -1,4 +1,5 @@
-//! Cancelling: one connection ends the statement of another by its number and secret, which only its client was told.
+//! Cancelling: one connection ends the statement of another by its number and secret, which only its client was told, or by SQL that
+//! comes from the same user.
 
 use std::collections::HashMap;
 use std::pin::pin;
@@ -6,7 +7,11 @@ use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
+use restable_engine::pg_catalog::{Other, Others, Stop};
 use tokio::sync::Notify;
+
+/// So many letters of a statement are shown to others.
+const SHOWN: usize = 1024;
 
 /// Whether the statement of a connection should end.
 #[derive(Debug, Default)]
@@ -14,6 +19,11 @@ pub struct Cancel {
     running: AtomicBool,
     asked: AtomicBool,
     wake: Notify,
+    /// The statement, as much of it as is shown.
+    said: Mutex<Option<Arc<str>>>,
+    /// The connection should end.
+    ended: AtomicBool,
+    end: Notify,
 }
 
 impl Cancel {
@@ -21,6 +31,20 @@ impl Cancel {
     pub fn begin(&self) {
         self.asked.store(false, Ordering::SeqCst);
         self.running.store(true, Ordering::SeqCst);
+    }
+
+    /// The statement is this one.
+    pub fn says(&self, text: &Arc<str>) {
+        let text = match text.char_indices().nth(SHOWN) {
+            None => Arc::clone(text),
+            Some((at, _)) => text[..at].into(),
+        };
+        *self.said.lock().unwrap_or_else(PoisonError::into_inner) = Some(text);
+    }
+
+    fn said(&self) -> String {
+        let said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        said.as_deref().unwrap_or_default().to_owned()
     }
 
     /// The statement is done.
@@ -32,6 +56,23 @@ impl Cancel {
         if self.running.load(Ordering::SeqCst) {
             self.asked.store(true, Ordering::SeqCst);
             self.wake.notify_waiters();
+        }
+    }
+
+    /// Ends the statement, and the connection after it.
+    fn end_all(&self) {
+        self.ended.store(true, Ordering::SeqCst);
+        self.end.notify_waiters();
+        self.ask();
+    }
+
+    /// Waits until the connection should end.
+    pub async fn ended(&self) {
+        let mut end = pin!(self.end.notified());
+        // From here on a call of `end_all` wakes this.
+        end.as_mut().enable();
+        if !self.ended.load(Ordering::SeqCst) {
+            end.await;
         }
     }
 
@@ -53,11 +94,25 @@ impl Cancel {
 
 type Key = (i32, Bytes);
 
+/// A connection in the list.
+#[derive(Debug)]
+struct Entry {
+    cancel: Arc<Cancel>,
+    user: String,
+    database: String,
+}
+
+impl Entry {
+    fn is_of(&self, user: Option<&str>) -> bool {
+        user.is_none_or(|user| self.user == user)
+    }
+}
+
 /// The connections that can be cancelled.
 #[derive(Debug, Default)]
 pub struct Connections {
     next: AtomicI32,
-    all: Mutex<HashMap<Key, Arc<Cancel>>>,
+    all: Mutex<HashMap<Key, Entry>>,
 }
 
 /// A connection in the list; it leaves the list when this is dropped.
@@ -73,13 +128,17 @@ pub struct Listed {
 }
 
 impl Connections {
-    /// Puts a connection into the list.
-    pub fn list(self: &Arc<Self>, secret: [u8; 4]) -> Listed {
+    /// Puts a connection of somebody into the list.
+    pub fn list(self: &Arc<Self>, secret: [u8; 4], user: &str, database: &str) -> Listed {
         let process = self.next.fetch_add(1, Ordering::Relaxed).wrapping_add(1) & i32::MAX;
         let secret = Bytes::copy_from_slice(&secret);
         let cancel = Arc::new(Cancel::default());
-        self.lock()
-            .insert((process, secret.clone()), Arc::clone(&cancel));
+        let entry = Entry {
+            cancel: Arc::clone(&cancel),
+            user: user.to_owned(),
+            database: database.to_owned(),
+        };
+        self.lock().insert((process, secret.clone()), entry);
         Listed {
             process,
             secret,
@@ -90,10 +149,41 @@ impl Connections {
 
     /// Ends the statement of a connection, if number and secret are right.
     pub fn cancel(&self, process: i32, secret: Bytes) {
-        let found = self.lock().get(&(process, secret)).map(Arc::clone);
-        if let Some(cancel) = found {
-            cancel.ask();
+        if let Some(entry) = self.lock().get(&(process, secret)) {
+            entry.cancel.ask();
         }
+    }
+
+    /// What one of them may know of those of its user, or of all where nobody shows who he is, and may do to them.
+    pub fn of(self: &Arc<Self>, user: Option<&str>) -> Others {
+        let (seen, stopped) = (Arc::clone(self), Arc::clone(self));
+        let (own, user) = (user.map(str::to_owned), user.map(str::to_owned));
+        let list = move || {
+            let all = seen.lock();
+            let own = all.iter().filter(|(_, entry)| entry.is_of(own.as_deref()));
+            let one = |((process, _), entry): (&Key, &Entry)| Other {
+                process: *process,
+                user: entry.user.clone(),
+                database: entry.database.clone(),
+                statement: entry.cancel.said(),
+                runs: entry.cancel.running.load(Ordering::SeqCst),
+            };
+            let mut others: Vec<Other> = own.map(one).collect();
+            others.sort_unstable_by_key(|other| other.process);
+            others
+        };
+        let stop = move |process: i32, what| {
+            let all = stopped.lock();
+            let mut own = all.iter().filter(|(_, entry)| entry.is_of(user.as_deref()));
+            let found = own.find(|((number, _), _)| *number == process);
+            match (found, what) {
+                (None, _) => return false,
+                (Some((_, entry)), Stop::Statement) => entry.cancel.ask(),
+                (Some((_, entry)), Stop::Connection) => entry.cancel.end_all(),
+            }
+            true
+        };
+        Others::new(list, stop)
     }
 
     /// How many there are.
@@ -101,7 +191,7 @@ impl Connections {
         self.lock().len()
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Key, Arc<Cancel>>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Key, Entry>> {
         self.all.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

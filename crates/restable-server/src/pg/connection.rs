@@ -4,6 +4,8 @@
 mod computed;
 mod copy;
 mod implied;
+mod scrolling;
+mod sending;
 mod telling;
 
 use std::collections::HashMap;
@@ -12,11 +14,10 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 use futures::FutureExt as _;
-use restable_engine::arrow::array::timezone::Tz;
 use restable_engine::arrow::datatypes::DataType;
 use restable_engine::parameters::Described;
 use restable_engine::pg_catalog::{self, Postgres};
-use restable_engine::sql::{Connection as Kept, Parsed, Statement};
+use restable_engine::sql::{Connection as Kept, Count, Parsed, Statement};
 use restable_engine::{Desk, Error, HeldMemory, Outcome, Report, Session};
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -78,6 +79,7 @@ enum Begun {
     Counted(u64),
     Fetch {
         cursor: String,
+        step: Option<Count>,
         left: u64,
         shown: bool,
     },
@@ -94,6 +96,8 @@ enum Taken {
     Whole,
     /// Some now, and others when they are asked for.
     Parts,
+    /// When they are asked for, none now.
+    Later,
 }
 
 /// What running a statement came to.
@@ -150,7 +154,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
         messages::key_data(&mut self.wire.out, self.listed.process, &self.listed.secret);
         messages::ready(&mut self.wire.out, self.transaction);
         loop {
-            let request = match self.wire.request().await {
+            let cancel = Arc::clone(&self.listed.cancel);
+            let request = tokio::select! {
+                biased;
+                () = cancel.ended() => {
+                    let told = Told {
+                        severity: "FATAL",
+                        ..said("57P01", "the connection was ended by another one of its user")
+                    };
+                    messages::told(&mut self.wire.out, b'E', &told);
+                    return self.wire.flush().await;
+                }
+                request = self.wire.request() => request,
+            };
+            let request = match request {
                 Err(Ended::Malformed(what)) => {
                     let told = Told {
                         severity: "FATAL",
@@ -608,11 +625,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
         {
             return Err(aborted().into());
         }
+        self.listed.cancel.says(&portal.text);
         let begun = match &parsed.statement {
-            Statement::Connection(Kept::Characteristics { session: true, .. }) => {
+            Statement::Connection(Kept::Characteristics {
+                session: true,
+                modes,
+            }) => {
+                self.tell_of_isolation(modes.isolation.as_deref());
                 self.run(portal, &parsed, taken).await?
             }
             Statement::Set(set) => {
+                if set
+                    .key
+                    .to_ascii_lowercase()
+                    .ends_with("transaction_isolation")
+                {
+                    self.tell_of_isolation(Some(&set.value.text()));
+                }
                 // These are of a transaction, however they are set.
                 let of_transaction = ["transaction_read_only", "transaction_isolation"];
                 let of_transaction = of_transaction
@@ -647,10 +676,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
             Begun::Counted(targets) => State::Counted(targets),
             Begun::Fetch {
                 cursor,
+                step,
                 left,
                 shown,
             } => State::Fetch {
                 cursor,
+                step,
                 left,
                 shown,
             },
@@ -719,18 +750,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
         let stays = may_act || planned.keeps();
         let cancel = Arc::clone(&self.listed.cancel);
         cancel.begin();
-        let zone = self.zone()?;
+        let look = self.look()?;
         // Rows that tell what was done are told, however late.
         let flows = limit.filter(|_| !may_act);
         let (session, desk) = (Arc::clone(&self.session), self.desk.clone());
         let run = async move {
             let run = match taken {
                 Taken::Whole => session.run(planned).await?,
-                Taken::Parts => session.run_in_parts(planned).await?,
+                Taken::Parts | Taken::Later => session.run_in_parts(planned).await?,
             };
             Ok(match run {
                 Outcome::Rows(rows) if counted => Ran::Acted(acts::finish(rows).await?),
-                Outcome::Rows(rows) => Ran::Rows(Box::new(Flow::begun(rows, zone, flows).await?)),
+                Outcome::Rows(rows) if taken != Taken::Later => {
+                    Ran::Rows(Box::new(Flow::begun(rows, look, flows).await?))
+                }
+                Outcome::Rows(rows) => Ran::Rows(Box::new(Flow::later(rows))),
                 Outcome::Done { report, .. } => Ran::Done(report),
             })
         };
@@ -801,6 +835,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
             }
             State::Fetch {
                 cursor,
+                step,
                 left,
                 shown,
             } => {
@@ -815,9 +850,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
                     return Err(said("34000", format!("there is no cursor `{name}`")).into());
                 };
                 flow.goes_on(Limit::of(&self.session));
-                let sent = self.send(flow, most.min(*left), &formats, *shown).await?;
-                *left -= sent;
-                let ended = flow.ended || *left == 0;
+                let (sent, ended) = match step {
+                    Some(step) => (self.scroll(flow, *step, &formats, *shown).await?, true),
+                    None => {
+                        let sent = self.send(flow, most.min(*left), &formats, *shown).await?;
+                        *left -= sent;
+                        (sent, flow.ended || *left == 0)
+                    }
+                };
                 if let Some(report) = flow.ended.then(|| flow.untold()).flatten() {
                     self.remark(&report);
                 }
@@ -865,100 +905,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
         };
         messages::complete(&mut self.wire.out, &told);
         Ok(())
-    }
-
-    /// Sends rows; a client may cancel from here to the last of them, also while it takes them slowly.
-    async fn send(
-        &mut self,
-        flow: &mut Flow,
-        most: u64,
-        formats: &[i16],
-        shown: bool,
-    ) -> Done<u64> {
-        let cancel = Arc::clone(&self.listed.cancel);
-        cancel.begin();
-        let sent = self.send_rows(flow, most, formats, shown).await;
-        cancel.end();
-        sent
-    }
-
-    async fn send_rows(
-        &mut self,
-        flow: &mut Flow,
-        most: u64,
-        formats: &[i16],
-        shown: bool,
-    ) -> Done<u64> {
-        let zone = self.zone()?;
-        let mut sent = 0;
-        while sent < most && !flow.ended {
-            if flow.is_empty() {
-                self.fill(flow, zone).await?;
-                continue;
-            }
-            if self.listed.cancel.is_asked() {
-                return Err(match flow.acts {
-                    true => cancelled_while_acting(),
-                    false => cancelled(),
-                }
-                .into());
-            }
-            if let Some(late) = flow.late() {
-                return Err(sqlstate::told(&late, "").into());
-            }
-            sent += if shown {
-                let written = flow.write(most - sent, formats, ENOUGH, &mut self.wire.out);
-                written.map_err(|problem| said(problem.sqlstate(), problem.to_string()))?
-            } else {
-                flow.skip(most - sent)
-            };
-            self.relieve(flow).await?;
-        }
-        Ok(sent)
-    }
-
-    /// Sends what was gathered if it is much; a client that does not take it has no longer for that than its statement has.
-    async fn relieve(&mut self, flow: &mut Flow) -> Done {
-        let Some(deadline) = flow.deadline().filter(|_| !flow.ended) else {
-            return Ok(self.wire.relieve().await?);
-        };
-        match tokio::time::timeout_at(deadline.into(), self.wire.relieve()).await {
-            Ok(relieved) => Ok(relieved?),
-            Err(_) => match flow.late() {
-                Some(late) => Err(sqlstate::told(&late, "").into()),
-                None => Ok(()),
-            },
-        }
-    }
-
-    /// Reads the next rows; a client that cancels or goes away ends it.
-    async fn fill(&mut self, flow: &mut Flow, zone: Tz) -> Done {
-        let desk = self.desk.clone();
-        let cancel = Arc::clone(&self.listed.cancel);
-        let read = async {
-            tokio::select! {
-                biased;
-                () = cancel.asked() => None,
-                read = flow.read(zone, &desk) => Some(read),
-            }
-        };
-        match self.wire.during(read).await? {
-            None if flow.acts => Err(cancelled_while_acting().into()),
-            None => Err(cancelled().into()),
-            Some(Err(problem)) => Err(sqlstate::told(&problem, "").into()),
-            Some(Ok(())) => Ok(()),
-        }
-    }
-
-    /// Where times with a zone are written. A zone was checked when it was set.
-    fn zone(&self) -> Done<Tz> {
-        let postgres = self.session.postgres();
-        let name = postgres
-            .as_ref()
-            .and_then(|postgres| postgres.value("TimeZone"))
-            .unwrap_or("UTC");
-        name.parse()
-            .map_err(|_| said("22023", format!("there is no time zone `{name}`")).into())
     }
 }
 

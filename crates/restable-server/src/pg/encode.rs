@@ -19,6 +19,7 @@ use restable_engine::arrow::datatypes::{
 };
 use restable_engine::arrow::error::ArrowError;
 use restable_engine::arrow::util::display::{ArrayFormatter, FormatOptions};
+use restable_engine::functions::interval_styles::IntervalStyle;
 use restable_engine::pg_catalog;
 
 use super::oids;
@@ -75,7 +76,7 @@ enum Shape {
     Date,
     Time,
     Timestamp(Option<Tz>),
-    Interval,
+    Interval(IntervalStyle),
     List(Box<Cells>),
     Null,
     /// Whatever else there is, as Arrow prints it.
@@ -93,9 +94,18 @@ fn days_and_hours(differences: &ArrayRef) -> ArrayRef {
     std::sync::Arc::new(nanos.unary::<_, IntervalMonthDayNanoType>(whole))
 }
 
+/// How values look.
+#[derive(Debug, Clone, Copy)]
+pub struct Look {
+    /// Where times with a zone are written.
+    pub zone: Tz,
+    /// How intervals are.
+    pub intervals: IntervalStyle,
+}
+
 impl Cells {
-    /// A column of a field's type. `zone` is where times with a zone are written.
-    pub fn new(field: &Field, array: &ArrayRef, zone: Tz) -> Result<Cells, ArrowError> {
+    /// A column of a field's type.
+    pub fn new(field: &Field, array: &ArrayRef, look: Look) -> Result<Cells, ArrowError> {
         let kind = oids::of_field(field);
         let to = |kind: DataType| cast(array, &kind);
         let same = || Ok::<_, ArrowError>(ArrayRef::clone(array));
@@ -135,28 +145,28 @@ impl Cells {
             DataType::Timestamp(_, Some(own)) => {
                 let kind =
                     DataType::Timestamp(TimeUnit::Microsecond, Some(std::sync::Arc::clone(own)));
-                (to(kind)?, Shape::Timestamp(Some(zone)))
+                (to(kind)?, Shape::Timestamp(Some(look.zone)))
             }
             DataType::Interval(_) => (
                 to(DataType::Interval(IntervalUnit::MonthDayNano))?,
-                Shape::Interval,
+                Shape::Interval(look.intervals),
             ),
             DataType::Duration(_) => {
                 let nanos = to(DataType::Duration(TimeUnit::Nanosecond))?;
-                (days_and_hours(&nanos), Shape::Interval)
+                (days_and_hours(&nanos), Shape::Interval(look.intervals))
             }
             DataType::List(item) => {
-                let items = Cells::new(item, array.as_list::<i32>().values(), zone)?;
+                let items = Cells::new(item, array.as_list::<i32>().values(), look)?;
                 (same()?, Shape::List(Box::new(items)))
             }
             DataType::LargeList(item) | DataType::FixedSizeList(item, _) => {
                 let list = to(DataType::List(std::sync::Arc::clone(item)))?;
-                let items = Cells::new(item, list.as_list::<i32>().values(), zone)?;
+                let items = Cells::new(item, list.as_list::<i32>().values(), look)?;
                 (list, Shape::List(Box::new(items)))
             }
             DataType::Dictionary(_, values) => {
                 let plain = field.clone().with_data_type((**values).clone());
-                return Cells::new(&plain, &to((**values).clone())?, zone);
+                return Cells::new(&plain, &to((**values).clone())?, look);
             }
             DataType::Null => (same()?, Shape::Null),
             _ => (same()?, Shape::Shown),
@@ -246,7 +256,7 @@ impl Cells {
                     .value(row);
                 out.put_i64(value.saturating_sub(EPOCH_MICROSECONDS));
             }
-            Shape::Interval => {
+            Shape::Interval(_) => {
                 let value = self
                     .array
                     .as_primitive::<IntervalMonthDayNanoType>()
@@ -356,12 +366,13 @@ impl Cells {
                     }
                 }
             }
-            Shape::Interval => {
+            Shape::Interval(style) => {
                 let value = self
                     .array
                     .as_primitive::<IntervalMonthDayNanoType>()
                     .value(row);
-                interval(value.months, value.days, value.nanoseconds / 1000, out)
+                let microseconds = value.nanoseconds / 1000;
+                style.write((value.months, value.days.into(), microseconds), out)
             }
             // Vectors are lists of numbers that PostgreSQL writes with blanks between.
             Shape::List(items)
@@ -512,40 +523,6 @@ fn moment(time: NaiveDateTime, out: &mut impl std::fmt::Write) -> std::fmt::Resu
     clock(time.time(), out)
 }
 
-/// `1 year 2 mons 3 days 04:05:06.789`.
-fn interval(
-    months: i32,
-    days: i32,
-    microseconds: i64,
-    out: &mut impl std::fmt::Write,
-) -> std::fmt::Result {
-    let mut separator = "";
-    for (count, unit) in [(months / 12, "year"), (months % 12, "mon"), (days, "day")] {
-        if count != 0 {
-            write!(
-                out,
-                "{separator}{count} {unit}{}",
-                if count == 1 { "" } else { "s" }
-            )?;
-            separator = " ";
-        }
-    }
-    if microseconds != 0 || separator.is_empty() {
-        let sign = if microseconds < 0 { "-" } else { "" };
-        let all = microseconds.unsigned_abs();
-        let seconds = all / 1_000_000;
-        write!(
-            out,
-            "{separator}{sign}{:02}:{:02}:{:02}",
-            seconds / 3600,
-            seconds % 3600 / 60,
-            seconds % 60
-        )?;
-        fraction(u32::try_from(all % 1_000_000).unwrap_or_default(), out)?;
-    }
-    Ok(())
-}
-
 /// An element of an array in text form, in quotes where it needs them.
 fn element(item: &[u8], out: &mut BytesMut) {
     let plain = !item.is_empty()
@@ -655,21 +632,5 @@ mod tests {
         assert_eq!(of("-0.00012"), [2, -1, 0x4000, 5, 1, 2000]);
         assert_eq!(of("10000"), [1, 1, 0, 0, 1]);
         assert_eq!(of("0.00"), [0, 0, 0, 2]);
-    }
-
-    #[test]
-    fn intervals() {
-        let of = |months, days, microseconds| {
-            let mut out = String::new();
-            let _ = interval(months, days, microseconds, &mut out);
-            out
-        };
-        assert_eq!(
-            of(14, 3, 14_706_789_000),
-            "1 year 2 mons 3 days 04:05:06.789"
-        );
-        assert_eq!(of(0, 0, 0), "00:00:00");
-        assert_eq!(of(0, 1, 0), "1 day");
-        assert_eq!(of(0, 0, -1_500_000), "-00:00:01.5");
     }
 }

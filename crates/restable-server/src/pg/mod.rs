@@ -253,7 +253,11 @@ impl House {
             return end(wire, said("58000", "the machine has no random numbers")).await;
         }
         // Who has shown who he is takes a place; who has not yet, keeps nobody out.
-        let listed = self.connections.list(secret);
+        let listed = {
+            let named = database.as_deref().filter(|name| *name != user);
+            self.connections
+                .list(secret, &user, named.unwrap_or("restable"))
+        };
         // What those who left gave up, and computes still, has their places.
         let taken = self.connections.count() + self.computing.hall().left();
         if taken > self.options.max_connections {
@@ -293,7 +297,12 @@ impl House {
             named,
         )?
         .encrypted(encryption)
-        .numbered(process);
+        .numbered(process)
+        .among(
+            self.connections
+                .of(self.options.guard.has_users().then_some(user)),
+        )
+        .at_most(self.options.max_connections);
         let door = Door {
             user: None,
             access,

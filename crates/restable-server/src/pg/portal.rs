@@ -6,13 +6,12 @@ use std::time::{Instant, SystemTime};
 use bytes::{BufMut as _, BytesMut};
 use futures::FutureExt as _;
 use restable_engine::arrow::array::RecordBatch;
-use restable_engine::arrow::array::timezone::Tz;
 use restable_engine::arrow::datatypes::SchemaRef;
 use restable_engine::parameters::{Described, Parameter};
-use restable_engine::sql::Parsed;
+use restable_engine::sql::{Count, Parsed};
 use restable_engine::{Desk, Error, HeldMemory, Prepared, Report, Rows};
 
-use super::encode::Cells;
+use super::encode::{Cells, Look};
 use super::messages::{self, Column};
 use super::oids;
 use crate::computing::Limit;
@@ -74,6 +73,8 @@ pub enum State {
     Fetch {
         /// The cursor.
         cursor: String,
+        /// How far it goes, if it may go back; else `left` says it.
+        step: Option<Count>,
         /// How many at most.
         left: u64,
         /// Whether they are shown.
@@ -107,8 +108,21 @@ pub struct Flow {
     pub remarked: bool,
     /// Until when they are read.
     limit: Option<Limit>,
+    /// What was read of rows that are gone over again.
+    kept: Option<Kept>,
     /// Whether they are read for the first time.
     begins: bool,
+}
+
+/// Rows that a cursor may go back to.
+#[derive(Debug, Default)]
+struct Kept {
+    /// Each with the number of its last row.
+    batches: Vec<(u64, Batch)>,
+    /// Where the cursor stands: 0 before the first row.
+    place: u64,
+    /// Room for them.
+    _memory: Vec<HeldMemory>,
 }
 
 #[derive(Debug)]
@@ -122,6 +136,7 @@ struct Batch {
     cells: Vec<Cells>,
     rows: usize,
     at: usize,
+    bytes: usize,
 }
 
 impl Flow {
@@ -136,12 +151,91 @@ impl Flow {
             next: None,
             ended: false,
             remarked: false,
+            kept: None,
             begins: true,
         }
     }
 
+    /// Rows that are asked for later.
+    pub fn later(rows: Rows) -> Flow {
+        Flow {
+            begins: false,
+            ..Flow::new(rows, None)
+        }
+    }
+
+    /// The same, and what was read is kept.
+    #[must_use]
+    pub fn scrolling(self) -> Flow {
+        Flow {
+            kept: Some(Kept::default()),
+            ..self
+        }
+    }
+
+    /// Whether what was read is kept.
+    pub fn scrolls(&self) -> bool {
+        self.kept.is_some()
+    }
+
+    /// Where a cursor stands among the rows that are kept.
+    pub fn place(&self) -> u64 {
+        self.kept.as_ref().map_or(0, |kept| kept.place)
+    }
+
+    /// It stands there now.
+    pub fn stand(&mut self, place: u64) {
+        if let Some(kept) = &mut self.kept {
+            kept.place = place;
+        }
+    }
+
+    /// How many rows are kept.
+    pub fn kept_rows(&self) -> u64 {
+        let kept = self.kept.as_ref();
+        let last = kept.and_then(|kept| kept.batches.last());
+        last.map_or(0, |(rows, _)| *rows)
+    }
+
+    /// The bytes of the batch at hand.
+    pub fn bytes_at_hand(&self) -> usize {
+        self.batch.as_ref().map_or(0, |batch| batch.bytes)
+    }
+
+    /// Keeps the batch at hand, in this room.
+    pub fn keep(&mut self, memory: Option<HeldMemory>) {
+        let before = self.kept_rows();
+        if let (Some(kept), Some(batch)) = (&mut self.kept, self.batch.take()) {
+            kept.batches.push((before + batch.rows as u64, batch));
+            kept._memory.extend(memory);
+        }
+    }
+
+    /// Writes the row of this number, from 1, out of those that are kept.
+    pub fn write_kept(
+        &self,
+        number: u64,
+        formats: &[i16],
+        out: &mut BytesMut,
+    ) -> Result<(), super::encode::OutOfRange> {
+        let Some(kept) = &self.kept else {
+            return Ok(());
+        };
+        let at = kept.batches.partition_point(|(last, _)| *last < number);
+        let Some((last, batch)) = kept.batches.get(at) else {
+            return Ok(());
+        };
+        let row = batch.rows - 1 - usize::try_from(last - number).unwrap_or(0);
+        let start = out.len();
+        let done = row_of(&batch.cells, row, formats, out);
+        if done.is_err() {
+            out.truncate(start);
+        }
+        done
+    }
+
     /// Rows with the first ones at hand. Of a short answer that nobody was called for it is known then that nothing follows.
-    pub async fn begun(rows: Rows, zone: Tz, limit: Option<Limit>) -> Result<Flow, Error> {
+    pub async fn begun(rows: Rows, look: Look, limit: Option<Limit>) -> Result<Flow, Error> {
         let mut flow = Flow::new(rows, limit);
         let Some(mut rows) = flow.rows.take() else {
             return Ok(flow);
@@ -149,12 +243,12 @@ impl Flow {
         match rows.next().await {
             None => flow.ended = true,
             Some(batch) => {
-                flow.batch = Some(Batch::new(&batch?, zone)?);
+                flow.batch = Some(Batch::new(&batch?, look)?);
                 if rows.is_local() {
                     flow.next = match rows.next().now_or_never() {
                         None => None,
                         Some(None) => Some(Next::End),
-                        Some(Some(batch)) => Some(Next::Batch(Batch::new(&batch?, zone)?)),
+                        Some(Some(batch)) => Some(Next::Batch(Batch::new(&batch?, look)?)),
                     };
                 }
             }
@@ -182,7 +276,7 @@ impl Flow {
 
     /// Reads the next batch, beside: what computes long without a pause must not keep the client from cancelling it, nor the clock from
     /// ending it. When this is dropped, the statement and its calls end.
-    pub async fn read(&mut self, zone: Tz, desk: &Desk) -> Result<(), Error> {
+    pub async fn read(&mut self, look: Look, desk: &Desk) -> Result<(), Error> {
         self.batch = None;
         let Some(mut rows) = self.rows.take() else {
             self.ended = true;
@@ -190,7 +284,7 @@ impl Flow {
         };
         let next = async move {
             let next = rows.next().await;
-            let next = next.map(|batch| batch.and_then(|batch| Batch::new(&batch, zone)));
+            let next = next.map(|batch| batch.and_then(|batch| Batch::new(&batch, look)));
             Ok((rows, next))
         };
         let next = async { desk.compute(next.boxed()).await? };
@@ -244,14 +338,7 @@ impl Flow {
         out: &mut BytesMut,
     ) -> Result<u64, super::encode::OutOfRange> {
         self.each(most, enough, out, |cells, row, out| {
-            let mut done = Ok(());
-            messages::message(out, b'D', |out| {
-                out.put_u16(u16::try_from(cells.len()).unwrap_or(u16::MAX));
-                let mut all = cells.iter().enumerate();
-                done =
-                    all.try_for_each(|(at, cell)| cell.write(row, format(formats, at) == 1, out));
-            });
-            done
+            row_of(cells, row, formats, out)
         })
     }
 
@@ -294,15 +381,32 @@ impl Flow {
     }
 }
 
+/// Writes a row.
+fn row_of(
+    cells: &[Cells],
+    row: usize,
+    formats: &[i16],
+    out: &mut BytesMut,
+) -> Result<(), super::encode::OutOfRange> {
+    let mut done = Ok(());
+    messages::message(out, b'D', |out| {
+        out.put_u16(u16::try_from(cells.len()).unwrap_or(u16::MAX));
+        let mut all = cells.iter().enumerate();
+        done = all.try_for_each(|(at, cell)| cell.write(row, format(formats, at) == 1, out));
+    });
+    done
+}
+
 impl Batch {
-    fn new(batch: &RecordBatch, zone: Tz) -> Result<Batch, Error> {
+    fn new(batch: &RecordBatch, look: Look) -> Result<Batch, Error> {
         let schema = batch.schema();
         let fields = schema.fields().iter().zip(batch.columns());
-        let cells = fields.map(|(field, array)| Cells::new(field, array, zone));
+        let cells = fields.map(|(field, array)| Cells::new(field, array, look));
         Ok(Batch {
             cells: cells.collect::<Result<_, _>>()?,
             rows: batch.num_rows(),
             at: 0,
+            bytes: batch.get_array_memory_size(),
         })
     }
 

@@ -103,8 +103,14 @@ pub(super) fn statement(cursor: &mut Cursor<'_>, verb: &str) -> Result<Connectio
     }
 }
 
-/// SET TRANSACTION and SET SESSION CHARACTERISTICS AS TRANSACTION; the cursor stands behind SET.
+/// SET TRANSACTION, SET SESSION CHARACTERISTICS AS TRANSACTION, SET CONSTRAINTS ALL; the cursor stands behind SET.
 pub(super) fn characteristics(cursor: &mut Cursor<'_>) -> Result<Option<Connection>, Diagnostic> {
+    if cursor.eat_all(&["CONSTRAINTS", "ALL"]) {
+        return match cursor.eat_any(&["DEFERRED", "IMMEDIATE"]) {
+            true => Ok(Some(Connection::Constraints)),
+            false => Err(cursor.unexpected("`DEFERRED` or `IMMEDIATE`")),
+        };
+    }
     let session = cursor.eat_all(&["SESSION", "CHARACTERISTICS", "AS", "TRANSACTION"]);
     let local =
         !session && (cursor.eat_all(&["LOCAL", "TRANSACTION"]) || cursor.eat("TRANSACTION"));
@@ -166,9 +172,8 @@ fn modes(cursor: &mut Cursor<'_>) -> Result<Modes, Diagnostic> {
 
 fn declare(cursor: &mut Cursor<'_>) -> Result<Connection, Diagnostic> {
     let name = name(cursor, "the name of a cursor")?;
-    let (mut binary, mut hold) = (false, false);
+    let (mut binary, mut scroll, mut hold) = (false, false, false);
     loop {
-        let place = cursor.next_span();
         if cursor.eat("BINARY") {
             binary = true;
         } else if cursor.eat_any(&["INSENSITIVE", "ASENSITIVE"])
@@ -176,8 +181,7 @@ fn declare(cursor: &mut Cursor<'_>) -> Result<Connection, Diagnostic> {
         {
             // What a cursor of restable is: rows are read once and do not change.
         } else if cursor.eat("SCROLL") {
-            let fault = Diagnostic::new(code::UNSUPPORTED, "SCROLL is not supported").at(place);
-            return Err(fault.help("cursors go forward only"));
+            scroll = true;
         } else {
             break;
         }
@@ -197,20 +201,16 @@ fn declare(cursor: &mut Cursor<'_>) -> Result<Connection, Diagnostic> {
     Ok(Connection::Declare {
         name,
         binary,
+        scroll,
         hold,
         query,
     })
 }
 
 fn fetch(cursor: &mut Cursor<'_>, shown: bool) -> Result<Connection, Diagnostic> {
-    let place = cursor.next_span();
-    let backward = |cursor: &Cursor<'_>| {
-        let fault = Diagnostic::new(code::UNSUPPORTED, "cursors go forward only");
-        Err(fault.at(place.to(cursor.last_span())))
-    };
     let followed = matches!(
         cursor.peek_second(),
-        Some(Token::Word(_) | Token::Number(..) | Token::Minus)
+        Some(Token::Word(_) | Token::Number(..) | Token::Minus | Token::Plus)
     );
     let count = if let Some(count) = count(cursor)? {
         count
@@ -218,8 +218,23 @@ fn fetch(cursor: &mut Cursor<'_>, shown: bool) -> Result<Connection, Diagnostic>
         Count::Rows(1)
     } else if cursor.eat("FORWARD") {
         count(cursor)?.unwrap_or(Count::Rows(1))
-    } else if cursor.eat_any(&["PRIOR", "FIRST", "LAST", "ABSOLUTE", "RELATIVE", "BACKWARD"]) {
-        return backward(cursor);
+    } else if cursor.eat("BACKWARD") {
+        match count(cursor)? {
+            None => Count::Back(1),
+            Some(Count::Rows(rows)) => Count::Back(rows),
+            Some(Count::Back(rows)) => Count::Rows(rows),
+            Some(_) => Count::BackAll,
+        }
+    } else if cursor.eat("PRIOR") {
+        Count::Back(1)
+    } else if cursor.eat("FIRST") {
+        Count::Absolute(1)
+    } else if cursor.eat("LAST") {
+        Count::Absolute(-1)
+    } else if cursor.eat("ABSOLUTE") {
+        Count::Absolute(needed(cursor)?)
+    } else if cursor.eat("RELATIVE") {
+        Count::Relative(needed(cursor)?)
     } else {
         Count::Rows(1)
     };
@@ -228,21 +243,37 @@ fn fetch(cursor: &mut Cursor<'_>, shown: bool) -> Result<Connection, Diagnostic>
     Ok(Connection::Fetch { name, count, shown })
 }
 
+/// How many rows FETCH goes forward; a negative number goes back.
 fn count(cursor: &mut Cursor<'_>) -> Result<Option<Count>, Diagnostic> {
     if matches!(cursor.peek_second(), Some(Token::Word(_))) && cursor.eat("ALL") {
         return Ok(Some(Count::All));
     }
+    let rows = signed(cursor)?;
+    Ok(rows.map(|rows| match rows < 0 {
+        true => Count::Back(rows.unsigned_abs()),
+        false => Count::Rows(rows.unsigned_abs()),
+    }))
+}
+
+fn needed(cursor: &mut Cursor<'_>) -> Result<i64, Diagnostic> {
+    match signed(cursor)? {
+        Some(rows) => Ok(rows),
+        None => Err(cursor.unexpected("a whole number of rows")),
+    }
+}
+
+fn signed(cursor: &mut Cursor<'_>) -> Result<Option<i64>, Diagnostic> {
+    let negative = cursor.eat_token(&Token::Minus);
+    let written = negative || cursor.eat_token(&Token::Plus);
     match cursor.peek() {
         Some(Token::Number(digits, _)) => {
-            let Ok(rows) = digits.parse() else {
+            let Ok(rows) = digits.parse::<i64>() else {
                 return Err(cursor.unexpected("a whole number of rows"));
             };
             cursor.skip();
-            Ok(Some(Count::Rows(rows)))
+            Ok(Some(if negative { -rows } else { rows }))
         }
-        Some(Token::Minus) => Err(
-            Diagnostic::new(code::UNSUPPORTED, "cursors go forward only").at(cursor.next_span()),
-        ),
+        _ if written => Err(cursor.unexpected("a whole number of rows")),
         _ => Ok(None),
     }
 }

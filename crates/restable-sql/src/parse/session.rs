@@ -38,6 +38,12 @@ pub(super) fn set(cursor: &mut Cursor<'_>) -> Result<Statement, Diagnostic> {
     } else if cursor.sees("NAMES") && !matches!(cursor.peek_second(), Some(Token::Eq)) {
         cursor.skip();
         ("client_encoding".to_owned(), false)
+    } else if cursor.sees("ROLE")
+        && !matches!(cursor.peek_second(), Some(Token::Eq))
+        && !is_to(cursor)
+    {
+        cursor.skip();
+        ("role".to_owned(), false)
     } else if !local && scoped && cursor.eat("AUTHORIZATION") {
         ("session_authorization".to_owned(), false)
     } else {

@@ -89,6 +89,7 @@ fn what_a_connection_keeps() {
         "Close(None); Close(Some(\"c\")); Deallocate(Some(\"p\")); Deallocate(None)",
     );
     check("DISCARD ALL; UNLISTEN *", "Discard(All); Unlisten");
+    check("SET CONSTRAINTS ALL DEFERRED", "Constraints");
     let declared =
         restable_sql::parse("DECLARE \"C 1\" BINARY CURSOR WITH HOLD FOR SELECT 1").unwrap();
     let query = declared[0].cursor_query().unwrap();
@@ -128,10 +129,9 @@ fn what_a_connection_keeps() {
         "COPY t TO STDOUT WHERE a > 1",
         "COPY t TO STDOUT PARQUET",
         "COMMIT AND CHAIN",
-        "DECLARE c SCROLL CURSOR FOR SELECT 1",
         "DECLARE c CURSOR FOR DELETE FROM t",
-        "FETCH BACKWARD 1 FROM c",
-        "FETCH -1 FROM c",
+        "FETCH ABSOLUTE FROM c",
+        "FETCH - FROM c",
         "SET TRANSACTION",
         "BEGIN ISOLATION LEVEL CHAOS",
         "DISCARD NOTHING",

@@ -126,7 +126,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
             form,
             scratch,
         } = outgoing;
-        let zone = self.zone()?;
+        let look = self.look()?;
         messages::copy_out(&mut self.wire.out, form.code(), flow.schema.fields().len());
         let mut head = BytesMut::new();
         form.head(&flow.schema, &mut head);
@@ -136,7 +136,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
         let mut sent = 0;
         while !flow.ended {
             if flow.is_empty() {
-                self.fill(flow, zone).await?;
+                self.fill(flow, look).await?;
                 continue;
             }
             if self.listed.cancel.is_asked() {

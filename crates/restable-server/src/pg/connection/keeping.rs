@@ -3,19 +3,17 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use futures::FutureExt as _;
 use restable_engine::Error;
 use restable_engine::parameters::Parameter;
-use restable_engine::pg_catalog::{Held, HeldCursor, HeldStatement};
+use restable_engine::pg_catalog::{Held, HeldCursor, HeldStatement, Postgres};
 use restable_engine::sql::{Connection as Kept, Count, Discard, Modes, Parsed};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::super::messages::{self, Transaction};
+use super::super::messages::{self, Told, Transaction};
 use super::super::portal::{Portal, State, columns as columns_of};
 use super::super::{oids, sqlstate};
 use super::implied::Implied;
-use super::{Begun, Client, Done, TREE, said};
-use crate::computing::Limit;
+use super::{Begun, Client, Done, TREE, Taken, said};
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
     /// What the connection itself keeps.
@@ -36,6 +34,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
                     modes.read_only = None;
                 }
                 let modes = &modes;
+                self.tell_of_isolation(modes.isolation.as_deref());
                 let told = |problem: Error| sqlstate::told(&problem, text);
                 self.session.check_modes(modes).map_err(told)?;
                 if self.transaction == Transaction::Idle {
@@ -92,7 +91,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
                 }
             }
             Kept::Declare {
-                name, binary, hold, ..
+                name,
+                binary,
+                scroll,
+                hold,
+                ..
             } => {
                 if !hold && self.implied != Implied::Message {
                     self.in_transaction("a cursor without WITH HOLD")?;
@@ -114,24 +117,42 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
                     _memory: memory,
                     state: State::Fresh,
                 };
-                // Its rows are those of now; they are read when they are asked for.
-                if let Some(query) = query {
-                    let limit = Limit::of(&self.session);
-                    let values = cursor.parameters.clone();
-                    let planned = self.planned(text, &query, values, limit).boxed().await?;
-                    cursor.state = State::Planned(Box::new(planned));
+                if let Some(query) = query
+                    && let Begun::Rows(flow) =
+                        Box::pin(self.run(&mut cursor, &query, Taken::Later)).await?
+                {
+                    cursor.state = State::Open(match scroll {
+                        true => Box::new(flow.scrolling()),
+                        false => flow,
+                    });
                     self.portals.insert(name.clone(), cursor);
                 }
             }
             Kept::Fetch { name, count, shown } => {
                 self.open(name).await?;
                 self.cursor_columns(name, &[])?;
+                let scrolls = match self.portals.get(name).map(|portal| &portal.state) {
+                    Some(State::Open(flow)) => flow.scrolls(),
+                    _ => false,
+                };
+                let left = match count {
+                    Count::All => u64::MAX,
+                    Count::Rows(rows) => *rows,
+                    // Where they lead cannot be told without the rows before.
+                    _ if !scrolls => {
+                        let problem = format!("the cursor `{name}` goes forward only");
+                        return Err(Told {
+                            hint: Some("DECLARE it with SCROLL to go back".to_owned()),
+                            ..said("55000", problem)
+                        }
+                        .into());
+                    }
+                    _ => 0,
+                };
                 return Ok(Begun::Fetch {
                     cursor: name.clone(),
-                    left: match count {
-                        Count::All => u64::MAX,
-                        Count::Rows(rows) => *rows,
-                    },
+                    step: scrolls.then_some(*count),
+                    left,
                     shown: *shown,
                 });
             }
@@ -167,8 +188,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
                 done.map_err(|problem| sqlstate::told(&problem, text))?;
             }
             // No plan is kept, there are no sequences, and nothing is listened to.
-            Kept::Discard(Discard::Plans | Discard::Sequences) | Kept::Unlisten => {}
+            Kept::Discard(Discard::Plans | Discard::Sequences)
+            | Kept::Unlisten
+            | Kept::Constraints => {}
             Kept::Characteristics { modes, .. } => {
+                self.tell_of_isolation(modes.isolation.as_deref());
                 let told = |problem: Error| sqlstate::told(&problem, text);
                 self.session.check_modes(modes).map_err(told)?;
                 if self.transaction == Transaction::Idle {
@@ -184,6 +208,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
         Ok(Begun::Nothing)
     }
 
+    /// Says of a level of isolation what it does not promise here.
+    pub(super) fn tell_of_isolation(&mut self, level: Option<&str>) {
+        let more = level.filter(|level| Postgres::promises_more(level));
+        if let Some(level) = more {
+            let level = level.to_ascii_lowercase();
+            let problem = format!(
+                "each statement reads what is there when it runs: `{level}` is `read committed` here"
+            );
+            self.warn("01000", &problem);
+        }
+    }
+
     /// Tells the session what the connection holds, if a statement may ask for it.
     pub(super) fn tell_what_is_held(&self, parsed: &Parsed) {
         if !self.session.asks_what_is_held(parsed) {
@@ -195,6 +231,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
             statement: portal.text.to_string(),
             holdable: portal.hold,
             binary: portal.formats.contains(&1),
+            scrollable: matches!(&portal.state, State::Open(flow) if flow.scrolls()),
             created: portal.created,
         });
         let statements = self.statements.iter().filter(|(name, _)| !name.is_empty());
