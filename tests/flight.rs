@@ -14,7 +14,10 @@ use arrow_flight::{
 use futures::TryStreamExt as _;
 use prost::Message as _;
 use restable_engine::acting::Access;
-use restable_engine::arrow::array::{ArrayRef, AsArray as _, Int64Array, RecordBatch, StringArray};
+use restable_engine::arrow::array::{
+    ArrayRef, AsArray as _, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
+    TimestampSecondArray,
+};
 use restable_engine::arrow::datatypes::{DataType, Field, Int32Type, Schema, SchemaRef};
 use restable_server::flight;
 use tonic::transport::Channel;
@@ -343,6 +346,43 @@ fn prepared_statements_take_values() {
         let (_, batches) = client.fetch(info).await.unwrap();
         let rows = Answer::new(&batches, restable_engine::Report::default()).sorted();
         assert_eq!(rows, ["2", "3", "4"]);
+    });
+}
+
+/// A time that nanoseconds do not reach is compared like any other, or refused: it never becomes NULL.
+#[test]
+fn bound_times_of_any_year_are_compared() {
+    run(async {
+        let rig = Rig::start("demo").await;
+        let mut client = Client::connect(serve(&rig).await).await;
+        let jobs = "SELECT count(*) AS n FROM azure.data_protection.vw_jobs";
+        let all = client.texts(jobs).await;
+        assert_ne!(all, [[Some("0".to_owned())]]);
+        let (last, first) = (253_402_214_400, -62_135_596_800);
+        let scaled = |by: i64| [last * by, first * by].map(|one| vec![one]);
+        let [seconds, seconds_first] = scaled(1);
+        let [micros, micros_first] = scaled(1_000_000);
+        let pairs: Vec<[ArrayRef; 2]> = vec![
+            [
+                Arc::new(TimestampSecondArray::from(seconds).with_timezone("UTC")),
+                Arc::new(TimestampSecondArray::from(seconds_first).with_timezone("UTC")),
+            ],
+            [
+                Arc::new(TimestampMicrosecondArray::from(micros)),
+                Arc::new(TimestampMicrosecondArray::from(micros_first)),
+            ],
+        ];
+        for [last, first] in pairs {
+            let kind = last.data_type().clone();
+            let sql = format!("{jobs} WHERE start_time < $1 AND start_time > $2");
+            let mut statement = client.0.prepare(sql, None).await.unwrap();
+            let set = values(vec![("a", last), ("b", first)]);
+            statement.set_parameters(set).unwrap();
+            let info = statement.execute().await.unwrap();
+            let (_, batches) = client.fetch(info).await.unwrap();
+            let counted = Answer::new(&batches, restable_engine::Report::default()).rows;
+            assert_eq!(counted, all, "{kind}");
+        }
     });
 }
 

@@ -31,7 +31,16 @@ pub async fn serve_as(rig: &Rig, access: Access) -> SocketAddr {
 }
 
 /// A connection that speaks the simple protocol.
-pub struct Wire(TcpStream);
+pub struct Wire(TcpStream, pub Last);
+
+/// What came with the last answer, whether it failed or not.
+#[derive(Debug, Default)]
+pub struct Last {
+    pub tags: Vec<String>,
+    /// The DETAIL of an error.
+    pub detail: String,
+    pub notices: Vec<String>,
+}
 
 /// The last result of a text of statements.
 #[derive(Debug, Default)]
@@ -49,7 +58,8 @@ impl Wire {
 
     /// A connection, and what a request to cancel its statement shows.
     pub async fn connect_keyed(address: SocketAddr) -> (Wire, Vec<u8>) {
-        let mut wire = Wire(TcpStream::connect(address).await.unwrap());
+        let stream = TcpStream::connect(address).await.unwrap();
+        let mut wire = Wire(stream, Last::default());
         let parameters = b"user\0tester\0database\0azure\0options\0-c search_path=public\0\0";
         let mut hello = (8 + parameters.len() as u32).to_be_bytes().to_vec();
         hello.extend(196_608_u32.to_be_bytes());
@@ -74,14 +84,37 @@ impl Wire {
         Some((kind, body))
     }
 
+    /// Sends statements one by one in the extended protocol, with one Sync behind the last.
+    pub async fn pipeline(&mut self, statements: &[&str]) -> Result<Answer, String> {
+        let mut out = Vec::new();
+        let mut message = |kind: u8, body: &[u8]| {
+            out.push(kind);
+            out.extend((body.len() as u32 + 4).to_be_bytes());
+            out.extend(body);
+        };
+        for sql in statements {
+            message(b'P', &[b"\0", sql.as_bytes(), b"\0\0\0"].concat());
+            message(b'B', &[0; 8]);
+            message(b'E', &[0; 5]);
+        }
+        message(b'S', &[]);
+        self.0.write_all(&out).await.unwrap();
+        self.answered().await
+    }
+
     pub async fn query(&mut self, sql: &str) -> Result<Answer, String> {
         let mut message = vec![b'Q'];
         message.extend((sql.len() as u32 + 5).to_be_bytes());
         message.extend(sql.as_bytes());
         message.push(0);
         self.0.write_all(&message).await.unwrap();
+        self.answered().await
+    }
+
+    async fn answered(&mut self) -> Result<Answer, String> {
         let mut answer = Answer::default();
         let mut failed = None;
+        self.1 = Last::default();
         loop {
             let (kind, body) = self.message().await.expect("the server goes on");
             match kind {
@@ -90,8 +123,21 @@ impl Wire {
                     answer.rows.clear();
                 }
                 b'D' => answer.rows.push(row(&body)),
-                b'C' => answer.tags.push(texts(&body).remove(0)),
-                b'E' => failed = Some(error(&body)),
+                b'C' => {
+                    answer.tags.push(texts(&body).remove(0));
+                    self.1.tags.clone_from(&answer.tags);
+                }
+                b'E' => {
+                    let fields = texts(&body);
+                    let detail = fields.iter().find_map(|field| field.strip_prefix('D'));
+                    self.1.detail = detail.unwrap_or_default().to_owned();
+                    failed = Some(error(&body));
+                }
+                b'N' => {
+                    let fields = texts(&body);
+                    let told = fields.iter().find_map(|field| field.strip_prefix('M'));
+                    self.1.notices.push(told.unwrap_or_default().to_owned());
+                }
                 b'Z' => return failed.map_or(Ok(answer), Err),
                 _ => {}
             }

@@ -6,9 +6,12 @@ use std::io::{self, Read as _, Seek as _, Write as _};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
+use datafusion::sql::sqlparser::ast;
+use restable_sql::{Parsed, Statement};
 use serde::Serialize;
 
 use crate::acting::ActionTotals;
+use crate::session::Session;
 use crate::statement::lock;
 use crate::{Error, Result};
 
@@ -60,6 +63,16 @@ struct Fault<'a> {
     code: Option<&'a str>,
     message: &'a str,
     count: u64,
+}
+
+/// What is written of a statement that was to change something and was not let to.
+#[derive(Debug, Serialize)]
+struct Refused<'a> {
+    user: Option<&'a str>,
+    action: &'a str,
+    sql: &'a str,
+    outcome: &'static str,
+    errors: [Fault<'a>; 1],
 }
 
 #[derive(Serialize)]
@@ -116,6 +129,24 @@ impl AuditLog {
             .map(|problem| problem.to_string())
     }
 
+    /// Writes that somebody tried. Nothing was done, whether it can be written or not.
+    fn refused(&self, user: Option<&str>, parsed: &Parsed, code: &str, message: &str) {
+        let refused = Refused {
+            user,
+            action: parsed.tag(),
+            sql: &without_values(&parsed.text),
+            outcome: "refused",
+            errors: [Fault {
+                code: Some(code),
+                message,
+                count: 1,
+            }],
+        };
+        if let Err(problem) = self.write("refused", &refused) {
+            tracing::error!("the audit log could not be written after a refusal: {problem}");
+        }
+    }
+
     fn write(&self, event: &'static str, rest: &impl Serialize) -> io::Result<()> {
         let line = Line {
             time: rfc_3339(std::time::SystemTime::now()),
@@ -133,6 +164,45 @@ impl AuditLog {
         log.file.write_all(&text)?;
         log.torn = false;
         log.file.sync_data()
+    }
+}
+
+/// What a session is refused although it is understood: it only reads, or nobody said yes.
+const REFUSALS: [&str; 2] = ["R0320", "R0317"];
+
+impl Session {
+    /// Takes down that a statement was refused which was to change something, if that is what became of it.
+    pub(crate) fn note_refused(&self, parsed: &Parsed, problem: &Error) {
+        let told = problem.diagnostic();
+        if REFUSALS.contains(&told.code) {
+            self.note_refusal(parsed, told.code, &told.message);
+        }
+    }
+
+    /// The same for what the door of the session refused.
+    pub fn note_refusal(&self, parsed: &Parsed, code: &str, message: &str) {
+        if let Some(log) = self.engine().audit().filter(|_| changes(parsed)) {
+            log.refused(self.client_name().as_deref(), parsed, code, message);
+        }
+    }
+}
+
+/// Whether a statement is one of those that change something at a provider or in the data directory.
+fn changes(parsed: &Parsed) -> bool {
+    match &parsed.statement {
+        Statement::Insert(_)
+        | Statement::Replace(_)
+        | Statement::Update(_)
+        | Statement::Delete(_)
+        | Statement::Exec(_)
+        | Statement::Refresh(_) => true,
+        Statement::Query(query) => match &**query {
+            ast::Statement::CreateView(view) => view.materialized,
+            ast::Statement::CreateTable(table) => !table.temporary,
+            ast::Statement::Drop { .. } => true,
+            _ => false,
+        },
+        _ => false,
     }
 }
 

@@ -17,7 +17,7 @@ use crate::shared::Shared;
 use crate::show::texts;
 use crate::snapshots::{self, Kind};
 use crate::table::{Role, at_hand, columns, is_arm};
-use crate::{Error, Result};
+use crate::{Error, Result, own_views};
 
 use self::standard::Described;
 
@@ -258,6 +258,7 @@ pub(crate) fn all_tables(shared: &Shared) -> Result<Vec<[String; 4]>> {
         let kind = match snapshots::kind(shared, &name) {
             Some(Kind::MaterializedView) => "MATERIALIZED VIEW",
             Some(Kind::Table) => "BASE TABLE",
+            None if own_views::definition(shared, &name).is_some() => "VIEW",
             None => "LOCAL TEMPORARY",
         };
         let (catalog, schema) = (OWN_CATALOG.to_owned(), OWN_SCHEMA.to_owned());
@@ -348,6 +349,14 @@ fn views(shared: &Shared) -> Result<RecordBatch> {
                 &resource.name,
                 &view.ddl,
             ]);
+            cells.extend(["NONE", "NO", "NO", "NO", "NO", "NO"].map(|word| Some(word.to_owned())));
+            rows.push(cells);
+        }
+    }
+    for name in shared.own.session_names() {
+        if let Some(query) = own_views::definition(shared, &name) {
+            let catalog = shared.shown_catalog(OWN_CATALOG);
+            let mut cells = row([&catalog, OWN_SCHEMA, &name, &query]);
             cells.extend(["NONE", "NO", "NO", "NO", "NO", "NO"].map(|word| Some(word.to_owned())));
             rows.push(cells);
         }

@@ -27,7 +27,7 @@ use crate::functions::{edited, plain};
 use crate::names::Names;
 use crate::outcome::{Outcome, Report, Rows};
 use crate::parameters::Given;
-use crate::session::{Prepared, Session};
+use crate::session::{Prepared, Session, told};
 use crate::snapshots::name_of;
 use crate::statement::{Ended, Missing, Running, Statement};
 use crate::{Error, Result};
@@ -270,11 +270,11 @@ impl Session {
                 return Err(Diagnostic::new("R0101", told).into());
             }
             (true, false) if own.is_of_session(name) => {
+                if self.postgres().is_some() {
+                    statement.note_notice(format!("{message}: it stays what it is"));
+                }
                 statement.ended(Ended::Done);
-                return Ok(Outcome::Done {
-                    message,
-                    report: None,
-                });
+                return Ok(told(message, &statement, Instant::now()));
             }
             (false, false) if own.is_of_session(name) => {
                 let told = format!("the session has a table or view `{name}`");

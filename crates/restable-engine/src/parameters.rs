@@ -76,7 +76,7 @@ impl Session {
         let started = Instant::now();
         let positional = values.into_iter().map(Some).collect();
         let prepared = self.prepare_given(parsed, positional).await;
-        self.counted(parsed.tag(), started, prepared)
+        self.counted(parsed, started, prepared)
     }
 
     /// What a statement takes and answers. `declared` are the types that are known of `$1` and on.
@@ -87,7 +87,7 @@ impl Session {
     ) -> Result<Described> {
         let started = Instant::now();
         let described = self.find_out(parsed, declared).await;
-        self.counted(parsed.tag(), started, described)
+        self.counted(parsed, started, described)
     }
 
     async fn find_out(&self, parsed: &Parsed, declared: &[Option<DataType>]) -> Result<Described> {

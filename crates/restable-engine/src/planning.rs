@@ -7,8 +7,9 @@ use std::task::Poll;
 use datafusion::logical_expr::{DdlStatement, LogicalPlan};
 use datafusion::sql::sqlparser::ast;
 
-use crate::names::{self, Names};
+use crate::names::{self, Names, Resolver};
 use crate::own_rows::with_marks;
+use crate::own_views::{Expanding, expanded};
 use crate::parameters::{self, Given};
 use crate::shared::Shared;
 use crate::{Error, Result, dialect, largeness, placeholders};
@@ -17,7 +18,27 @@ use crate::{Error, Result, dialect, largeness, placeholders};
 pub(crate) async fn plan_given(
     shared: &Shared,
     given: &Given,
+    statement: ast::Statement,
+) -> Result<(LogicalPlan, Names)> {
+    let mut expanding = Expanding::default();
+    // On the heap: who waits for it has little of a stack, and keeps what a statement is planned with.
+    Box::pin(plan_within(
+        shared,
+        given,
+        statement,
+        shared,
+        &mut expanding,
+    ))
+    .await
+}
+
+/// The same for a statement whose names mean what `meant` says, and which is a part of another if it is the text of a view.
+pub(crate) async fn plan_within(
+    shared: &Shared,
+    given: &Given,
     mut statement: ast::Statement,
+    meant: &(dyn Resolver + Sync),
+    expanding: &mut Expanding,
 ) -> Result<(LogicalPlan, Names)> {
     largeness::of_text(&statement)?;
     placeholders::bind(&mut statement, given)?;
@@ -25,14 +46,15 @@ pub(crate) async fn plan_given(
     dialect::made_rows(&mut statement);
     dialect::json_casts(&mut statement)?;
     dialect::rows_in(&mut statement);
-    let names = names::rewrite(&mut statement, shared)?;
+    let names = names::rewrite(&mut statement, meant)?;
     let marks = dialect::marks_of(&statement);
     dialect::put_words(&mut statement)?;
     parameters::tell_apart(&mut statement);
+    let views = expanded(shared, &statement, expanding).await?;
     let statement = datafusion::sql::parser::Statement::Statement(Box::new(statement));
     let plan = shared
         .ground
-        .plan(statement)
+        .plan(statement, &views)
         .await
         .and_then(dialect::prepared)
         .map_err(|problem| Error::planned(problem, &names))?;

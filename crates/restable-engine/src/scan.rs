@@ -232,6 +232,18 @@ impl DisplayAs for ScanExec {
     }
 }
 
+/// The rows of a scan, which its span is told once: a collector keeps each value that it is given.
+struct Counted {
+    span: tracing::Span,
+    rows: usize,
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.span.record("rows", self.rows.cast_signed());
+    }
+}
+
 impl ExecutionPlan for ScanExec {
     fn name(&self) -> &'static str {
         "ScanExec"
@@ -306,11 +318,12 @@ impl ExecutionPlan for ScanExec {
             }
         };
         // The span ends with the stream.
-        let mut rows = 0_usize;
+        let mut counted = Counted { span, rows: 0 };
         let batches = batches.map(move |batch: Result<RecordBatch>| {
+            // The whole of it is the stream's, so that it ends with that.
+            let counted = &mut counted;
             if let Ok(batch) = &batch {
-                rows += batch.num_rows();
-                span.record("rows", rows.cast_signed());
+                counted.rows += batch.num_rows();
             }
             batch.map_err(Into::into)
         });

@@ -32,7 +32,9 @@ use crate::locate::located;
 use crate::names::{self, Names};
 use crate::narrowing;
 use crate::outcome::{Outcome, Report, Rows, unbroken};
+use crate::own_drops::{self, Dropping};
 use crate::own_rows::{self, Appending};
+use crate::own_views::Viewing;
 use crate::parameters::{Given, Parameter};
 use crate::pg_catalog::{Choice, Client, Postgres, Variable};
 use crate::planning::{describe_ddl, on_deep_stack, plan_given, spaced};
@@ -49,7 +51,6 @@ use crate::{Error, Result, explain, placeholders, show};
 #[derive(Debug)]
 pub struct Session {
     engine: Engine,
-    pub(crate) user: Option<String>,
     pub(crate) reach: Reach,
     pub(crate) sees: Sees,
     pub(crate) memory: Option<Memory>,
@@ -59,7 +60,7 @@ pub struct Session {
     initial: Arc<Settings>,
     spellings: Arc<Spellings>,
     variables: RwLock<HashMap<String, String>>,
-    access: RwLock<Access>,
+    access: Arc<RwLock<Access>>,
     attendant: RwLock<Attendant>,
     /// What the statements of an hour may call.
     hourly: Arc<Hourly>,
@@ -90,6 +91,8 @@ enum Action {
     Postgres(Vec<Variable>),
     Keep(Box<Keeping>),
     Append(Box<Appending>),
+    View(Box<Viewing>),
+    Drop(Box<Dropping>),
     /// A query that gets a name.
     Prepare(String, Box<Parsed>),
 }
@@ -110,6 +113,7 @@ impl Session {
         let postgres = door
             .postgres
             .map(|own| Arc::new(RwLock::new(Arc::new(own))));
+        let access = Arc::new(RwLock::new(door.access));
         let shared = Arc::new_cyclic(|this: &Weak<Shared>| {
             let providers = engine.registry.providers().map(|provider| {
                 let catalog = ProviderCatalog::new(Arc::clone(provider), Weak::clone(this));
@@ -127,6 +131,9 @@ impl Session {
                 search: RwLock::default(),
                 relations: Arc::clone(&engine.relations),
                 client,
+                user: door.user,
+                access: Arc::clone(&access),
+                started: engine.started(),
                 postgres: postgres.clone(),
                 settings: Arc::clone(&settings),
                 queries: prepared::Queries::default(),
@@ -154,7 +161,6 @@ impl Session {
         let hourly = Hourly::new(initial.max_calls_per_hour.unwrap_or(u64::MAX));
         Ok(Session {
             engine,
-            user: door.user,
             reach: door.reach,
             sees: door.sees,
             memory: door.memory,
@@ -164,7 +170,7 @@ impl Session {
             settings,
             spellings: Arc::default(),
             variables: RwLock::default(),
-            access: RwLock::new(door.access),
+            access,
             attendant: RwLock::default(),
             hourly: Arc::new(hourly),
             last: Mutex::default(),
@@ -182,10 +188,7 @@ impl Session {
 
     /// What the session may do to its providers. A client of PostgreSQL may have said that it only reads.
     pub fn access(&self) -> Access {
-        match self.door_access() {
-            Access::Write if self.says_it_only_reads() => Access::ReadOnly,
-            access => access,
-        }
+        self.shared.access()
     }
 
     /// Whether the session's door lets it change anything, whatever its client said since.
@@ -230,12 +233,7 @@ impl Session {
 
     /// The settings as they stand.
     pub fn settings(&self) -> Arc<Settings> {
-        Arc::clone(
-            &self
-                .settings
-                .read()
-                .unwrap_or_else(std::sync::PoisonError::into_inner),
-        )
+        self.shared.settings()
     }
 
     /// Forgets a prepared query, or all; whether there was one.
@@ -258,29 +256,32 @@ impl Session {
     pub async fn prepare(&self, parsed: &Parsed) -> Result<Prepared> {
         let started = Instant::now();
         let prepared = self.prepare_given(parsed, Vec::new()).await;
-        self.counted(parsed.tag(), started, prepared)
+        self.counted(parsed, started, prepared)
     }
 
     /// Counts a statement that failed before it ran.
     pub(crate) fn counted<T>(
         &self,
-        tag: &'static str,
+        parsed: &Parsed,
         started: Instant,
         planned: Result<T>,
     ) -> Result<T> {
-        planned.inspect_err(|_| {
-            let counters = self.engine.counters();
-            counters.begin_statement();
-            counters.end_statement(tag, "failed", started.elapsed());
+        planned.inspect_err(|problem| {
+            self.note_refused(parsed, problem);
+            self.count_failed(parsed.tag(), started);
         })
+    }
+
+    fn count_failed(&self, tag: &'static str, started: Instant) {
+        let counters = self.engine.counters();
+        counters.begin_statement();
+        counters.end_statement(tag, "failed", started.elapsed());
     }
 
     /// A text of a client that is no statement counts as one that failed.
     pub fn parse(&self, text: &str) -> Result<Vec<Parsed>, Diagnostic> {
         let started = Instant::now();
-        restable_sql::parse(text).inspect_err(|fault| {
-            let _ = self.counted::<()>("", started, Err(fault.clone().into()));
-        })
+        restable_sql::parse(text).inspect_err(|_| self.count_failed("", started))
     }
 
     pub(crate) async fn prepare_given(
@@ -357,9 +358,23 @@ impl Session {
                     };
                     Box::pin(self.prepare_here(&query.parsed, &given)).await
                 }
+                ast::Statement::Drop {
+                    object_type: object @ (ast::ObjectType::Table | ast::ObjectType::View),
+                    names,
+                    if_exists,
+                    cascade,
+                    ..
+                } => {
+                    let dropping = self.dropping(*object, names, (*if_exists, *cascade))?;
+                    quiet(Action::Drop(Box::new(dropping)))
+                }
+                ast::Statement::CreateView(view) => {
+                    let viewing = Box::pin(self.viewing(parsed, view, given)).await?;
+                    quiet(Action::View(Box::new(viewing)))
+                }
                 statement => {
                     let prepared = self.plan(statement.clone(), given).await?;
-                    if let (ast::Statement::CreateTable(_) | ast::Statement::CreateView(_), Action::Plan(plan)) =
+                    if let (ast::Statement::CreateTable(_), Action::Plan(plan)) =
                         (statement, &prepared.action)
                     {
                         unique_columns(plan)?;
@@ -611,8 +626,14 @@ impl Session {
     }
 
     async fn run_begun(&self, prepared: Prepared, statement: Statement) -> Result<Outcome> {
+        let source = prepared.source.clone();
         // On the heap: what a statement holds while it runs is more than a stack of a thread bears several times.
-        unbroken(Box::pin(self.run_as(prepared, statement))).await?
+        let outcome = unbroken(Box::pin(self.run_as(prepared, statement))).await?;
+        outcome.inspect_err(|problem| {
+            if let Some(parsed) = &source {
+                self.note_refused(parsed, problem);
+            }
+        })
     }
 
     /// As [`Session::run`], for a statement that was begun already.
@@ -733,10 +754,27 @@ impl Session {
                     report: None,
                 });
             }
+            Action::Drop(dropping) => {
+                let message = self.drop_own(&dropping)?;
+                let tag = source.as_ref().map_or("", |parsed| parsed.tag());
+                self.tell_skipped(&statement, tag, &dropping.skipped);
+                statement.ended(Ended::Done);
+                return Ok(told(message, &statement, started));
+            }
             Action::Keep(keeping) => {
                 let told = source.clone();
                 let sql = source.as_ref().map_or("", |parsed| parsed.text.as_str());
-                let outcome = Box::pin(self.run_keeping(*keeping, sql, started)).await;
+                let tag = source.as_ref().map_or("", |parsed| parsed.tag());
+                self.tell_skipped(&statement, tag, keeping.skipped());
+                let outcome =
+                    Box::pin(self.run_keeping(*keeping, sql, (started, &statement))).await;
+                let outcome = outcome.map(|outcome| match outcome {
+                    Outcome::Done {
+                        message,
+                        report: None,
+                    } => self::told(message, &statement, started),
+                    other => other,
+                });
                 if outcome.is_ok() {
                     statement.ended(Ended::Done);
                 }
@@ -744,6 +782,16 @@ impl Session {
                     told.iter()
                         .fold(problem, |problem, parsed| located(problem, parsed))
                 });
+            }
+            Action::View(viewing) => {
+                let message = self.create_view(*viewing)?;
+                let told = source.as_deref().and_then(own_rows::passing);
+                // A client of PostgreSQL expects that it stays.
+                if let Some(told) = told.filter(|_| self.postgres().is_some()) {
+                    statement.note_notice(told);
+                }
+                statement.ended(Ended::Done);
+                return Ok(self::told(message, &statement, started));
             }
             Action::Append(_) => return Err(Error::internal("rows were appended before")),
             Action::Prepare(name, parsed) => {
@@ -828,6 +876,16 @@ impl Session {
         rows.held_in(self.memory.as_ref()).map(Outcome::Rows)
     }
 
+    /// A client of PostgreSQL is told what was not there.
+    fn tell_skipped(&self, statement: &Statement, tag: &str, names: &[String]) {
+        if self.postgres().is_some() {
+            let words = tag.trim_start_matches("DROP ").to_ascii_lowercase();
+            for name in names {
+                statement.note_notice(own_drops::skipped(&words, name));
+            }
+        }
+    }
+
     /// Makes room for something that a client leaves with its session, where sessions share their memory.
     pub fn make_room(&self, what: &str, bytes: usize) -> Result<Option<HeldMemory>> {
         /// Less than this is not worth a look.
@@ -867,8 +925,8 @@ impl Session {
     }
 
     /// A statement with other settings than the session's, which counts as a part of one of it.
-    pub(crate) fn begin_with(&self, settings: &Settings) -> Statement {
-        self.statement(settings, None)
+    pub(crate) fn begin_with(&self, settings: &Settings, whole: &Statement) -> Statement {
+        self.statement(settings, None).within(whole)
     }
 
     fn statement(&self, settings: &Settings, tag: Option<&'static str>) -> Statement {
@@ -895,6 +953,13 @@ impl Session {
     pub(crate) fn shared(&self) -> &Arc<Shared> {
         &self.shared
     }
+}
+
+/// That something was done, and what is said of it besides.
+pub(crate) fn told(message: String, statement: &Statement, started: Instant) -> Outcome {
+    let report = Report::of(statement, 0, started);
+    let report = (!report.notices.is_empty()).then_some(report);
+    Outcome::Done { message, report }
 }
 
 /// Convenience for embedders: the whole answer of one statement, with its report.

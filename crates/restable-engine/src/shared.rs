@@ -1,9 +1,9 @@
 //! What the catalogs of a session share with it: documents, `USE`, tables made so far, and how a written name is found.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex, RwLock, Weak};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 
-use datafusion::catalog::TableProvider;
+use datafusion::catalog::{SchemaProvider as _, TableProvider};
 use datafusion::common::Column;
 use datafusion::common::metadata::FieldMetadata;
 use datafusion::logical_expr::{DdlStatement, Expr, LogicalPlan, LogicalPlanBuilder};
@@ -13,6 +13,7 @@ use restable_spec::Registry;
 use restable_spec::names::fold;
 use restable_sql::Diagnostic;
 
+use crate::acting::Access;
 use crate::catalog::{self, Current, Directory, OWN_CATALOG, OWN_SCHEMA};
 use crate::functions::{NAME_METADATA, SCAN_METADATA};
 use crate::ground::Ground;
@@ -35,6 +36,12 @@ pub struct Shared {
     pub(crate) client: Option<crate::pg_catalog::Client>,
     /// What it set.
     pub(crate) postgres: Option<Arc<RwLock<Arc<crate::pg_catalog::Postgres>>>>,
+    /// Who asks, whichever way he came.
+    pub(crate) user: Option<String>,
+    /// What the session's door lets it do.
+    pub(crate) access: Arc<RwLock<Access>>,
+    /// When the program started, in seconds since 1970.
+    pub(crate) started: u64,
     /// The settings of the session.
     pub(crate) settings: Arc<RwLock<Arc<crate::Settings>>>,
     /// What PREPARE gave a name.
@@ -68,6 +75,26 @@ impl Shared {
             .unwrap_or_else(std::sync::PoisonError::into_inner) = named;
     }
 
+    /// The name that the client of the session gave.
+    pub(crate) fn client_name(&self) -> Option<String> {
+        let postgres = self.postgres().map(|postgres| postgres.user.clone());
+        postgres.or_else(|| self.user.clone())
+    }
+
+    /// What the session may do to its providers. A client of PostgreSQL may have said that it only reads.
+    pub(crate) fn access(&self) -> Access {
+        let door = *self.access.read().unwrap_or_else(PoisonError::into_inner);
+        match door {
+            Access::Write if self.says_it_only_reads() => Access::ReadOnly,
+            access => access,
+        }
+    }
+
+    /// The settings as they stand.
+    pub(crate) fn settings(&self) -> Arc<crate::Settings> {
+        Arc::clone(&self.settings.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
     pub(crate) fn directory(&self) -> Directory {
         let current = self
             .current
@@ -87,7 +114,6 @@ impl Resolver for Shared {
     }
 
     fn resolve(&self, parts: &[String]) -> Result<Option<KnownTable>> {
-        use datafusion::catalog::SchemaProvider as _;
         let parts = &*self.in_database(parts);
         let folded: Vec<String> = parts
             .iter()
@@ -141,7 +167,9 @@ impl Resolver for Shared {
         let is_own = match folded.as_slice() {
             [_] => true,
             [schema, _] => schema == OWN_SCHEMA,
-            [catalog, schema, _] => catalog == OWN_CATALOG && schema == OWN_SCHEMA,
+            [catalog, schema, _] => {
+                schema == OWN_SCHEMA && (catalog == OWN_CATALOG || self.has_no_public(&parts[0]))
+            }
             _ => false,
         };
         if is_own {
@@ -213,6 +241,28 @@ impl Resolver for Shared {
 }
 
 impl Shared {
+    /// The table of a whole name, wherever the session stands.
+    pub(crate) fn of_full_name(&self, full: &[String; 3]) -> Result<KnownTable> {
+        let [catalog, schema, name] = full;
+        let own = catalog == OWN_CATALOG;
+        if own && schema == OWN_SCHEMA {
+            return match self.own.table_exist(name) {
+                true => self.own_table(full.clone()),
+                false => Err(Error::unknown("table", name, &[], "SHOW TABLES")),
+            };
+        }
+        let found = match own {
+            true => self.resolve(full)?,
+            false => {
+                let (_, resource) = self.directory().resource(full)?;
+                let shared = self.this.upgrade();
+                let shared = shared.ok_or_else(|| Error::internal("the session is gone"))?;
+                Some(catalog::known(&shared, &resource)?)
+            }
+        };
+        found.ok_or_else(|| Error::unknown("table", name, &[], "SHOW TABLES"))
+    }
+
     /// The catalog in which somebody sees what stands in this one. PostgreSQL's clients look for everything in the database that
     /// they are connected to: there are the services of its provider, and what a session creates.
     pub(crate) fn shown_catalog(&self, catalog: &str) -> String {
@@ -226,16 +276,29 @@ impl Shared {
         }
     }
 
-    /// A name of the session's own that is written with the database of its client, without it.
+    /// Whether a name is one of a provider that has no service `public`: what is there then is what stands beside its services.
+    fn has_no_public(&self, catalog: &str) -> bool {
+        let provider = self.registry.provider(catalog);
+        provider.is_some_and(|provider| {
+            let mut services = provider.services();
+            services.all(|service| fold(&service.name) != OWN_SCHEMA)
+        })
+    }
+
+    /// A name of the session's own that is written with the database of its client, without it. A provider is a database.
     pub(crate) fn without_database(&self, name: &ObjectName) -> ObjectName {
         let is = |part: &ObjectNamePart, wanted: &str| {
             let ident = part.as_ident();
             ident.is_some_and(|ident| restable_spec::names::same(&ident.value, wanted))
         };
-        match (name.0.as_slice(), &self.client) {
-            ([database, schema, last], Some(client))
-                if is(database, &client.database) && is(schema, OWN_SCHEMA) =>
-            {
+        let is_database = |database: &ObjectNamePart| {
+            let client = self.client.as_ref();
+            let provider = database.as_ident();
+            client.is_some_and(|client| is(database, &client.database))
+                || provider.is_some_and(|ident| self.has_no_public(&ident.value))
+        };
+        match name.0.as_slice() {
+            [database, schema, last] if is(schema, OWN_SCHEMA) && is_database(database) => {
                 ObjectName(vec![schema.clone(), last.clone()])
             }
             _ => name.clone(),
@@ -298,7 +361,6 @@ impl Shared {
 
     /// What a user made, with the columns that it has.
     pub(crate) fn own_table(&self, full: [String; 3]) -> Result<KnownTable> {
-        use datafusion::catalog::SchemaProvider as _;
         // A schema in memory answers at once.
         let found = self.own.table(&full[2]).now_or_never();
         let table = found.transpose()?.flatten();

@@ -13,7 +13,7 @@ use crate::names::{Names, Resolver, written};
 use crate::session::Session;
 use crate::settings::ALL;
 use crate::table::{Role, columns};
-use crate::{Error, Result, information_schema, snapshots};
+use crate::{Error, Result, information_schema, own_views, snapshots};
 
 /// Rows of text under these headings.
 pub(crate) fn texts(headings: &[&str], rows: Vec<Vec<Option<String>>>) -> Result<RecordBatch> {
@@ -237,7 +237,11 @@ pub async fn show(session: &Session, request: &Show) -> Result<RecordBatch> {
         ShowObject::Create(name) => {
             if let Some(known) = session.shared().resolve(&written(name)).ok().flatten()
                 && known.full[0] == crate::catalog::OWN_CATALOG
-                && let Some(statement) = snapshots::statement(session.shared(), &known.full[2])?
+                && let Some(statement) =
+                    match own_views::statement(session.shared(), &known.full[2]) {
+                        None => snapshots::statement(session.shared(), &known.full[2])?,
+                        own => own,
+                    }
             {
                 return texts(
                     &["name", "definition"],

@@ -224,6 +224,12 @@ impl Statement {
         }
     }
 
+    /// The same as a part of another: its calls count there, and are parts of its span.
+    pub(crate) fn within(mut self, whole: &Statement) -> Statement {
+        self.meter = Arc::clone(&whole.meter);
+        self
+    }
+
     /// A statement that reads anew what this one has read, and counts with it.
     pub(crate) fn again(&self) -> Statement {
         Statement {

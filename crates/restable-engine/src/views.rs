@@ -14,6 +14,7 @@ use restable_spec::names::fold;
 
 use crate::functions::NAME_METADATA;
 use crate::names::{self, Heading, Names};
+use crate::own_views::Views;
 use crate::shared::Shared;
 use crate::{Error, Result};
 
@@ -61,7 +62,7 @@ pub async fn table(
     let names = names::rewrite(&mut statement, shared.as_ref())?;
     let headings = written(&names, resource)?;
     let statement = datafusion::sql::parser::Statement::Statement(Box::new(statement));
-    let plan = shared.ground.plan(statement).await?;
+    let plan = shared.ground.plan(statement, &Views::new()).await?;
     let columns: Vec<Expr> = plan
         .schema()
         .iter()

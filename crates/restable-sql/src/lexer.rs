@@ -9,6 +9,7 @@ use sqlparser::tokenizer::{
     self, Location, Token, TokenWithSpan, Tokenizer, TokenizerError, Whitespace, Word,
 };
 
+use crate::cursor::is_keyword;
 use crate::dialect::Restable;
 use crate::error::{Diagnostic, code};
 use crate::numbers;
@@ -347,11 +348,9 @@ fn operator_mark(raw: &Lexed, lexed: &Lexed, index: usize) -> Option<(Token, usi
     let Token::Placeholder(mark) = &raw.tokens[index].token else {
         return None;
     };
-    let before = lexed
-        .solid_before(lexed.tokens.len())
-        .map(|at| &lexed.tokens[at].token)?;
-    let after_operand = match before {
-        Token::Word(word) => !begins_operand(word),
+    let at = lexed.solid_before(lexed.tokens.len())?;
+    let after_operand = match &lexed.tokens[at].token {
+        Token::Word(word) => !begins_operand(word) && !begins_time(lexed, at),
         Token::RParen | Token::RBracket | Token::Placeholder(_) | Token::SingleQuotedString(_) => {
             true
         }
@@ -365,6 +364,20 @@ fn operator_mark(raw: &Lexed, lexed: &Lexed, index: usize) -> Option<(Token, usi
         Some(Token::Ampersand) => Some((Token::QuestionAnd, 2)),
         _ => Some((Token::Question, 1)),
     }
+}
+
+/// Whether the word ends `SYSTEM_TIME AS OF`.
+fn begins_time(lexed: &Lexed, of: usize) -> bool {
+    let is = |at: usize, word: &str| is_keyword(lexed.tokens.get(at).map(|it| &it.token), word);
+    let Some(marked) = lexed
+        .solid_before(of)
+        .filter(|at| is(of, "OF") && is(*at, "AS"))
+    else {
+        return false;
+    };
+    lexed
+        .solid_before(marked)
+        .is_some_and(|at| is(at, "SYSTEM_TIME"))
 }
 
 fn begins_operand(word: &Word) -> bool {

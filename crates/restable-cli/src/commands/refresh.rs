@@ -29,10 +29,11 @@ pub async fn run(arguments: &RefreshArguments, environment: &Environment) -> Res
     let mut runner = Runner::new(&session, &mut console, &interrupt, format);
     let mut ended = Ok(());
     for name in &names {
-        // A name is one name, whatever stands in it.
-        let quoted = name.to_ascii_lowercase().replace('"', "\"\"");
-        let statement = format!("REFRESH MATERIALIZED VIEW \"{quoted}\"");
-        ended = runner.script(&statement, name, OnFailure::GoOn).await;
+        // Each part of a name is one name, whatever stands in it.
+        let name = name.to_ascii_lowercase().replace('"', "\"\"");
+        let quoted: Vec<String> = name.split('.').map(|part| format!("\"{part}\"")).collect();
+        let statement = format!("REFRESH MATERIALIZED VIEW {}", quoted.join("."));
+        ended = runner.script(&statement, &name, OnFailure::GoOn).await;
         if ended.is_err() {
             break;
         }

@@ -51,6 +51,15 @@ impl Session {
         for warning in warnings {
             statement.note_notice(warning);
         }
+        if !acting.only_asks() {
+            // They are acted on as they were then: whoever does that knows of when.
+            for reading in statement.snapshots() {
+                let words = reading.words();
+                statement.note_notice(format!(
+                    "targets were read from {words}, not from the service"
+                ));
+            }
+        }
         let provider = &acting.resource.provider;
         let client = statement
             .clients
@@ -216,8 +225,7 @@ impl Session {
 
     /// Who asks, by the name that a client gave.
     pub(crate) fn client_name(&self) -> Option<String> {
-        let postgres = self.postgres().map(|postgres| postgres.user.clone());
-        postgres.or_else(|| self.user.clone())
+        self.shared().client_name()
     }
 
     /// The rows as RETURNING asks for them.

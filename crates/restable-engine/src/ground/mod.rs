@@ -23,7 +23,8 @@ use datafusion::sql::parser::Statement as SqlStatement;
 use datafusion::sql::planner::{ParserOptions, SqlToRel};
 use datafusion::sql::resolve::resolve_table_references;
 
-use crate::catalog::OWN_CATALOG;
+use crate::catalog::{OWN_CATALOG, OWN_SCHEMA};
+use crate::own_views::Views;
 use crate::statement::Statement;
 
 pub(crate) use build::{apply_memory, common};
@@ -143,16 +144,27 @@ impl Ground {
         }
     }
 
-    /// The logical plan of a statement.
-    pub(crate) async fn plan(&self, statement: SqlStatement) -> PlanResult<LogicalPlan> {
+    /// The logical plan of a statement; `views` are those of the session that it reads, as they are now.
+    pub(crate) async fn plan(
+        &self,
+        statement: SqlStatement,
+        views: &Views,
+    ) -> PlanResult<LogicalPlan> {
         let planning = self.planning();
         let sql = &planning.config.options().sql_parser;
         let (named, _) = resolve_table_references(&statement, sql.enable_ident_normalization)?;
         let mut tables = HashMap::with_capacity(named.len());
         for name in named {
-            if let Entry::Vacant(place) = tables.entry(planning.resolved(name))
-                && let Some(schema) = planning.schema(place.key())
-                && let Some(table) = schema.table(&place.key().table).await?
+            let Entry::Vacant(place) = tables.entry(planning.resolved(name)) else {
+                continue;
+            };
+            let name = place.key();
+            let is_own = *name.catalog == *OWN_CATALOG && *name.schema == *OWN_SCHEMA;
+            let view = views.get(&*name.table).filter(|_| is_own);
+            if let Some(view) = view {
+                place.insert(provider_as_source(Arc::clone(view)));
+            } else if let Some(schema) = planning.schema(name)
+                && let Some(table) = schema.table(&name.table).await?
             {
                 place.insert(provider_as_source(table));
             }

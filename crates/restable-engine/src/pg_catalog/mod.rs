@@ -32,12 +32,15 @@ use datafusion::catalog::{SchemaProvider, TableProvider};
 use datafusion::common::Result as PlanResult;
 use datafusion::sql::sqlparser::ast::{Expr, Statement};
 use restable_spec::names::fold;
+use restable_sql::Diagnostic;
 
-use crate::Result;
+use crate::acting::Access;
 use crate::catalog::OWN_SCHEMA;
 use crate::names::KnownTable;
 use crate::session::Session;
 use crate::shared::Shared;
+use crate::zone::zone_name;
+use crate::{Error, Result};
 
 pub(crate) use headings::heading as heading_of;
 pub use held::{Held, HeldCursor, HeldStatement};
@@ -140,69 +143,97 @@ pub(crate) struct Choice {
     pub local: bool,
 }
 
+/// What giving a setting a value comes to, and how the value is shown.
+type Chosen<'a> = dyn Fn(&str, &str) -> Result<(Variable, String)> + Sync + 'a;
+
 impl Session {
     /// Puts what a client of PostgreSQL says about its catalog into words that the planner knows; answers what it sets.
     pub(crate) async fn rewrite_postgres(&self, statement: &mut Statement) -> Result<Vec<Choice>> {
-        let Some(postgres) = self.postgres() else {
-            if itself::concerns(&statement.to_string()) {
-                self.of_itself(statement)?;
-            }
-            return Ok(Vec::new());
-        };
-        headings::give(statement);
-        if !rewrite::concerns(&statement.to_string()) {
-            return Ok(Vec::new());
-        }
-        let shared = self.shared();
-        let relations = rows::relations(shared).await?;
-        let path = shared.search_path();
-        let choices = {
-            let setting = |name: &str| self.postgres_value(&postgres, name).map(|(_, value)| value);
-            let choose = |name: &str, value: &str| self.chosen(name, value);
-            let facts = facts::Facts {
-                setting: &setting,
-                choose: &choose,
-                user: &postgres.user,
-                database: &postgres.database,
-                process: postgres.process,
-                path: &path,
-                relations: &relations,
-                writes: self.access() == crate::acting::Access::Write,
-                started: self.engine().started(),
-            };
-            rewrite::rewrite(statement, &facts)?
-        };
-        constants::evaluate(shared, statement).await;
-        Ok(choices)
-    }
-
-    /// The same for a client that does not come over Postgres wire, as far as it asks for the session itself.
-    fn of_itself(&self, statement: &mut Statement) -> Result<()> {
-        const NOBODY: &str = "restable";
-        let shared = self.shared();
-        let user = self.client_name().unwrap_or_else(|| NOBODY.to_owned());
-        let database = rows::provider(shared).map(|provider| provider.name.clone());
-        let database = database.unwrap_or_else(|| NOBODY.to_owned());
-        let postgres = Postgres::new(&user, &database, self.access(), [])?;
-        let mut path = shared.search_path();
-        if path.is_empty() {
-            // What is not found elsewhere is the session's own.
-            path.extend(self.current().service);
-            path.push(OWN_SCHEMA.to_owned());
-        }
-        let setting = |name: &str| self.postgres_value(&postgres, name).map(|(_, value)| value);
         let choose = |name: &str, value: &str| self.chosen(name, value);
+        rewritten(self.shared(), statement, &choose).await
+    }
+}
+
+/// The same for the text of a view, which sets nothing.
+pub(crate) async fn rewrite_view(shared: &Shared, statement: &mut Statement) -> Result<()> {
+    let choose = |_: &str, _: &str| -> Result<(Variable, String)> {
+        Err(Diagnostic::new("R0308", "`set_config` in a view is not supported").into())
+    };
+    let shared = shared.this.upgrade();
+    let shared = shared.ok_or_else(|| Error::internal("the session is gone"))?;
+    rewritten(&shared, statement, &choose).await.map(drop)
+}
+
+async fn rewritten(
+    shared: &Arc<Shared>,
+    statement: &mut Statement,
+    choose: &Chosen<'_>,
+) -> Result<Vec<Choice>> {
+    let Some(postgres) = shared.postgres() else {
+        if itself::concerns(&statement.to_string()) {
+            of_itself(shared, statement, choose)?;
+        }
+        return Ok(Vec::new());
+    };
+    headings::give(statement);
+    if !rewrite::concerns(&statement.to_string()) {
+        return Ok(Vec::new());
+    }
+    let relations = rows::relations(shared).await?;
+    let path = shared.search_path();
+    let choices = {
+        let setting = |name: &str| {
+            shared
+                .postgres_value(&postgres, name)
+                .map(|(_, value)| value)
+        };
         let facts = facts::Facts {
             setting: &setting,
-            choose: &choose,
-            user: &user,
-            database: &database,
-            process: 0,
+            choose,
+            user: &postgres.user,
+            database: &postgres.database,
+            process: postgres.process,
             path: &path,
-            relations: &[],
-            writes: self.access() == crate::acting::Access::Write,
-            started: self.engine().started(),
+            relations: &relations,
+            writes: shared.access() == Access::Write,
+            started: shared.started,
         };
-        itself::answer(statement, &facts)
+        rewrite::rewrite(statement, &facts)?
+    };
+    constants::evaluate(shared, statement).await;
+    Ok(choices)
+}
+
+/// The same for a client that does not come over Postgres wire, as far as it asks for the session itself.
+fn of_itself(shared: &Arc<Shared>, statement: &mut Statement, choose: &Chosen<'_>) -> Result<()> {
+    const NOBODY: &str = "restable";
+    let user = shared.client_name().unwrap_or_else(|| NOBODY.to_owned());
+    let database = rows::provider(shared).map(|provider| provider.name.clone());
+    let database = database.unwrap_or_else(|| NOBODY.to_owned());
+    let config = shared.ground.config();
+    let zone = zone_name(config.options());
+    let postgres = Postgres::new(&user, &database, shared.access(), [("TimeZone", zone)])?;
+    let mut path = shared.search_path();
+    if path.is_empty() {
+        // What is not found elsewhere is the session's own.
+        path.extend(shared.directory().current.service);
+        path.push(OWN_SCHEMA.to_owned());
     }
+    let setting = |name: &str| {
+        shared
+            .postgres_value(&postgres, name)
+            .map(|(_, value)| value)
+    };
+    let facts = facts::Facts {
+        setting: &setting,
+        choose,
+        user: &user,
+        database: &database,
+        process: 0,
+        path: &path,
+        relations: &[],
+        writes: shared.access() == Access::Write,
+        started: shared.started,
+    };
+    itself::answer(statement, &facts)
 }

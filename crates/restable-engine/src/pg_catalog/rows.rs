@@ -12,10 +12,10 @@ use crate::catalog::{OWN_CATALOG, OWN_SCHEMA};
 use crate::functions::NAME_METADATA;
 use crate::information_schema::{is_readable, key};
 use crate::shared::Shared;
-use crate::snapshots;
 use crate::statement::lock;
 use crate::table::{Role, at_hand, columns};
 use crate::{Error, Result};
+use crate::{own_views, snapshots};
 
 pub use super::cells::{Cell, Row, oid, text};
 use super::others::Other;
@@ -139,13 +139,14 @@ pub async fn relations(shared: &Arc<Shared>) -> Result<Vec<Relation>> {
             Err(_) if kept.is_some() => Vec::new(),
             columns => columns?,
         };
+        let view = own_views::definition(shared, &name);
         all.push(Relation {
             oid: oid_of(&full.join(".")),
             columns,
             schema: OWN_SCHEMA.to_owned(),
-            view: false,
+            view: view.is_some(),
             materialized: kept == Some(snapshots::Kind::MaterializedView),
-            definition: snapshots::definition(shared, &name),
+            definition: view.or_else(|| snapshots::definition(shared, &name)),
             description: None,
             name,
         });

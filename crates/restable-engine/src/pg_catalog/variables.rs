@@ -12,8 +12,9 @@ use super::others::Others;
 use crate::acting::Access;
 use crate::catalog::Current;
 use crate::functions::interval_styles::IntervalStyle;
-use crate::session::Session;
+use crate::session::{Session, shown};
 use crate::settings::{ALL, Documented};
+use crate::shared::Shared;
 use crate::show::texts;
 use crate::statement::lock;
 use crate::{Error, Origin, Result, zone};
@@ -368,25 +369,48 @@ impl Postgres {
     }
 }
 
-impl Session {
+impl Shared {
     /// Whether a client of PostgreSQL said that it only reads.
     pub(crate) fn says_it_only_reads(&self) -> bool {
-        let Some(postgres) = &self.postgres else {
-            return false;
-        };
-        let postgres = postgres
-            .read()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
         let names = ["transaction_read_only", "default_transaction_read_only"];
-        names.iter().any(|name| postgres.value(name) == Some("on"))
+        self.postgres().is_some_and(|postgres| {
+            let mut names = names.iter();
+            names.any(|name| postgres.value(name) == Some("on"))
+        })
     }
 
     /// What a client of PostgreSQL set, if the session is one's.
-    pub fn postgres(&self) -> Option<Arc<Postgres>> {
+    pub(crate) fn postgres(&self) -> Option<Arc<Postgres>> {
         let postgres = self.postgres.as_ref()?.read();
         Some(Arc::clone(
             &postgres.unwrap_or_else(std::sync::PoisonError::into_inner),
         ))
+    }
+
+    /// The value of one of PostgreSQL's settings, or of the session's own, with its name.
+    pub(crate) fn postgres_value(
+        &self,
+        postgres: &Postgres,
+        name: &str,
+    ) -> Option<(&'static str, String)> {
+        if name.eq_ignore_ascii_case("statement_timeout") {
+            let time = self.settings().statement_timeout.unwrap_or_default();
+            return Some(("statement_timeout", milliseconds(time)));
+        }
+        let Some(known) = find(name) else {
+            let same = |own: &&Documented| restable_spec::names::same(own.name, name);
+            let own = ALL.iter().find(same)?;
+            let settings = self.settings();
+            return Some((own.name, shown(self, &settings, own.name).ok()?));
+        };
+        Some((known.name, postgres.value(name)?.to_owned()))
+    }
+}
+
+impl Session {
+    /// What a client of PostgreSQL set, if the session is one's.
+    pub fn postgres(&self) -> Option<Arc<Postgres>> {
+        self.shared().postgres()
     }
 
     /// The settings that a statement changes, if they are PostgreSQL's and the session is one of its clients'.
@@ -458,28 +482,10 @@ impl Session {
         let ShowObject::Setting(name) = &show.object else {
             return Ok(None);
         };
-        match self.postgres_value(&postgres, name) {
+        match self.shared().postgres_value(&postgres, name) {
             Some((name, value)) => texts(&[name], vec![vec![Some(value)]]).map(Some),
             None => Ok(None),
         }
-    }
-
-    /// The value of one of PostgreSQL's settings, or of the session's own, with its name.
-    pub(crate) fn postgres_value(
-        &self,
-        postgres: &Postgres,
-        name: &str,
-    ) -> Option<(&'static str, String)> {
-        if name.eq_ignore_ascii_case("statement_timeout") {
-            let time = self.settings().statement_timeout.unwrap_or_default();
-            return Some(("statement_timeout", milliseconds(time)));
-        }
-        let Some(known) = find(name) else {
-            let same = |own: &&Documented| restable_spec::names::same(own.name, name);
-            let own = ALL.iter().find(same)?;
-            return Some((own.name, self.shown(own.name).ok()?));
-        };
-        Some((known.name, postgres.value(name)?.to_owned()))
     }
 
     /// What giving a setting of either kind a value comes to, and how the value is shown then.

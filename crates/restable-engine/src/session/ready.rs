@@ -33,6 +33,8 @@ impl Prepared {
             | Action::Reset(_)
             | Action::Postgres(_)
             | Action::Keep(_)
+            | Action::View(_)
+            | Action::Drop(_)
             | Action::Prepare(..) => None,
         }
     }

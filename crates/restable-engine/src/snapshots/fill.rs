@@ -5,11 +5,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::array::{RecordBatch, RecordBatchOptions};
-use arrow::compute::cast;
+use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use datafusion::logical_expr::LogicalPlan;
 use parquet::file::metadata::KeyValue;
 
+use super::columns;
 use super::manifest::{Lost, Refresh};
 use super::sink::{self, Sink};
 use super::store::Writer;
@@ -82,6 +83,7 @@ pub async fn fill(
         calls: report.calls,
         scopes: report.scopes.clone(),
         missing,
+        columns: Some(columns::fingerprint(&schema)),
     };
     Ok((refresh, report))
 }
@@ -101,11 +103,16 @@ fn stored(plan: &LogicalPlan) -> SchemaRef {
 }
 
 fn shaped(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
+    // A value that does not fit would be NULL otherwise.
+    let strictly = CastOptions {
+        safe: false,
+        ..CastOptions::default()
+    };
     let columns = batch.columns().iter().zip(schema.fields());
     let columns = columns.map(|(array, field)| {
         Ok(match array.data_type() == field.data_type() {
             true => Arc::clone(array),
-            false => cast(array, field.data_type())?,
+            false => cast_with_options(array, field.data_type(), &strictly)?,
         })
     });
     let columns = columns.collect::<Result<Vec<_>>>()?;

@@ -159,11 +159,19 @@ fn snapshots(shared: &Shared, entries: &[Entry]) -> Result<RecordBatch> {
     });
     columns.number("bytes", entries, bytes);
     columns.text("last_failure", entries, failure);
+    made(&mut columns, entries);
+    columns.batch()
+}
+
+/// How rows are made: from which estate, in which time zone, by which statement.
+fn made(columns: &mut Columns, entries: &[Entry]) {
     columns.text("source", entries, |entry| estate::shown(entry.manifest()?));
+    columns.text("time_zone", entries, |entry| {
+        Some(entry.manifest()?.context.zone().to_owned())
+    });
     columns.text("statement", entries, |entry| {
         Some(entry.manifest()?.statement.clone())
     });
-    columns.batch()
 }
 
 fn refreshes(shared: &Shared, entries: &[Entry]) -> Result<RecordBatch> {
@@ -219,10 +227,7 @@ pub fn listed(shared: &Shared, is_wanted: &dyn Fn(&str) -> bool) -> Result<Recor
     });
     columns.number("bytes", entries, bytes);
     columns.text("last_failure", entries, failure);
-    columns.text("source", entries, |entry| estate::shown(entry.manifest()?));
-    columns.text("statement", entries, |entry| {
-        Some(entry.manifest()?.statement.clone())
-    });
+    made(&mut columns, entries);
     columns.batch()
 }
 
@@ -258,27 +263,6 @@ pub fn statement(shared: &Shared, name: &str) -> Result<Option<String>> {
         return Ok(None);
     };
     Ok(store.load(name)?.map(|manifest| manifest.statement.clone()))
-}
-
-/// The names of materialized views, in the order in which they were made: one may read another that was there before it.
-pub fn materialized(store: &Store) -> Result<Vec<String>> {
-    let mut all: Vec<(Moment, String)> = Vec::new();
-    for name in store.names()? {
-        // One that cannot be read is refreshed last: trying tells what is wrong with it.
-        let Some(manifest) = store
-            .load(&name)
-            .map_or(Some(None), |known| known.map(Some))
-        else {
-            continue;
-        };
-        match manifest {
-            Some(known) if known.kind == Kind::MaterializedView => all.push((known.created, name)),
-            Some(_) => {}
-            None => all.push((Moment(i64::MAX), name)),
-        }
-    }
-    all.sort();
-    Ok(all.into_iter().map(|(_, name)| name).collect())
 }
 
 /// The error for a session without a data directory.

@@ -14,6 +14,9 @@ use crate::statement::Missing;
 /// The form of the file that is written, and the newest that is read.
 pub const FORMAT: u32 = 1;
 
+/// So long files stay that are not kept any more: from the planning of a statement to the opening of its files.
+const GRACE: Duration = Duration::from_secs(600);
+
 /// What a user made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -54,8 +57,14 @@ pub struct Manifest {
     /// The estates that its rows are of; none of what reads no provider, and of what was made before this was noted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub estates: Vec<Estate>,
+    /// The snapshots that its statement reads.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reads: Vec<String>,
     /// What is kept, the newest last.
     pub refreshes: Vec<Refresh>,
+    /// What was kept until a short time ago.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub retired: Vec<Retired>,
     /// Why the last refresh failed, if it did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_failure: Option<Failed>,
@@ -79,6 +88,16 @@ pub struct Context {
     /// The setting `subscriptions`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub subscriptions: Vec<String>,
+    /// The zone in which the session read and wrote times; `None`: UTC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_zone: Option<String>,
+}
+
+impl Context {
+    /// The zone in which times are read and written.
+    pub fn zone(&self) -> &str {
+        self.time_zone.as_deref().unwrap_or("UTC")
+    }
 }
 
 /// Rows that were read at one time.
@@ -102,6 +121,18 @@ pub struct Refresh {
     /// What could not be read: nothing, unless `partial_refresh` allowed it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub missing: Vec<Lost>,
+    /// The fingerprint of its columns; nothing of what was read before this was noted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub columns: Option<String>,
+}
+
+/// Rows that are not kept any more. Somebody may be about to read them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Retired {
+    /// The name of the file.
+    pub file: String,
+    /// Since when.
+    pub at: Moment,
 }
 
 /// A scope that could not be read.
@@ -181,8 +212,24 @@ impl Manifest {
                 self.refreshes.iter().position(fresh).unwrap_or_default()
             }
         };
-        self.refreshes.drain(..first.min(count - 1));
+        let gone = self.refreshes.drain(..first.min(count - 1));
+        let gone: Vec<String> = gone.map(|one| one.file).collect();
+        self.retire(gone, now);
         self.last_failure = None;
+    }
+
+    /// Gives up files. Those who planned to read them still find them for a while.
+    pub fn retire(&mut self, files: impl IntoIterator<Item = String>, now: Moment) {
+        self.retired.retain(|one| one.at.until(now) < GRACE);
+        let files = files.into_iter();
+        self.retired
+            .extend(files.map(|file| Retired { file, at: now }));
+    }
+
+    /// Whether a file is one of the snapshot's.
+    pub fn names(&self, file: &str) -> bool {
+        let is_kept = self.refreshes.iter().any(|one| one.file == file);
+        is_kept || self.retired.iter().any(|one| one.file == file)
     }
 }
 
@@ -205,6 +252,7 @@ mod tests {
             calls: 0,
             scopes: BTreeMap::new(),
             missing: Vec::new(),
+            columns: None,
         }
     }
 
@@ -218,6 +266,8 @@ mod tests {
             created: Moment(0),
             context: Context::default(),
             estates: Vec::new(),
+            reads: Vec::new(),
+            retired: Vec::new(),
             refreshes: times.iter().map(|at| refresh(*at)).collect(),
             last_failure: None,
         }
@@ -231,6 +281,20 @@ mod tests {
             [9, 10, 19, 20, 99].map(at),
             [None, Some(10), Some(10), Some(20), Some(30)]
         );
+    }
+
+    #[test]
+    fn what_is_given_up_stays_for_those_who_are_about_to_read_it() {
+        const MINUTE: i64 = 60_000_000;
+        let mut known = manifest(&[MINUTE]);
+        for minute in 2..=20 {
+            known.push(refresh(minute * MINUTE), Kept::Newest(1));
+        }
+        let times: Vec<i64> = known.retired.iter().map(|one| one.at.0 / MINUTE).collect();
+        assert_eq!(times, (11..=20).collect::<Vec<_>>());
+        assert!(known.names(&known.refreshes[0].file));
+        assert!(known.names(&format!("{}.parquet", 19 * MINUTE)));
+        assert!(!known.names(&format!("{}.parquet", 9 * MINUTE)));
     }
 
     #[test]

@@ -7,6 +7,8 @@
 //! dies leaves a file that nobody names, and the next one removes it. Who writes holds the lock of the folder (`store.rs`).
 
 mod audited;
+mod columns;
+mod depends;
 mod estate;
 mod fill;
 mod list;
@@ -25,6 +27,7 @@ pub use manifest::Kind;
 pub use moment::{Moment, age};
 pub use store::{DataPlace, Store};
 
+pub(crate) use depends::in_use;
 pub(crate) use list::{TABLES, definition, kind, listed, statement, table as information};
 pub(crate) use name::of as name_of;
 pub(crate) use own::OwnSchema;

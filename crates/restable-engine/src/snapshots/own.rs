@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 use async_trait::async_trait;
 use datafusion::catalog::{SchemaProvider, TableProvider};
 use datafusion::common::{Result as PlanResult, exec_err};
+use datafusion::logical_expr::TableType;
 use restable_sql::Diagnostic;
 
 use super::past;
@@ -46,6 +47,13 @@ impl OwnSchema {
     /// Whether the session created something of this name.
     pub fn is_of_session(&self, name: &str) -> bool {
         self.created().contains_key(name)
+    }
+
+    /// Whether the session created a view.
+    pub fn has_views(&self) -> bool {
+        let created = self.created();
+        let mut created = created.values();
+        created.any(|table| table.table_type() == TableType::View)
     }
 
     /// What the session created under this name.

@@ -2,17 +2,21 @@
 //! that the statement named: `name@file` is the table of one refresh, `name@` that of all.
 
 use arrow::datatypes::{DataType, TimeUnit};
-use datafusion::common::{DFSchema, ScalarValue};
-use datafusion::logical_expr::Expr;
-use datafusion::logical_expr::simplify::SimplifyContext;
-use datafusion::optimizer::simplify_expressions::ExprSimplifier;
-use datafusion::sql::sqlparser::ast::{Expr as SqlExpr, TableVersion, Value, Visit, Visitor};
+use datafusion::common::ScalarValue;
+use datafusion::logical_expr::{Expr, LogicalPlan};
+use datafusion::sql::sqlparser::ast::{
+    CastKind, DataType as SqlType, Expr as SqlExpr, Ident, SelectItem, SetExpr, Statement,
+    TableVersion, TimezoneInfo, Value, Visit, Visitor,
+};
+use futures::FutureExt as _;
 use restable_sql::{ALL_REFRESHES, Diagnostic};
 
 use super::moment::Moment;
 use super::table::Shown;
 use crate::catalog::{OWN_CATALOG, OWN_SCHEMA};
 use crate::names::{KnownTable, Resolver as _};
+use crate::parameters::Given;
+use crate::planning::plan_given;
 use crate::shared::Shared;
 use crate::{Error, Result};
 
@@ -103,39 +107,75 @@ fn has_placeholder(expr: &SqlExpr) -> bool {
     expr.visit(&mut Finder).is_break()
 }
 
-/// The moment of an expression without columns: a text, a timestamp, `now() - INTERVAL '7 days'`. Without a zone it is UTC.
+/// The moment of an expression without columns: a text, a timestamp, `now() - INTERVAL '7 days'`. Where it says no zone, the session's
+/// is meant, as everywhere in a statement.
 fn moment(shared: &Shared, time: &SqlExpr) -> Result<Moment> {
     let wrong = |why: &str| -> Error {
-        let problem = format!("`{time}` is no time: {why}");
+        let shown = time.to_string();
+        let shown = shown.replace(&format!("AS OF {ALL_REFRESHES}"), "ALL");
+        let problem = format!("`{shown}` is no time: {why}");
         let help = "a time is a constant such as '2026-11-22T05:00:00Z', TIMESTAMP '2026-11-22 05:00' or now() - INTERVAL '7 days'";
         Diagnostic::new("R0348", problem).help(help).into()
     };
-    let said = |problem: datafusion::common::DataFusionError| {
-        wrong(&Error::from(problem).diagnostic().message)
+    let written = constant(shared, time.clone()).map_err(|problem| wrong(&said(problem)))?;
+    let written = match written {
+        Some(value) if value.data_type().is_numeric() => return Err(wrong("it is a number")),
+        Some(value) => value,
+        None => return Err(wrong("it is not the same for every row")),
     };
-    let state = shared.ground.state();
-    let schema = DFSchema::empty();
-    let expr = state
-        .create_logical_expr(&time.to_string(), &schema)
-        .map_err(said)?;
-    let context = SimplifyContext::builder()
-        .with_schema(std::sync::Arc::new(schema))
-        .with_config_options(std::sync::Arc::clone(state.config_options()))
-        .with_current_time()
-        .build();
-    let expr = ExprSimplifier::new(context).simplify(expr).map_err(said)?;
-    let Expr::Literal(value, _) = expr else {
-        return Err(wrong("it is not the same for every row"));
+    let instant = SqlExpr::Cast {
+        kind: CastKind::Cast,
+        expr: Box::new(SqlExpr::Nested(Box::new(time.clone()))),
+        data_type: SqlType::Timestamp(None, TimezoneInfo::WithTimeZone),
+        array: false,
+        format: None,
     };
+    let value = constant(shared, instant).map_err(|problem| wrong(&said(problem)))?;
+    // A time that no timestamp can be, such as one of the year 9999, is so far away that its zone does not matter.
+    let value = value.unwrap_or(written);
     if value.is_null() {
         return Err(wrong("it is NULL"));
     }
-    if value.data_type().is_numeric() {
-        return Err(wrong("it is a number"));
-    }
     let kind = DataType::Timestamp(TimeUnit::Microsecond, Some("+00:00".into()));
-    match value.cast_to(&kind).map_err(said)? {
+    let value = value
+        .cast_to(&kind)
+        .map_err(|problem| wrong(&said(problem.into())))?;
+    match value {
         ScalarValue::TimestampMicrosecond(Some(micros), _) => Ok(Moment(micros)),
         _ => Err(wrong("it is none of this calendar")),
     }
+}
+
+fn said(problem: Error) -> String {
+    problem.diagnostic().message
+}
+
+/// The value of an expression, if it is the same for every row: it is planned as in any statement.
+fn constant(shared: &Shared, expr: SqlExpr) -> Result<Option<ScalarValue>> {
+    let select = restable_sql::parse("SELECT NULL")?.pop();
+    let Some(restable_sql::Statement::Query(mut statement)) = select.map(|one| one.statement)
+    else {
+        return Err(Error::internal("a query is none"));
+    };
+    if let Statement::Query(query) = &mut *statement
+        && let SetExpr::Select(select) = query.body.as_mut()
+    {
+        select.projection = vec![SelectItem::ExprWithAlias {
+            expr,
+            alias: Ident::with_quote('"', "time"),
+        }];
+    }
+    // Nothing is read, so that nothing is waited for.
+    let given = Given::default();
+    let planned = plan_given(shared, &given, *statement).now_or_never();
+    let (plan, _) = planned.ok_or_else(|| Error::internal("a time was waited for"))??;
+    let LogicalPlan::Projection(projection) = shared.ground.planning().optimized(&plan)? else {
+        return Ok(None);
+    };
+    Ok(
+        match projection.expr.into_iter().next().map(Expr::unalias) {
+            Some(Expr::Literal(value, _)) => Some(value),
+            _ => None,
+        },
+    )
 }

@@ -1,7 +1,7 @@
 //! CREATE MATERIALIZED VIEW, CREATE TABLE AS, REFRESH and DROP of what is kept in the data directory.
 //!
 //! A materialized view is planned in a session of its own that has nothing but what is kept with it (`USE`, search path,
-//! subscriptions): so that it means the same when somebody else refreshes it, and reads nothing that only this session has.
+//! subscriptions, time zone): so that it means the same when somebody else refreshes it, and reads nothing that only this session has.
 //! A table is read once, in the session that makes it.
 
 use std::sync::Arc;
@@ -11,6 +11,7 @@ use datafusion::logical_expr::{DdlStatement, LogicalPlan};
 use datafusion::sql::sqlparser::ast;
 use restable_sql::{Diagnostic, Parsed, Statement as Sql};
 
+use super::depends;
 use super::estate;
 use super::fill::{Source, fill};
 use super::list::nowhere;
@@ -25,7 +26,8 @@ use crate::parameters::Given;
 use crate::session::Session;
 use crate::settings::Origin;
 use crate::shared::unique_columns;
-use crate::{Error, Result};
+use crate::statement::Statement;
+use crate::{Error, Result, own_views, zone};
 
 /// A statement about what is kept.
 #[derive(Debug)]
@@ -37,8 +39,13 @@ pub(crate) enum Keeping {
     /// DROP, of those that there are.
     Drop {
         kind: Kind,
+        /// Those that there are, and those that read them.
         names: Vec<String>,
         if_exists: bool,
+        /// Those that there are not.
+        skipped: Vec<String>,
+        /// Views of the session that read them.
+        views: Vec<String>,
     },
 }
 
@@ -58,6 +65,19 @@ pub(crate) struct Create {
 }
 
 impl Keeping {
+    /// What is named and not there, where that is no error.
+    pub(crate) fn skipped(&self) -> &[String] {
+        match self {
+            Keeping::Drop { skipped, .. } => skipped,
+            Keeping::Create(_) | Keeping::Refresh(_) => &[],
+        }
+    }
+
+    /// Whether nothing is done at all.
+    fn is_nothing(&self) -> bool {
+        matches!(self, Keeping::Drop { names, .. } if names.is_empty())
+    }
+
     /// What is done, to what, and whether something is lost by it.
     pub(super) fn about(&self) -> (String, Vec<&str>, bool) {
         match self {
@@ -127,8 +147,16 @@ impl Session {
                 object_type,
                 names,
                 if_exists,
+                cascade,
+                purge,
                 ..
-            } => self.drop_of(*object_type, names, *if_exists),
+            } => {
+                if *purge {
+                    let told = "PURGE is not supported: what is dropped is gone";
+                    return Err(Diagnostic::new("R0308", told).into());
+                }
+                self.drop_of(*object_type, names, (*if_exists, *cascade))
+            }
             _ => Ok(None),
         }
     }
@@ -263,7 +291,7 @@ impl Session {
         &self,
         object: ast::ObjectType,
         names: &[ast::ObjectName],
-        if_exists: bool,
+        (if_exists, cascade): (bool, bool),
     ) -> Result<Option<Keeping>> {
         let own = &self.shared().own;
         let known = |name: &ast::ObjectName| -> Result<Option<Arc<Manifest>>> {
@@ -288,7 +316,7 @@ impl Session {
             _ => return Ok(None),
         };
         let is_view = wanted == Kind::MaterializedView;
-        let mut found = Vec::new();
+        let (mut found, mut skipped) = (Vec::new(), Vec::new());
         for name in names {
             let plain = name::of(&self.shared().without_database(name)).unwrap_or_default();
             match known(name) {
@@ -297,35 +325,55 @@ impl Session {
                 Ok(None) if is_view && !if_exists => {
                     return Err(self.existing(name, wanted).err().unwrap_or_else(nowhere));
                 }
-                Ok(None) => {}
+                Ok(None) => skipped.push(plain),
                 // Of what is damaged nobody knows what it was: it is what it is called.
                 Err(problem) if is_damaged(&problem) => found.push(plain),
                 Err(problem) => return Err(problem),
             }
         }
         if !is_view && found.len() < names.len() {
-            if !found.is_empty() {
+            let of_session = skipped.iter().any(|name| own.is_of_session(name));
+            if !found.is_empty() && (of_session || !if_exists) {
                 let told = "tables of the session and of the data directory are dropped by statements of their own";
                 return Err(Diagnostic::new("R0349", told).into());
             }
-            return Ok(None);
+            if found.is_empty() {
+                return Ok(None);
+            }
         }
         self.may_write("DROP", None)?;
+        let others = match own.store() {
+            Some(store) => depends::dependents(store, &found)?,
+            None => Vec::new(),
+        };
+        let base = found.clone();
+        found.extend(others);
+        let views = own_views::readers(self.shared(), &found);
+        if !cascade && (found.len() > base.len() || !views.is_empty()) {
+            let mut by = found.split_off(base.len());
+            by.extend(views);
+            return Err(depends::in_use(&base, &by));
+        }
         Ok(Some(Keeping::Drop {
             kind: wanted,
             names: found,
             if_exists,
+            skipped,
+            views,
         }))
     }
 
     fn context(&self) -> Context {
         let (current, settings) = (self.current(), self.settings());
+        let config = self.shared().ground.config();
+        let zone = zone::zone_name(config.options());
         Context {
             provider: current.provider,
             service: current.service,
             search_path: self.shared().search_path(),
             default_subscription: settings.default_subscription.clone(),
             subscriptions: settings.subscriptions.clone(),
+            time_zone: (zone != "UTC").then(|| zone.to_owned()),
         }
     }
 
@@ -353,7 +401,7 @@ impl Session {
     /// The names of all materialized views, in an order in which they can be refreshed.
     pub fn materialized_views(&self) -> Result<Vec<String>> {
         match self.shared().own.store() {
-            Some(store) => super::list::materialized(store),
+            Some(store) => super::depends::in_order(store),
             None => Ok(Vec::new()),
         }
     }
@@ -363,28 +411,44 @@ impl Session {
         &self,
         keeping: Keeping,
         sql: &str,
-        started: Instant,
+        (started, whole): (Instant, &Statement),
     ) -> Result<Outcome> {
         if self.access() == Access::Preview {
             return Ok(previewed(&keeping));
         }
-        let audited = self.audit_keeping(&keeping, sql)?;
-        let outcome = self.do_keeping(keeping, started).await;
+        let audited = match keeping.is_nothing() {
+            true => None,
+            false => self.audit_keeping(&keeping, sql)?,
+        };
+        let outcome = self.do_keeping(keeping, started, whole).await;
         if let Some(audited) = audited {
             audited.end(outcome.as_ref().err());
         }
         outcome
     }
 
-    async fn do_keeping(&self, keeping: Keeping, started: Instant) -> Result<Outcome> {
+    async fn do_keeping(
+        &self,
+        keeping: Keeping,
+        started: Instant,
+        whole: &Statement,
+    ) -> Result<Outcome> {
         match keeping {
-            Keeping::Create(create) => Box::pin(self.create(*create)).await,
-            Keeping::Refresh(name) => Box::pin(self.refresh(&name, started)).await,
+            Keeping::Create(create) => Box::pin(self.create(*create, started, whole)).await,
+            Keeping::Refresh(name) => Box::pin(self.refresh(&name, started, whole)).await,
             Keeping::Drop {
                 kind,
                 names,
                 if_exists,
-            } => self.drop_all(kind, &names, if_exists),
+                views,
+                ..
+            } => {
+                let dropped = self.drop_all(kind, &names, if_exists)?;
+                for view in &views {
+                    self.shared().own.put(view, None)?;
+                }
+                Ok(dropped)
+            }
         }
     }
 
@@ -397,7 +461,7 @@ impl Session {
         self.store()?.writer(name)
     }
 
-    async fn create(&self, create: Create) -> Result<Outcome> {
+    async fn create(&self, create: Create, started: Instant, whole: &Statement) -> Result<Outcome> {
         let words = create.kind.words();
         let own = &self.shared().own;
         if own.is_of_session(&create.name) {
@@ -412,33 +476,36 @@ impl Session {
             Err(problem) if is_damaged(&problem) && create.or_replace => None,
             known => known?,
         };
-        if let Some(known) = known {
+        if let Some(known) = &known {
             if known.kind != create.kind {
-                return Err(exists(&known, "drop it first"));
+                return Err(exists(known, "drop it first"));
             }
             if create.if_not_exists {
-                return Ok(Outcome::Done {
-                    message: format!("{words} `{}` exists", create.name),
-                    report: None,
-                });
+                let message = format!("{words} `{}` exists", create.name);
+                let told = self.begin_statement();
+                told.note_notice(format!("{message}: it stays what it is"));
+                let report = Report::of(&told, 0, started);
+                let report = self.postgres().is_some().then_some(report);
+                return Ok(Outcome::Done { message, report });
             }
             if !create.or_replace {
                 let verb = words.to_uppercase();
                 let help =
                     format!("`CREATE OR REPLACE {verb}` makes it anew, without what it was before");
-                return Err(exists(&known, &help));
+                return Err(exists(known, &help));
             }
         }
         let estates = match create.apart.as_deref() {
             Some(apart) => estate::estates(apart, &create.plan).await?,
             None => estate::estates(self, &create.plan).await?,
         };
+        let reads = depends::reads(&create.plan)?;
         let settings = self.settings();
         let reading = create.apart.as_deref().unwrap_or(self);
         let source = Source {
             session: reading,
             plan: create.plan,
-            running: self.begin_with(&reading.settings()),
+            running: self.begin_with(&reading.settings(), whole),
             keeps_partial: settings.partial_refresh,
         };
         let filled = fill(&writer, source, &create.statement, None).await;
@@ -455,7 +522,7 @@ impl Session {
             }
         };
         let rows = refresh.rows;
-        let manifest = Manifest {
+        let mut manifest = Manifest {
             format: FORMAT,
             name: create.name,
             kind: create.kind,
@@ -464,9 +531,16 @@ impl Session {
             created: refresh.at,
             context: create.context,
             estates,
+            reads,
             refreshes: vec![refresh],
+            retired: Vec::new(),
             last_failure: None,
         };
+        if let Some(known) = known {
+            manifest.retired = known.retired.clone();
+            let files = known.refreshes.iter().map(|one| one.file.clone());
+            manifest.retire(files, manifest.created);
+        }
         writer.commit(&manifest)?;
         Ok(done(
             format!("{words} `{}` created: {}", manifest.name, counted(rows)),
@@ -474,7 +548,7 @@ impl Session {
         ))
     }
 
-    async fn refresh(&self, name: &str, started: Instant) -> Result<Outcome> {
+    async fn refresh(&self, name: &str, started: Instant, whole: &Statement) -> Result<Outcome> {
         let writer = self.writer(name)?;
         let Some(known) = writer.load()? else {
             return Err(Error::unknown(
@@ -495,20 +569,22 @@ impl Session {
             let (plan, _) = planned(&apart, &manifest.statement).await?;
             let estates = estate::estates(&apart, &plan).await?;
             estate::check(&known, &estates)?;
+            let reads = depends::reads(&plan)?;
             let source = Source {
                 session: &apart,
                 plan,
-                running: self.begin_with(&apart.settings()),
+                running: self.begin_with(&apart.settings(), whole),
                 keeps_partial: settings.partial_refresh,
             };
             let filled = fill(&writer, source, &manifest.statement, known.newest()).await?;
-            Ok::<_, Error>((filled, estates))
+            Ok::<_, Error>((filled, estates, reads))
         };
         let filled = filled.await;
         underway.manifest = None;
         self.take_last(Some(&apart));
         match filled {
-            Ok(((refresh, mut report), estates)) => {
+            Ok(((refresh, mut report), estates, reads)) => {
+                manifest.reads = reads;
                 let rows = refresh.rows;
                 manifest.estates = estates;
                 manifest.push(refresh, settings.keep_refreshes);
@@ -645,6 +721,8 @@ fn apart(session: &Session, context: &Context) -> Result<Session> {
     apart
         .shared()
         .set_search_path(&context.search_path.join(","));
+    let ground = &apart.shared().ground;
+    ground.configure(|config| zone::set_zone(config, context.zone()));
     Ok(apart)
 }
 

@@ -11,7 +11,6 @@ use arrow::array::{
     ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions, TimestampMicrosecondArray,
     UInt64Array, new_null_array,
 };
-use arrow::compute::cast;
 use arrow::datatypes::SchemaRef;
 use datafusion::common::pruning::PruningStatistics;
 use datafusion::common::stats::Precision;
@@ -33,9 +32,11 @@ use parquet::arrow::arrow_reader::statistics::StatisticsConverter;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ParquetRecordBatchReaderBuilder};
 use parquet::file::metadata::RowGroupMetaData;
 
+use super::columns;
 use super::manifest::Refresh;
 use super::store::{Store, corrupt, open};
 use crate::Result;
+use crate::zone::zone_name;
 
 /// Batches that are read ahead of whoever takes them.
 const AHEAD: usize = 2;
@@ -191,6 +192,7 @@ impl ExecutionPlan for SnapshotExec {
         let files = Arc::clone(&self.files);
         let mut left = self.limit.unwrap_or(usize::MAX);
         let batch_size = context.session_config().batch_size();
+        let zone = zone_name(context.session_config().options()).to_owned();
         builder.spawn_blocking(move || {
             for refresh in &files.refreshes {
                 let path = files.store.path(&files.name, refresh);
@@ -200,8 +202,9 @@ impl ExecutionPlan for SnapshotExec {
                     sender.blocking_send(Ok(batch)).is_ok()
                 };
                 // A damaged file must not take the process with it, whatever a decoder makes of its bytes.
-                let reading =
-                    AssertUnwindSafe(|| files.read(&path, refresh, batch_size, most, &mut take));
+                let reading = AssertUnwindSafe(|| {
+                    files.read(&path, refresh, (batch_size, &zone), most, &mut take)
+                });
                 let is_wanted = match std::panic::catch_unwind(reading) {
                     Ok(read) => read?,
                     Err(_) => return Err(corrupt(&path, "its rows make no sense").into()),
@@ -222,7 +225,7 @@ impl Files {
         &self,
         path: &Path,
         refresh: &Refresh,
-        batch_size: usize,
+        (batch_size, zone): (usize, &str),
         most: usize,
         take: &mut dyn FnMut(RecordBatch) -> bool,
     ) -> Result<bool> {
@@ -250,7 +253,7 @@ impl Files {
         let reader = reader.build().map_err(|problem| wrong(&problem))?;
         for batch in reader {
             let batch = batch.map_err(|problem| wrong(&problem))?;
-            if !take(self.shaped(&batch, refresh)?) {
+            if !take(self.shaped(&batch, refresh, zone)?) {
                 return Ok(false);
             }
         }
@@ -263,6 +266,7 @@ impl Files {
         let about = GroupsOfFile {
             groups,
             footer,
+            asked: self.prunes.as_ref().map(|prunes| prunes.schema()),
             time: self.time.as_deref(),
             at: refresh.at.0,
         };
@@ -278,7 +282,7 @@ impl Files {
     }
 
     /// The rows with the columns that were asked for. A refresh of another day may have had fewer, or others.
-    fn shaped(&self, batch: &RecordBatch, refresh: &Refresh) -> Result<RecordBatch> {
+    fn shaped(&self, batch: &RecordBatch, refresh: &Refresh, zone: &str) -> Result<RecordBatch> {
         let rows = batch.num_rows();
         let column = |field: &Arc<arrow::datatypes::Field>| -> Result<ArrayRef> {
             if self.time.as_ref() == Some(field.name()) {
@@ -286,8 +290,7 @@ impl Files {
                 return Ok(Arc::new(times.with_timezone("+00:00")));
             }
             match batch.column_by_name(field.name()) {
-                Some(array) if array.data_type() == field.data_type() => Ok(Arc::clone(array)),
-                Some(array) => Ok(cast(array, field.data_type())?),
+                Some(array) => columns::taken(array, field, zone, refresh),
                 None => Ok(new_null_array(field.data_type(), rows)),
             }
         };
@@ -357,6 +360,8 @@ impl PruningStatistics for FilesOfTime {
 struct GroupsOfFile<'f> {
     groups: &'f [RowGroupMetaData],
     footer: &'f ArrowReaderMetadata,
+    /// The columns as they are asked for.
+    asked: Option<&'f SchemaRef>,
     time: Option<&'f str>,
     at: i64,
 }
@@ -373,6 +378,12 @@ impl GroupsOfFile<'_> {
 
     fn converter(&self, column: &Column) -> Option<StatisticsConverter<'_>> {
         let (schema, parquet) = (self.footer.schema(), self.footer.parquet_schema());
+        // The least of numbers is not the least of their texts.
+        let own = schema.field_with_name(&column.name).ok()?;
+        let asked = self.asked?.field_with_name(&column.name).ok()?;
+        if own.data_type() != asked.data_type() {
+            return None;
+        }
         StatisticsConverter::try_new(&column.name, schema, parquet).ok()
     }
 }

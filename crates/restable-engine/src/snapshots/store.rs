@@ -302,9 +302,7 @@ impl Writer {
         let Ok(entries) = std::fs::read_dir(&folder) else {
             return;
         };
-        let is_named = |file: &str| {
-            manifest.is_some_and(|known| known.refreshes.iter().any(|one| one.file == file))
-        };
+        let is_named = |file: &str| manifest.is_some_and(|known| known.names(file));
         for file in entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()) {
             let ours = file.ends_with(PART) || file.ends_with(".parquet");
             if ours && !is_named(&file) {
@@ -344,7 +342,13 @@ fn read(name: &str, path: &Path, text: &str) -> Result<Manifest> {
     let plain = |file: &String| {
         file.ends_with(".parquet") && !file.contains(['/', '\\']) && !file.starts_with('.')
     };
-    if manifest.name != name || !manifest.refreshes.iter().all(|one| plain(&one.file)) {
+    let retired = manifest.retired.iter().map(|one| &one.file);
+    let mut files = manifest
+        .refreshes
+        .iter()
+        .map(|one| &one.file)
+        .chain(retired);
+    if manifest.name != name || !files.all(plain) {
         return Err(illegible(path, "it names what is not the snapshot's own"));
     }
     if manifest.refreshes.is_empty() {
@@ -429,7 +433,16 @@ fn illegible(path: &Path, why: &str) -> Error {
 }
 
 fn gone(path: &Path) -> Error {
-    let message = format!("the file `{}` is gone", path.display());
-    let help = "if a refresh has just replaced it, the statement will do when it is run again";
+    let names: Vec<_> = path.components().rev().take(2).collect();
+    let names = names
+        .iter()
+        .rev()
+        .map(|name| name.as_os_str().to_string_lossy());
+    let message = format!(
+        "the file `{}` of the data directory is gone",
+        names.collect::<Vec<_>>().join("/")
+    );
+    let help =
+        "if refreshes have replaced it meanwhile, the statement will do when it is run again";
     Diagnostic::new("R0711", message).help(help).into()
 }

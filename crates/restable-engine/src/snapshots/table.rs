@@ -15,6 +15,7 @@ use datafusion::physical_optimizer::pruning::PruningPredicateBuilder;
 use datafusion::physical_plan::ExecutionPlan;
 
 use super::SNAPSHOT_TIME;
+use super::columns;
 use super::manifest::{Manifest, Refresh};
 use super::moment::age;
 use super::scan::{FilesOfTime, SnapshotExec};
@@ -86,7 +87,7 @@ pub fn time_type() -> DataType {
 }
 
 impl SnapshotTable {
-    /// The table; `None` if the refresh is not kept any more. The columns are those of the newest refresh that is shown.
+    /// The table; `None` if the refresh is not kept any more. Its columns are those of all refreshes that are shown.
     pub fn open(
         store: &Arc<Store>,
         manifest: Arc<Manifest>,
@@ -104,13 +105,21 @@ impl SnapshotTable {
             return Ok(None);
         };
         let path = store.path(&manifest.name, newest);
-        let footer = store.footer(&path, newest)?;
-        let mut fields: Vec<Field> = footer
-            .schema()
-            .fields()
-            .iter()
-            .map(|field| field.as_ref().clone())
-            .collect();
+        let mut all = vec![store.footer(&path, newest)?.schema().fields().clone()];
+        let mut seen = vec![newest.columns.as_ref()];
+        for older in refreshes.iter().rev().skip(1) {
+            let columns = older.columns.as_ref();
+            if columns.is_some() && seen.contains(&columns) {
+                continue;
+            }
+            let path = store.path(&manifest.name, older);
+            // Whoever reads a damaged file is told; who does not, need not know.
+            if let Ok(footer) = store.footer(&path, older) {
+                all.push(footer.schema().fields().clone());
+                seen.push(columns);
+            }
+        }
+        let mut fields = columns::together(&all);
         let folded = fold(SNAPSHOT_TIME);
         let is_taken = fields.iter().any(|field| *field.name() == folded);
         if !is_taken {
@@ -124,6 +133,11 @@ impl SnapshotTable {
             time: (!is_taken).then_some(folded),
             manifest,
         }))
+    }
+
+    /// The name of the snapshot.
+    pub fn name(&self) -> &str {
+        &self.manifest.name
     }
 
     /// Tells the statement what it reads, and what the rows lack.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray as _, RecordBatch};
-use arrow::compute::cast;
+use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{DataType, Field, TimeUnit};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use restable_engine::parameters::{Bound, Parameter};
@@ -33,7 +33,13 @@ fn values(column: &ArrayRef, number: usize) -> Result<Vec<Parameter>, Status> {
             "the value of `${number}` cannot be read: {problem}"
         ))
     };
-    let column = cast(column, &kind).map_err(|problem| wrong(&problem))?;
+    // A value that does not fit would be NULL otherwise.
+    let strictly = CastOptions {
+        safe: false,
+        ..CastOptions::default()
+    };
+    let column = cast_with_options(column, &read_as(column.data_type(), &kind), &strictly)
+        .map_err(|problem| wrong(&problem))?;
     let value = |row: usize| -> Result<Bound, Status> {
         if column.is_null(row) || kind == DataType::Null {
             return Ok(Bound::Null);
@@ -96,6 +102,29 @@ fn known(kind: &DataType) -> Option<DataType> {
     })
 }
 
+/// The type in which a value is read that is bound as another: a time in its own unit, since years stand in texts that do not fit into
+/// nanoseconds.
+fn read_as(own: &DataType, bound: &DataType) -> DataType {
+    match (own, bound) {
+        (DataType::Timestamp(unit, _), DataType::Timestamp(_, zone)) => {
+            DataType::Timestamp(*unit, zone.clone())
+        }
+        (DataType::Dictionary(_, own), bound) => read_as(own, bound),
+        (
+            DataType::List(own)
+            | DataType::LargeList(own)
+            | DataType::ListView(own)
+            | DataType::LargeListView(own)
+            | DataType::FixedSizeList(own, _),
+            DataType::List(bound),
+        ) => {
+            let item = read_as(own.data_type(), bound.data_type());
+            DataType::List(Arc::new(Field::new("item", item, true)))
+        }
+        (_, bound) => bound.clone(),
+    }
+}
+
 /// Values as SQL writes them.
 fn texts(column: &ArrayRef) -> Result<Vec<Option<String>>, arrow::error::ArrowError> {
     let options = FormatOptions::new();
@@ -126,8 +155,9 @@ fn texts(column: &ArrayRef) -> Result<Vec<Option<String>>, arrow::error::ArrowEr
 mod tests {
     use super::*;
     use arrow::array::{
-        BinaryArray, Date64Array, Float64Array, Int64Array, LargeStringArray, ListArray, NullArray,
-        TimestampMillisecondArray,
+        BinaryArray, Date64Array, DictionaryArray, Float64Array, Int32Array, Int64Array,
+        LargeStringArray, ListArray, ListBuilder, NullArray, TimestampMicrosecondArray,
+        TimestampMillisecondArray, TimestampSecondArray, TimestampSecondBuilder,
     };
     use arrow::datatypes::{Int32Type, Schema};
 
@@ -139,6 +169,19 @@ mod tests {
 
     fn one(text: &str) -> Bound {
         Bound::One(text.to_owned())
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_no_null() {
+        let date: ArrayRef = Arc::new(Date64Array::from(vec![i64::MAX]));
+        let time: ArrayRef = Arc::new(TimestampSecondArray::from(vec![i64::MAX]));
+        for column in [date, time] {
+            let field = Field::new("p", column.data_type().clone(), true);
+            let schema = Arc::new(Schema::new(vec![field]));
+            let batch = RecordBatch::try_new(schema, vec![column]).unwrap();
+            let problem = sets(&batch).unwrap_err();
+            assert_eq!(problem.code(), tonic::Code::InvalidArgument, "{problem}");
+        }
     }
 
     #[test]
@@ -161,6 +204,21 @@ mod tests {
         let time = TimestampMillisecondArray::from(vec![1500]).with_timezone("+02:00");
         assert_eq!(bound(Arc::new(time)), one("1970-01-01T00:00:01.500Z"));
         assert_eq!(bound(Arc::new(NullArray::new(1))), Bound::Null);
+        // Years that nanoseconds do not reach.
+        let far = TimestampMillisecondArray::from(vec![253_402_214_400_000]);
+        assert_eq!(bound(Arc::new(far)), one("9999-12-31T00:00:00"));
+        let far = TimestampSecondArray::from(vec![-62_135_596_800]).with_timezone("UTC");
+        assert_eq!(bound(Arc::new(far)), one("0001-01-01T00:00:00Z"));
+        let far = TimestampMicrosecondArray::from(vec![253_402_214_400_000_000]);
+        let keys = Int32Array::from(vec![0]);
+        let far = DictionaryArray::<Int32Type>::new(keys, Arc::new(far));
+        assert_eq!(bound(Arc::new(far)), one("9999-12-31T00:00:00"));
+        let mut far = ListBuilder::new(TimestampSecondBuilder::new());
+        far.append_value([Some(253_402_214_400), None]);
+        assert_eq!(
+            bound(Arc::new(far.finish())),
+            Bound::List(vec![Some("9999-12-31T00:00:00".to_owned()), None])
+        );
         let list = ListArray::from_iter_primitive::<Int32Type, _, _>([Some([Some(1), None])]);
         assert_eq!(
             bound(Arc::new(list)),

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::array::{RecordBatch, RecordBatchOptions};
-use arrow::compute::cast;
+use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
 use arrow_flight::encode::FlightDataEncoderBuilder;
 use arrow_flight::error::FlightError;
@@ -295,12 +295,17 @@ fn plain(kind: &DataType) -> DataType {
 
 /// A batch in the columns that the client was told.
 fn fit(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, Error> {
+    // A value that does not fit would be NULL otherwise.
+    let strictly = CastOptions {
+        safe: false,
+        ..CastOptions::default()
+    };
     let columns = batch.columns().iter().zip(schema.fields());
     let columns = columns.map(|(column, field)| {
         if column.data_type() == field.data_type() {
             Ok(Arc::clone(column))
         } else {
-            cast(column, field.data_type())
+            cast_with_options(column, field.data_type(), &strictly)
         }
     });
     let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));

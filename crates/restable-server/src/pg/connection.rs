@@ -3,6 +3,7 @@
 
 mod computed;
 mod copy;
+mod implied;
 mod scrolling;
 mod sending;
 mod telling;
@@ -28,6 +29,8 @@ use super::transaction::Undo;
 use super::wire::{Ended, Wire};
 use super::{decode, oids, sqlstate};
 use crate::computing::{Limit, give_up};
+use implied::Implied;
+use telling::{aborted, cancelled, cancelled_while_acting};
 
 mod keeping;
 pub use copy::Outgoing;
@@ -116,6 +119,10 @@ pub struct Client<S> {
     portals: HashMap<String, Portal>,
     transaction: Transaction,
     undo: Undo,
+    /// Whether statements that began none stand in a transaction all the same.
+    implied: Implied,
+    /// What was done since and cannot be undone.
+    stays: Vec<&'static str>,
     /// The settings as the client was told them.
     reported: Option<Arc<Postgres>>,
     /// An error is skipped up to the next Sync.
@@ -134,6 +141,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
             portals: HashMap::new(),
             transaction: Transaction::Idle,
             undo: Undo::default(),
+            implied: Implied::No,
+            stays: Vec::new(),
             reported: None,
             skipping: false,
         }
@@ -254,6 +263,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
                 if self.transaction == Transaction::Open {
                     self.transaction = Transaction::Failed;
                 }
+                let told = self.with_what_stays(*told);
+                self.undo_implied();
                 messages::told(&mut self.wire.out, b'E', &told);
                 Ok(())
             }
@@ -262,6 +273,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
 
     fn sync(&mut self) {
         self.skipping = false;
+        self.end_implied();
         if self.transaction == Transaction::Idle {
             // What is not in a transaction ends here.
             self.end_portals(|portal| !portal.hold);
@@ -319,7 +331,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
         if all.is_empty() {
             messages::plain(&mut self.wire.out, b'I');
         }
+        let several = all.len() > 1;
         for parsed in all {
+            if several {
+                self.imply(Implied::Message);
+            }
             let mut portal = Portal {
                 text: Arc::clone(&text),
                 parsed: Some(Arc::new(parsed)),
@@ -338,6 +354,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
             }
             self.go_on(&mut portal, u64::MAX).await?;
         }
+        self.end_implied();
         Ok(())
     }
 
@@ -561,21 +578,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
         })
     }
 
-    /// A FETCH has the formats that were asked of it; without, those of a BINARY cursor.
-    fn cursor_columns(&self, name: &str, formats: &[i16]) -> Done<Vec<messages::Column>> {
-        match self.portals.get(name) {
-            Some(Portal {
-                state: State::Open(flow),
-                formats: own,
-                ..
-            }) => {
-                let formats = if formats.is_empty() { own } else { formats };
-                Ok(columns(&flow.schema, formats))
-            }
-            _ => Err(said("34000", format!("there is no cursor `{name}`")).into()),
-        }
-    }
-
     async fn execute(&mut self, name: &str, rows: usize) -> Done {
         let mut portal = self.take(name)?;
         if portal.parsed.is_none() {
@@ -589,6 +591,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
             } else {
                 Taken::Parts
             };
+            self.imply(Implied::Pipeline);
             self.start(&mut portal, taken).await?;
         }
         let most = if rows == 0 { u64::MAX } else { rows as u64 };
@@ -645,7 +648,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
                     .iter()
                     .any(|name| set.key.eq_ignore_ascii_case(name));
                 let local = set.local || of_transaction;
-                if local && self.transaction == Transaction::Idle {
+                if local
+                    && self.transaction == Transaction::Idle
+                    && self.implied != Implied::Message
+                {
                     let checked = self.session.prepare(&parsed).await;
                     checked.map_err(|problem| sqlstate::told(&problem, &portal.text))?;
                     let problem =
@@ -653,7 +659,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
                     self.warn("25P01", problem);
                     Begun::Nothing
                 } else {
-                    if self.transaction != Transaction::Idle {
+                    if self.is_in_transaction() {
                         self.undo.set(&self.session, &set.key, local);
                     }
                     self.run(portal, &parsed, taken).await?
@@ -705,10 +711,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
             }
         };
         let told = |problem: Error| sqlstate::told(&problem, &portal.text);
-        match self.transaction {
+        match self.is_in_transaction() {
             // What is for a transaction only ends with the statement.
-            Transaction::Idle => planned.forget_local(),
-            Transaction::Open | Transaction::Failed => {
+            false => planned.forget_local(),
+            true => {
                 for (key, local) in planned.chosen() {
                     self.undo.set(&self.session, key, local);
                 }
@@ -732,6 +738,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
                     "what is kept in the data directory cannot be undone by ROLLBACK, so that the statement stands in no transaction"
                 }
             };
+            self.session.note_refusal(parsed, "25001", problem);
             return Err(Told {
                 hint: Some("leave the transaction first; drivers call it autocommit".to_owned()),
                 ..said("25001", problem)
@@ -740,6 +747,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
         }
         // Rows of RETURNING are sent as they come; without, what counts is only how the targets ended.
         let counted = parsed.is_counted();
+        let stays = may_act || planned.keeps();
         let cancel = Arc::clone(&self.listed.cancel);
         cancel.begin();
         let look = self.look()?;
@@ -770,7 +778,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
         };
         let outcome = self.wire.during(run).await;
         cancel.end();
-        match outcome? {
+        let done: Done<Begun> = match outcome? {
             None if !give_up(&acts) => Err(cancelled_while_acting().into()),
             None => Err(cancelled().into()),
             Some(Err(problem)) => Err(told(problem).into()),
@@ -788,7 +796,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
                 }
                 Ok(Begun::Nothing)
             }
+        };
+        if stays && done.is_ok() {
+            self.stays.push(parsed.tag());
         }
+        done
     }
 
     /// Sends rows of a portal, at most `most`, and tells that it is done or waits for more.
@@ -906,27 +918,7 @@ pub(super) fn said(code: &'static str, message: impl Into<String>) -> Told {
     }
 }
 
-fn aborted() -> Told {
-    said(
-        "25P02",
-        "the transaction failed; nothing is done before its end",
-    )
-}
-
 /// Whether a statement is answered by a count.
 fn counted(parsed: Option<&Parsed>) -> bool {
     parsed.is_some_and(Parsed::is_counted)
-}
-
-/// What was sent goes on without anybody who waits for it.
-fn cancelled_while_acting() -> Told {
-    Told {
-        detail: Some("nothing more is sent; what was sent before goes on".to_owned()),
-        hint: Some("`SHOW OPERATIONS` has what became of it".to_owned()),
-        ..cancelled()
-    }
-}
-
-fn cancelled() -> Told {
-    said("57014", "the statement was cancelled by its client")
 }

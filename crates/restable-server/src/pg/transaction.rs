@@ -1,6 +1,8 @@
 //! What a transaction keeps for its end. There is nothing to undo at a provider. ROLLBACK undoes settings and the session's own tables;
 //! what SET LOCAL set is undone in any case.
 
+use std::collections::HashSet;
+
 use restable_engine::{Remembered, Result, Session};
 
 /// What the session had before a transaction, and before parts of it.
@@ -17,6 +19,8 @@ struct Savepoint {
     name: String,
     then: Remembered,
     local: usize,
+    /// The cursors that there were.
+    cursors: HashSet<String>,
 }
 
 impl Undo {
@@ -52,12 +56,13 @@ impl Undo {
         ended.begun.iter().try_for_each(|then| session.recall(then))
     }
 
-    /// Marks a place to go back to.
-    pub fn savepoint(&mut self, session: &Session, name: &str) {
+    /// Marks a place to go back to, at which there are these cursors.
+    pub fn savepoint(&mut self, session: &Session, name: &str, cursors: HashSet<String>) {
         self.savepoints.push(Savepoint {
             name: name.to_owned(),
             then: session.remember(),
             local: self.local.len(),
+            cursors,
         });
     }
 
@@ -70,15 +75,19 @@ impl Undo {
         at.is_some()
     }
 
-    /// Goes back to a place, which stays; whether there was one.
-    pub fn roll_back_to(&mut self, session: &Session, name: &str) -> Result<bool> {
+    /// Goes back to a place, which stays. The cursors that there were, if there was one.
+    pub fn roll_back_to(
+        &mut self,
+        session: &Session,
+        name: &str,
+    ) -> Result<Option<HashSet<String>>> {
         let Some(at) = self.savepoints.iter().rposition(|one| one.name == name) else {
-            return Ok(false);
+            return Ok(None);
         };
         self.savepoints.truncate(at + 1);
         let place = &self.savepoints[at];
         self.local.truncate(place.local);
         session.recall(&place.then)?;
-        Ok(true)
+        Ok(Some(place.cursors.clone()))
     }
 }

@@ -98,7 +98,8 @@ fn parse_tokens(script: &str, piece: &Piece, raw: Lexed) -> Result<Parsed, Diagn
     limits::guard(&raw)?;
     let mut calls = Vec::new();
     let lexed = exec::lift(script, lexer::recognise(raw)?, &mut calls)?;
-    let lexed = versions::told(with::queried(with::plain(with::unqualified(lexed))));
+    let lexed = with::plain(with::unqualified(with::data(lexed)?));
+    let lexed = versions::told(with::queried(lexed));
     let mut cursor = Cursor::new(script, &lexed);
     let statement = statement(&mut cursor)?;
     cursor.expect_end()?;

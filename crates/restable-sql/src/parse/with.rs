@@ -5,6 +5,7 @@
 use sqlparser::tokenizer::{Token, TokenWithSpan};
 
 use crate::cursor::is_keyword;
+use crate::error::{Diagnostic, code};
 use crate::lexer::Lexed;
 
 /// What can stand after the last column of a SELECT list, and is no name of a table.
@@ -59,6 +60,37 @@ pub(super) fn plain(lexed: Lexed) -> Lexed {
         }
     }
     plain
+}
+
+/// The tokens of a CREATE without the WITH DATA at its end, which says what is done anyway.
+///
+/// # Errors
+/// WITH NO DATA.
+pub(super) fn data(mut lexed: Lexed) -> Result<Lexed, Diagnostic> {
+    let end = lexed.tokens.len();
+    let is = |at: Option<usize>, word: &str| {
+        let token = at.and_then(|at| lexed.tokens.get(at));
+        is_keyword(token.map(|it| &it.token), word)
+    };
+    let last = lexed.solid_before(end);
+    if !is(lexed.solid(0, end), "CREATE") || !is(last, "DATA") {
+        return Ok(lexed);
+    }
+    let before = last.and_then(|at| lexed.solid_before(at));
+    let first = before.and_then(|at| lexed.solid_before(at));
+    match (before, last) {
+        (Some(no), Some(last)) if is(before, "NO") && is(first, "WITH") => {
+            let place = lexed.spans[no].to(lexed.spans[last]);
+            let told = "WITH NO DATA is not supported: what is created has its rows";
+            Err(Diagnostic::new(code::UNSUPPORTED, told).at(place))
+        }
+        (Some(with), _) if is(before, "WITH") => {
+            lexed.tokens.truncate(with);
+            lexed.spans.truncate(with);
+            Ok(lexed)
+        }
+        _ => Ok(lexed),
+    }
 }
 
 /// The tokens with `SELECT * FROM` for the `TABLE` that begins a query.

@@ -547,6 +547,18 @@ fn times_of_tables() {
         "SELECT ts AT TIME ZONE 'UTC' FROM t changes FOR SYSTEM_TIME AS OF $1 with 1",
     );
     check(
+        "SELECT * FROM t FOR SYSTEM_TIME AS OF ? WHERE a = ?",
+        "SELECT * FROM t FOR SYSTEM_TIME AS OF $1 WHERE a = $2 with 1, 2",
+    );
+    check(
+        "CREATE MATERIALIZED VIEW v AS SELECT 1 WITH DATA; CREATE TABLE t AS SELECT data FROM u",
+        "CREATE MATERIALIZED VIEW v AS SELECT 1; CREATE TABLE t AS SELECT data FROM u",
+    );
+    check(
+        "CREATE MATERIALIZED VIEW v AS SELECT 1 WITH NO DATA",
+        "R0105: WITH NO DATA is not supported: what is created has its rows",
+    );
+    check(
         "SELECT * FROM t FOR SYSTEM_TIME ALL WHERE a = 1",
         "SELECT * FROM t FOR SYSTEM_TIME AS OF restable_all WHERE a = 1",
     );

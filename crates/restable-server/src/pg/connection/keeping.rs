@@ -9,9 +9,10 @@ use restable_engine::pg_catalog::{Held, HeldCursor, HeldStatement, Postgres};
 use restable_engine::sql::{Connection as Kept, Count, Discard, Modes, Parsed};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::super::messages::{Told, Transaction};
+use super::super::messages::{self, Told, Transaction};
 use super::super::portal::{Portal, State, columns as columns_of};
 use super::super::{oids, sqlstate};
+use super::implied::Implied;
 use super::{Begun, Client, Done, TREE, Taken, said};
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
@@ -37,7 +38,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
                 let told = |problem: Error| sqlstate::told(&problem, text);
                 self.session.check_modes(modes).map_err(told)?;
                 if self.transaction == Transaction::Idle {
-                    self.undo.begin(&self.session);
+                    // What stands before it in the same message is of the transaction.
+                    self.imply(Implied::Message);
+                    self.implied = Implied::No;
                     self.transaction = Transaction::Open;
                 } else {
                     self.warn("25001", "there is a transaction already");
@@ -55,11 +58,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
                     false => self.undo.roll_back(&self.session),
                 };
                 self.transaction = Transaction::Idle;
+                self.implied = Implied::No;
                 // A cursor of a transaction that is undone was never declared.
                 self.end_portals(|portal| !(portal.hold && (commits || portal.kept)));
-                self.portals
-                    .values_mut()
-                    .for_each(|portal| portal.kept = true);
+                self.keep_portals();
                 ended.map_err(|problem| sqlstate::told(&problem, text))?;
                 if !commits && matches!(kept, Kept::Commit) {
                     return Ok(Begun::Instead("ROLLBACK"));
@@ -67,17 +69,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
             }
             Kept::Savepoint(name) => {
                 self.in_transaction("SAVEPOINT")?;
-                self.undo.savepoint(&self.session, name);
+                let cursors = self.portals.keys().cloned().collect();
+                self.undo.savepoint(&self.session, name, cursors);
             }
             Kept::Release(name) | Kept::RollbackTo(name) => {
                 self.in_transaction("a savepoint")?;
                 let there = if matches!(kept, Kept::RollbackTo(_)) {
                     let there = self.undo.roll_back_to(&self.session, name);
                     let there = there.map_err(|problem| sqlstate::told(&problem, text))?;
-                    if there {
+                    if let Some(cursors) = &there {
                         self.transaction = Transaction::Open;
+                        // Those that came after it were never declared.
+                        self.portals.retain(|name, _| cursors.contains(name));
                     }
-                    there
+                    there.is_some()
                 } else {
                     self.undo.release(name)
                 };
@@ -92,7 +97,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
                 hold,
                 ..
             } => {
-                if !hold {
+                if !hold && self.implied != Implied::Message {
                     self.in_transaction("a cursor without WITH HOLD")?;
                 }
                 if self.portals.contains_key(name) {
@@ -107,7 +112,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
                     formats: if *binary { vec![1] } else { Vec::new() },
                     told: None,
                     hold: *hold,
-                    kept: self.transaction == Transaction::Idle,
+                    kept: !self.is_in_transaction(),
                     created: SystemTime::now(),
                     _memory: memory,
                     state: State::Fresh,
@@ -267,6 +272,34 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
             self.undo.set(&self.session, "transaction_isolation", true);
         }
         self.session.apply_modes(modes)
+    }
+
+    /// A FETCH has the formats that were asked of it; without, those of a BINARY cursor.
+    pub(super) fn cursor_columns(
+        &self,
+        name: &str,
+        formats: &[i16],
+    ) -> Done<Vec<messages::Column>> {
+        match self.portals.get(name) {
+            Some(Portal {
+                state: State::Open(flow),
+                formats: own,
+                ..
+            }) => {
+                let formats = if formats.is_empty() { own } else { formats };
+                Ok(columns_of(&flow.schema, formats))
+            }
+            Some(Portal {
+                state: State::Planned(prepared),
+                formats: own,
+                ..
+            }) => {
+                let formats = if formats.is_empty() { own } else { formats };
+                let shown = prepared.columns();
+                Ok(shown.map_or_else(Vec::new, |schema| columns_of(&schema, formats)))
+            }
+            _ => Err(said("34000", format!("there is no cursor `{name}`")).into()),
+        }
     }
 
     fn in_transaction(&self, what: &str) -> Done {

@@ -74,3 +74,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Client<S> {
         });
     }
 }
+
+pub(super) fn aborted() -> Told {
+    said(
+        "25P02",
+        "the transaction failed; nothing is done before its end",
+    )
+}
+
+/// What was sent goes on without anybody who waits for it.
+pub(super) fn cancelled_while_acting() -> Told {
+    Told {
+        detail: Some("nothing more is sent; what was sent before goes on".to_owned()),
+        hint: Some("`SHOW OPERATIONS` has what became of it".to_owned()),
+        ..cancelled()
+    }
+}
+
+pub(super) fn cancelled() -> Told {
+    said("57014", "the statement was cancelled by its client")
+}
