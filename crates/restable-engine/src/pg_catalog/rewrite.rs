@@ -316,6 +316,18 @@ fn listed(expr: &Expr) -> Option<Box<Query>> {
     }
 }
 
+/// Whether an expression is a parameter, or the text that was given for one.
+fn is_parameter(expr: &Expr) -> bool {
+    match expr {
+        Expr::Nested(inner) | Expr::Cast { expr: inner, .. } => is_parameter(inner),
+        Expr::Value(value) => matches!(
+            value.value,
+            Value::Placeholder(_) | Value::SingleQuotedString(_)
+        ),
+        _ => false,
+    }
+}
+
 /// Whether an expression makes the name of a table, not its OID.
 fn is_name(expr: &Expr) -> bool {
     match expr {
@@ -464,6 +476,14 @@ impl Pass<'_> {
                     };
                 }
                 compared(expr)
+            }
+            // A parameter that is negated is a truth value, whatever its client declares.
+            Expr::UnaryOp {
+                op: UnaryOperator::Not,
+                expr: inner,
+            } if is_parameter(inner) => {
+                **inner = cast((**inner).clone(), DataType::Boolean);
+                None
             }
             // `CASE attnotnull WHEN 't' THEN …`
             Expr::Case {
