@@ -80,6 +80,7 @@ impl ExprPlanner for JsonPlanner {
         raw: RawBinaryExpr,
         schema: &DFSchema,
     ) -> Result<PlannerResult<RawBinaryExpr>> {
+        let raw = counted(raw, schema);
         match raw.op {
             BinaryOperator::Arrow => Ok(PlannerResult::Planned(call(
                 Function::JsonGet,
@@ -245,6 +246,30 @@ fn takes_out(raw: &RawBinaryExpr, schema: &DFSchema) -> bool {
             _ => false,
         },
         _ => false,
+    }
+}
+
+/// What counts, as `row_number()` and `cardinality` do, is a bigint beside other numbers: DataFusion makes exact ones of both.
+fn counted(raw: RawBinaryExpr, schema: &DFSchema) -> RawBinaryExpr {
+    let computes = matches!(
+        raw.op,
+        BinaryOperator::Plus
+            | BinaryOperator::Minus
+            | BinaryOperator::Multiply
+            | BinaryOperator::Divide
+            | BinaryOperator::Modulo
+    );
+    if !computes {
+        return raw;
+    }
+    let signed = |side: Expr| match side.get_type(schema) {
+        Ok(DataType::UInt64) => cast(side, DataType::Int64),
+        _ => side,
+    };
+    RawBinaryExpr {
+        op: raw.op,
+        left: signed(raw.left),
+        right: signed(raw.right),
     }
 }
 

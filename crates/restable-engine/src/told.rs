@@ -438,6 +438,11 @@ pub(crate) fn phrase(message: &str) -> Option<(String, Option<String>)> {
             "`AS` gives one of them a name of its own",
         );
     }
+    if let Some(name) = quoted("Column '", "' is declared as non-nullable") {
+        return told(format!(
+            "null value in column `{name}` violates its NOT NULL constraint"
+        ));
+    }
     if raw.contains("single expression required") {
         return hinted(
             "IN takes values in its brackets, or a SELECT".to_owned(),

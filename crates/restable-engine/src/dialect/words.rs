@@ -2,7 +2,7 @@
 //! `FETCH FIRST`. It touches syntax trees only, after their names are settled, so that headings are as they were written. Refuses
 //! what would be ignored.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
@@ -39,6 +39,12 @@ impl VisitorMut for Words {
 
     fn pre_visit_statement(&mut self, statement: &mut Statement) -> ControlFlow<()> {
         if let Statement::CreateTable(table) = statement {
+            let mut seen = HashSet::new();
+            let mut names = table.columns.iter().map(|column| &column.name.value);
+            if let Some(name) = names.find(|name| !seen.insert(name.to_ascii_lowercase())) {
+                let problem = format!("column `{name}` specified more than once");
+                return self.refused(Diagnostic::new("R0351", problem));
+            }
             for column in &mut table.columns {
                 kinds::settle(&mut column.data_type);
                 // What they are beside that, the table says.

@@ -156,6 +156,7 @@ fn of_phrase(text: &str) -> Option<&'static str> {
         ("specified more than once", "42712"),
         ("LIMIT must not be negative", "2201W"),
         ("OFFSET must not be negative", "2201X"),
+        ("violates its NOT NULL constraint", "23502"),
         ("requires an OVER clause", "42809"),
         ("argument of ntile", "22014"),
         ("invalid regular expression", "2201B"),
