@@ -125,6 +125,20 @@ impl Directory {
         }
     }
 
+    /// What is said of `provider.service` in the place of a table.
+    pub(crate) fn no_table(&self, first: &str, name: &str) -> Option<Error> {
+        let provider = self.registry.provider(first)?;
+        let current = self.provider(None).ok();
+        let is_service = |of: &Provider, name: &str| of.services().any(|it| it.name == name);
+        if current.is_some_and(|current| is_service(&current, first)) || !is_service(provider, name)
+        {
+            return None;
+        }
+        let message = format!("`{first}.{name}` is a service, not a table");
+        let hint = format!("`SHOW RESOURCES IN {first}.{name}` lists its tables");
+        Some(Diagnostic::new("R0202", message).help(hint).into())
+    }
+
     /// The resource and the method of `[provider.service.]resource` and `method`.
     pub fn method(
         &self,

@@ -12,9 +12,11 @@ mod inputs;
 mod json_casts;
 mod kept;
 mod kinds;
+mod lateral;
 mod lifted;
 mod lists;
 mod literals;
+mod made_rows;
 mod marks;
 mod meant;
 mod mixed;
@@ -22,11 +24,13 @@ mod null_keys;
 mod refusals;
 mod rows_in;
 mod subqueries;
+mod typed_rows;
 mod words;
 
 use arrow::datatypes::{DataType, TimeUnit};
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::{DFSchema, Result, ScalarValue};
+use datafusion::functions_nested::expr_fn::array_has_any;
 use datafusion::logical_expr::expr::ScalarFunction;
 use datafusion::logical_expr::planner::{
     ExprPlanner, PlannerResult, RawBinaryExpr, RawFieldAccessExpr,
@@ -42,20 +46,24 @@ pub use self::implied_below::with_implied;
 pub use self::inputs::InputsChecked;
 pub use self::json_casts::json_casts;
 pub use self::lifted::Lifted;
+pub(crate) use self::literals::exact as exact_number;
+pub(crate) use self::made_rows::has_column;
+pub use self::made_rows::made_rows;
 use self::marks::{cast_json, cast_json_operands, is_interval, is_text};
 pub use self::null_keys::with_null_keys;
 pub use self::rows_in::rows_in;
 pub use self::subqueries::with_marks;
-pub use self::words::{is_by_bytes, lengths, put as put_words};
+pub use self::typed_rows::typed_rows;
+pub use self::words::{is_by_bytes, marks_of, put as put_words};
 use crate::functions::{
-    Function, JSON_METADATA, NAME_METADATA, bounded, call, decimals, made, merged, plain, times,
-    written,
+    Function, JSON_METADATA, NAME_METADATA, bounded, call, decimals, edited, made, merged, plain,
+    times, written,
 };
 
 /// A plan with the types that its columns have. What is kept of a statement for later, such as the query of a view, has its comparisons
 /// understood too, since DataFusion settles the types of what it keeps before any rule of a session sees it.
 pub fn prepared(plan: LogicalPlan) -> Result<LogicalPlan> {
-    let plan = mixed::floats_stay(plan)?;
+    let plan = lateral::beside_rows(mixed::floats_stay(plan)?)?;
     match plan {
         LogicalPlan::Ddl(_) => Comparisons.analyze(plan, &ConfigOptions::default()),
         other => Ok(other),
@@ -90,6 +98,22 @@ impl ExprPlanner for JsonPlanner {
             BinaryOperator::Multiply if exact(&raw, schema, decimals::is_long_product) => Ok(
                 PlannerResult::Planned(decimals::product().call(vec![raw.left, raw.right])),
             ),
+            BinaryOperator::Plus if exact(&raw, schema, decimals::is_long_sum) => Ok(
+                PlannerResult::Planned(decimals::sum().call(vec![raw.left, raw.right])),
+            ),
+            BinaryOperator::Minus if exact(&raw, schema, decimals::is_long_sum) => Ok(
+                PlannerResult::Planned(decimals::difference().call(vec![raw.left, raw.right])),
+            ),
+            BinaryOperator::Minus | BinaryOperator::HashMinus if takes_out(&raw, schema) => Ok(
+                PlannerResult::Planned(edited::without(raw.op, raw.left, raw.right)),
+            ),
+            BinaryOperator::PGOverlap if are_lists(&raw, schema) => {
+                Ok(PlannerResult::Planned(array_has_any(raw.left, raw.right)))
+            }
+            BinaryOperator::PGStartsWith => {
+                let found = datafusion::functions::string::expr_fn::starts_with;
+                Ok(PlannerResult::Planned(found(raw.left, raw.right)))
+            }
             BinaryOperator::Question
             | BinaryOperator::QuestionPipe
             | BinaryOperator::QuestionAnd
@@ -116,8 +140,7 @@ impl ExprPlanner for JsonPlanner {
                 Ok(PlannerResult::Original(RawBinaryExpr { op, left, right }))
             }
             BinaryOperator::StringConcat
-                if marks::is_whole_json(&raw.left, schema)
-                    && marks::is_whole_json(&raw.right, schema) =>
+                if marks::are_whole_json(&raw.left, &raw.right, schema) =>
             {
                 Ok(PlannerResult::Planned(merged::joined(raw.left, raw.right)))
             }
@@ -156,8 +179,13 @@ impl ExprPlanner for JsonPlanner {
                 if sides.iter().any(|side| is_interval(side, schema)) {
                     meant::intervals_beside(&mut sides)?;
                 }
-                let [left, right] = sides;
+                let [mut left, mut right] = sides;
                 let op = raw.op;
+                let equal = matches!(op, BinaryOperator::Eq | BinaryOperator::NotEq);
+                if equal && marks::are_whole_json(&left, &right, schema) {
+                    left = edited::key().call(vec![left]);
+                    right = edited::key().call(vec![right]);
+                }
                 let raw = RawBinaryExpr { op, left, right };
                 Ok(cast_sides(raw, schema, |sides, schema| {
                     cast_json(sides, schema);
@@ -200,6 +228,29 @@ impl ExprPlanner for JsonPlanner {
             json => call(Function::JsonGetText, vec![json, key]),
         }))
     }
+}
+
+/// `json - 'key'`, `json - ARRAY['k']`. A number that is taken from JSON is taken from the number that it is, as long as nobody says that
+/// the JSON is a whole.
+fn takes_out(raw: &RawBinaryExpr, schema: &DFSchema) -> bool {
+    if !marks::is_whole_json(&raw.left, schema) {
+        return false;
+    }
+    match raw.right.get_type(schema) {
+        Ok(DataType::Utf8 | DataType::Utf8View | DataType::LargeUtf8 | DataType::List(_)) => {
+            !marks::is_json(&raw.right, schema)
+        }
+        Ok(kind) if kind.is_integer() => match &raw.left {
+            Expr::ScalarFunction(function) => function.func.name().starts_with("jsonb_"),
+            _ => false,
+        },
+        _ => false,
+    }
+}
+
+fn are_lists(raw: &RawBinaryExpr, schema: &DFSchema) -> bool {
+    let list = |side: &Expr| matches!(side.get_type(schema), Ok(DataType::List(_)));
+    list(&raw.left) && list(&raw.right)
 }
 
 /// An interval and a number.

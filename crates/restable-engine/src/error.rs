@@ -9,6 +9,8 @@ use restable_spec::{Registry, Resource, RouteError};
 use restable_sql::Diagnostic;
 use tokio::task::JoinError;
 
+use crate::told::{first_line, mismatch, phrase, refused_value};
+
 /// The result of what the engine does.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -323,6 +325,13 @@ impl From<DataFusionError> for Error {
         if let Some(own) = own(&error) {
             return own;
         }
+        if let DataFusionError::Plan(message)
+        | DataFusionError::Execution(message)
+        | DataFusionError::NotImplemented(message) = error.find_root()
+            && let Some((message, hint)) = phrase(message)
+        {
+            return Error::Plan { message, hint };
+        }
         match error.find_root() {
             DataFusionError::SchemaError(problem, _) => {
                 schema_error(problem, &crate::names::Names::default())
@@ -380,6 +389,7 @@ impl From<DataFusionError> for Error {
             DataFusionError::ArrowError(problem, _) => Error::Plan {
                 message: match problem.as_ref() {
                     arrow::error::ArrowError::DivideByZero => "division by zero".to_owned(),
+                    other if let Some((told, _)) = phrase(&other.to_string()) => told,
                     other if let Some(told) = refused_value(&other.to_string()) => told,
                     other => {
                         let text = first_line(&other.to_string());
@@ -398,10 +408,16 @@ impl From<DataFusionError> for Error {
             {
                 Error::Internal(format!("the statement broke off: {problem}"))
             }
-            root => Error::Plan {
-                message: first_line(&root.strip_backtrace()),
-                hint: None,
-            },
+            root => {
+                let message = root.strip_backtrace();
+                match phrase(&message) {
+                    Some((message, hint)) => Error::Plan { message, hint },
+                    None => Error::Plan {
+                        message: first_line(&message),
+                        hint: None,
+                    },
+                }
+            }
         }
     }
 }
@@ -450,118 +466,6 @@ fn notes(problem: &restable_http::Error) -> Vec<String> {
         notes.push(format!("correlation id {id}"));
     }
     notes
-}
-
-fn first_line(message: &str) -> String {
-    let line = message.lines().next().unwrap_or_default();
-    line.strip_prefix("Error during planning: ")
-        .unwrap_or(line)
-        .trim_end_matches('.')
-        .to_owned()
-}
-
-/// Words of DataFusion and Arrow for values that a type has no room for or that are none of it, in PostgreSQL's.
-fn refused_value(message: &str) -> Option<String> {
-    let message = first_line(message);
-    let beyond = |kind: &str| match kind.trim_end_matches(|letter: char| !letter.is_alphanumeric())
-    {
-        "Int8" | "Int16" => Some("smallint out of range".to_owned()),
-        "Int32" => Some("integer out of range".to_owned()),
-        "Int64" | "UInt64" | "UInt32" => Some("bigint out of range".to_owned()),
-        _ => None,
-    };
-    if let Some((_, rest)) = message.split_once("Can't cast value ") {
-        return beyond(rest.split_once(" to type ")?.1);
-    }
-    if let Some((_, kind)) = message.split_once(" is out of range ") {
-        return beyond(kind);
-    }
-    let overflow = [
-        "Int64Array overflow on",
-        "Overflow happened on",
-        "overflow on abs",
-    ];
-    if overflow.iter().any(|words| message.contains(words)) {
-        return Some("bigint out of range".to_owned());
-    }
-    if message.contains("Cannot cast to Decimal") && message.contains("verflow") {
-        return Some("numeric field overflow: the value is out of range".to_owned());
-    }
-    if let Some((_, rest)) = message.split_once("Cannot cast string '") {
-        let (text, rest) = rest.rsplit_once("' to value of ")?;
-        let kind = match rest.trim_end_matches(" type") {
-            "Int8" | "Int16" => "smallint",
-            "Int32" => "integer",
-            "Int64" => "bigint",
-            "Float64" | "Float32" => "double precision",
-            "Boolean" => "boolean",
-            kind if kind.starts_with("Decimal") => "numeric",
-            kind if kind.starts_with("Date") => "date",
-            kind if kind.starts_with("Time") => "timestamp",
-            _ => return None,
-        };
-        return Some(format!("invalid input syntax for type {kind}: `{text}`"));
-    }
-    if let Some((_, rest)) = message.split_once("Invalid function '") {
-        let (name, _) = rest.split_once('\'')?;
-        return Some(format!("function `{name}` does not exist"));
-    }
-    let known = [
-        "cannot take square root",
-        "cannot take logarithm",
-        "zero raised to",
-        "a negative number raised to",
-    ];
-    let at = known.iter().find_map(|words| message.find(words))?;
-    Some(message[at..].to_owned())
-}
-
-/// DataFusion's words for values of a wrong type, in PostgreSQL's. `None` for everything else.
-fn mismatch(message: &str) -> Option<String> {
-    let message = first_line(message);
-    if let Some((_, rest)) = message.split_once("Cannot coerce arithmetic expression ") {
-        let (operation, _) = rest.split_once(" to valid types")?;
-        let words: Vec<&str> = operation.split(' ').map(type_name).collect();
-        return Some(format!("operator does not exist: {}", words.join(" ")));
-    }
-    if let Some((_, operation)) =
-        message.split_once("Cannot infer common argument type for comparison operation ")
-    {
-        let words: Vec<&str> = operation.split(' ').map(type_name).collect();
-        return Some(format!("operator does not exist: {}", words.join(" ")));
-    }
-    let called = |call: &str| {
-        let (name, kinds) = call.split_once('(')?;
-        let kinds: Vec<&str> = kinds.split(", ").map(type_name).collect();
-        Some(format!(
-            "function does not exist: {name}({})",
-            kinds.join(", ")
-        ))
-    };
-    if let Some((_, rest)) = message.split_once("given name and argument types '") {
-        return called(rest.split_once(")'")?.0);
-    }
-    // Each signature that was tried is told, with the same types.
-    let (_, rest) = message.split_once("Function '")?;
-    let (name, rest) = rest.split_once("' failed to match any signature")?;
-    let (_, kind) = rest.split_once("(DataType: ")?;
-    called(&format!("{name}({}", kind.split_once(')')?.0))
-}
-
-/// What PostgreSQL calls a type.
-fn type_name(kind: &str) -> &str {
-    match kind {
-        "Utf8" | "LargeUtf8" | "Utf8View" => "text",
-        "Boolean" => "boolean",
-        "Int64" | "UInt64" | "Int32" | "UInt32" => "bigint",
-        "Float64" | "Float32" => "double precision",
-        "Date32" => "date",
-        "Interval(MonthDayNano)" | "Interval(MonthDayNano" => "interval",
-        "Timestamp(ns)" | "Timestamp(µs)" => "timestamp",
-        kind if kind.starts_with("Decimal") => "numeric",
-        kind if kind.starts_with("Timestamp") => "timestamp with time zone",
-        other => other,
-    }
 }
 
 fn schema_error(problem: &SchemaError, names: &crate::names::Names) -> Error {
@@ -613,10 +517,11 @@ fn schema_error(problem: &SchemaError, names: &crate::names::Names) -> Error {
             ),
             hint: Some("write the table before it, like `i.name`".to_owned()),
         },
-        other => Error::Plan {
-            message: first_line(&other.to_string()),
-            hint: None,
-        },
+        other => {
+            let said = other.to_string();
+            let (message, hint) = phrase(&said).unwrap_or_else(|| (first_line(&said), None));
+            Error::Plan { message, hint }
+        }
     }
 }
 

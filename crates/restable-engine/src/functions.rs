@@ -6,10 +6,12 @@ pub(crate) mod bounded;
 mod clocks;
 pub(crate) mod counted;
 pub(crate) mod decimals;
+pub(crate) mod edited;
 pub(crate) mod extremes;
 pub(crate) mod floats;
 pub(crate) mod held;
 pub mod interval_styles;
+pub(crate) mod listed;
 pub(crate) mod made;
 pub(crate) mod merged;
 mod numbers;
@@ -101,6 +103,8 @@ pub fn all() -> Vec<Arc<ScalarUDF>> {
     .chain(
         [
             clocks::all(),
+            edited::all(),
+            listed::all(),
             made::all(),
             merged::all(),
             patterns::all(),

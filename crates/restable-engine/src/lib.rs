@@ -73,6 +73,7 @@ pub mod statement;
 pub mod table;
 mod templates;
 mod through;
+mod told;
 mod views;
 pub mod walk;
 mod wide;

@@ -81,6 +81,22 @@ impl Visitor for Written {
         {
             self.0.insert(at, kind);
         }
+        // Places and lengths, as PostgreSQL has them.
+        if let Expr::Substring {
+            substring_from: Some(from),
+            substring_for: Some(length),
+            ..
+        } = expr
+        {
+            for at in [place(from), place(length)].into_iter().flatten() {
+                self.0.entry(at).or_insert(DataType::Int32);
+            }
+        }
+        if let Expr::Function(function) = expr
+            && let FunctionArguments::List(given) = &function.args
+        {
+            self.lengths(&function.name, &given.args);
+        }
         // A list of what the other side is; text becomes what it is compared with.
         if let Expr::AnyOp { left, right, .. } | Expr::AllOp { left, right, .. } = expr
             && let Some(at) = place(right)
@@ -154,6 +170,21 @@ fn place(expr: &Expr) -> Option<usize> {
 }
 
 impl Written {
+    /// The arguments of functions of texts that count letters or parts.
+    fn lengths(&mut self, name: &ObjectName, args: &[FunctionArg]) {
+        let name = name.to_string().to_ascii_lowercase();
+        let counted: &[usize] = match name.as_str() {
+            "left" | "right" | "repeat" | "lpad" | "rpad" => &[1],
+            "substr" if args.len() == 3 => &[1, 2],
+            "split_part" => &[2],
+            _ => return,
+        };
+        let counted = counted.iter().filter_map(|at| argument(args.get(*at)?));
+        for at in counted.filter_map(place) {
+            self.0.entry(at).or_insert(DataType::Int32);
+        }
+    }
+
     /// Numbers from and to: a parameter among numbers is one.
     fn series(&mut self, args: &[FunctionArg]) {
         let args: Vec<&Expr> = args.iter().filter_map(argument).collect();

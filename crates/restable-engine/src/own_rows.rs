@@ -3,18 +3,19 @@
 //! count for the memory that the session has, for as long as they stand.
 
 use std::any::Any;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
 use arrow::array::{RecordBatch, RecordBatchOptions};
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{Field, Schema, SchemaRef};
 use async_trait::async_trait;
 use datafusion::catalog::{MemTable, Session as CatalogSession, TableProvider};
 use datafusion::common::{Column, DFSchema, Result as PlanResult, ScalarValue};
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
 use datafusion::logical_expr::{
     CreateMemoryTable, DdlStatement, EmptyRelation, Expr, ExprSchemable as _, LogicalPlan,
-    LogicalPlanBuilder, TableType, lit,
+    LogicalPlanBuilder, TableType, cast, lit,
 };
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
@@ -22,7 +23,7 @@ use datafusion::sql::sqlparser::ast;
 use restable_spec::names::fold;
 use restable_sql::{Diagnostic, Hints, Insert, Parsed};
 
-use crate::functions::plain;
+use crate::functions::{edited, plain};
 use crate::names::Names;
 use crate::outcome::{Outcome, Report, Rows};
 use crate::parameters::Given;
@@ -32,7 +33,9 @@ use crate::statement::{Ended, Missing, Running, Statement};
 use crate::{Error, Result};
 
 /// Metadata key of columns of text: so many letters they have room for.
-const LENGTH_METADATA: &str = "restable.length";
+pub(crate) const LENGTH_METADATA: &str = "restable.length";
+/// Metadata key of columns whose texts are of a type of their own: `json`, `jsonb`, `uuid`.
+pub(crate) const KEPT_METADATA: &str = "restable.kept";
 
 /// INSERT into a table of the session.
 #[derive(Debug)]
@@ -199,6 +202,10 @@ impl Session {
                 Some(place) => {
                     let column = Column::from(source.schema().qualified_field(place));
                     let value = Expr::Column(column).cast_to(field.data_type(), source.schema())?;
+                    let value = match field.metadata().get(KEPT_METADATA) {
+                        Some(kind) => cast(edited::kept(kind, value), field.data_type().clone()),
+                        None => value,
+                    };
                     match field.metadata().get(LENGTH_METADATA) {
                         Some(length) => {
                             let length: i64 = length.parse().unwrap_or(i64::MAX);
@@ -275,7 +282,10 @@ impl Session {
             }
             _ => {}
         }
-        let schema = SchemaRef::clone(table.input.schema().inner());
+        let schema = match is_declared(&table.input) {
+            true => SchemaRef::clone(table.input.schema().inner()),
+            false => with_nulls(table.input.schema().inner()),
+        };
         let (batches, memory, report) = self
             .gather(rows, statement, SchemaRef::clone(&schema))
             .await?;
@@ -344,6 +354,25 @@ impl Session {
     }
 }
 
+/// Whether a table is made of what is said of its columns, not of the rows of a query.
+fn is_declared(input: &LogicalPlan) -> bool {
+    match input {
+        LogicalPlan::EmptyRelation(empty) => !empty.produce_one_row,
+        LogicalPlan::Projection(inner) => is_declared(&inner.input),
+        LogicalPlan::SubqueryAlias(inner) => is_declared(&inner.input),
+        _ => false,
+    }
+}
+
+/// The same columns, each of which takes NULL: that the rows of a query have none says nothing of those to come.
+fn with_nulls(schema: &SchemaRef) -> SchemaRef {
+    let fields = schema.fields().iter();
+    let fields: Vec<Field> = fields
+        .map(|field| field.as_ref().clone().with_nullable(true))
+        .collect();
+    Arc::new(Schema::new_with_metadata(fields, schema.metadata().clone()))
+}
+
 /// The places of the columns that an INSERT names; all of them where it names none.
 fn places(insert: &Insert, schema: &SchemaRef) -> Result<Vec<usize>> {
     if insert.columns.is_empty() {
@@ -391,19 +420,21 @@ fn longer(
     Ok(Arc::new(longer))
 }
 
-/// The plan of CREATE TABLE with what its columns have room for: `varchar(3)` is a text of three letters at most.
-pub(crate) fn with_lengths(plan: LogicalPlan, lengths: &[(String, u64)]) -> Result<LogicalPlan> {
+/// The plan of CREATE TABLE with what its columns are beside their types: `varchar(3)` is a text of three letters at most.
+pub(crate) fn with_marks(
+    plan: LogicalPlan,
+    marks: &[(String, HashMap<String, String>)],
+) -> Result<LogicalPlan> {
     let LogicalPlan::Ddl(DdlStatement::CreateMemoryTable(mut table)) = plan else {
         return Ok(plan);
     };
     if let LogicalPlan::EmptyRelation(empty) = &*table.input
-        && !lengths.is_empty()
+        && !marks.is_empty()
     {
         let fields = empty.schema.iter().map(|(relation, field)| {
-            let length = lengths.iter().find(|(name, _)| name == field.name());
+            let known = marks.iter().find(|(name, _)| name == field.name());
             let mut metadata = field.metadata().clone();
-            metadata
-                .extend(length.map(|(_, length)| (LENGTH_METADATA.to_owned(), length.to_string())));
+            metadata.extend(known.into_iter().flat_map(|(_, marks)| marks.clone()));
             let field = field.as_ref().clone().with_metadata(metadata);
             (relation.cloned(), Arc::new(field))
         });

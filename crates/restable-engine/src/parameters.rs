@@ -310,6 +310,17 @@ fn literal(kind: &DataType, text: &str) -> Expr {
         DataType::Boolean => Expr::Value(Value::Boolean(text == "t" || text == "true").into()),
         kind if kind.is_integer() => number(text),
         kind if kind.is_decimal() && text.contains('.') => number(text),
+        kind if kind.is_decimal() && text.contains(['e', 'E']) => {
+            let (minus, digits) = match text.strip_prefix('-') {
+                Some(digits) => ("-", digits),
+                None => ("", text.trim_start_matches('+')),
+            };
+            match crate::dialect::exact_number(digits) {
+                Some(Expr::Value(value)) => number(&format!("{minus}{}", value.value)),
+                Some(float) if minus.is_empty() => float,
+                _ => number(text),
+            }
+        }
         // Without a point it would be an integer.
         kind if kind.is_decimal() => {
             let digits = text.trim_start_matches(['-', '+']).len().clamp(1, 38);

@@ -4,11 +4,13 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use datafusion::sql::sqlparser::ast::{
-    Expr, LimitClause, Query, Statement, Value, ValueWithSpan, VisitMut, VisitorMut,
+    DataType, Expr, GroupByExpr, LimitClause, OrderByKind, Query, Select, Statement, Value,
+    ValueWithSpan, VisitMut, VisitorMut,
 };
 use restable_sql::Diagnostic;
 
 use crate::parameters::Given;
+use crate::pg_catalog::syntax::cast;
 use crate::{Error, Result};
 
 /// Puts the values of variables and parameters in the place of placeholders. A variable is text; after LIMIT and OFFSET it
@@ -27,6 +29,13 @@ pub fn bind(statement: &mut Statement, given: &Given) -> Result<()> {
 
 /// The error for a placeholder without a value.
 pub fn unknown<'a>(name: &str, known: impl Iterator<Item = &'a String>) -> Error {
+    if name.parse::<u64>().is_ok() {
+        let told = format!("there is no value for the parameter `${name}`");
+        let told = Diagnostic::new("R0307", told);
+        return Error::from(told.help(format!(
+            "a driver gives one with the statement, `--var {name}=VALUE` on the command line; `?` counts as `$1`, `$2` and on"
+        )));
+    }
     let nearest = restable_spec::names::nearest(name, known.map(String::as_str))
         .map(|nearest| format!("did you mean `:{nearest}`? "));
     Error::Diagnostic(Arc::new(Diagnostic {
@@ -66,6 +75,17 @@ impl Binder<'_> {
         ControlFlow::Continue(())
     }
 
+    /// A number that a client gives is a value: only one that is written out names a column of the list.
+    fn no_position(&self, key: &mut Expr) {
+        if let Expr::Value(value) = key
+            && let Value::Placeholder(written) = &value.value
+            && let Some(Some(bound)) = self.parameter(written.trim_start_matches(['$', ':']))
+            && matches!(&bound, Expr::Value(value) if matches!(value.value, Value::Number(..)))
+        {
+            *key = cast(bound, DataType::BigInt(None));
+        }
+    }
+
     /// The parameter of this number, which may be left open.
     fn parameter(&self, name: &str) -> Option<Option<Expr>> {
         let number: usize = name.parse().ok()?;
@@ -77,7 +97,20 @@ impl Binder<'_> {
 impl VisitorMut for Binder<'_> {
     type Break = ();
 
+    fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<()> {
+        if let GroupByExpr::Expressions(keys, _) = &mut select.group_by {
+            keys.iter_mut().for_each(|key| self.no_position(key));
+        }
+        ControlFlow::Continue(())
+    }
+
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<()> {
+        if let Some(order_by) = &mut query.order_by
+            && let OrderByKind::Expressions(keys) = &mut order_by.kind
+        {
+            keys.iter_mut()
+                .for_each(|key| self.no_position(&mut key.expr));
+        }
         if let Some(LimitClause::LimitOffset { limit, offset, .. }) = &mut query.limit_clause {
             for expr in limit
                 .iter_mut()

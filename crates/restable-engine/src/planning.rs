@@ -8,7 +8,7 @@ use datafusion::logical_expr::{DdlStatement, LogicalPlan};
 use datafusion::sql::sqlparser::ast;
 
 use crate::names::{self, Names, Resolver};
-use crate::own_rows::with_lengths;
+use crate::own_rows::with_marks;
 use crate::own_views::{Expanding, expanded};
 use crate::parameters::{self, Given};
 use crate::shared::Shared;
@@ -42,10 +42,12 @@ pub(crate) async fn plan_within(
 ) -> Result<(LogicalPlan, Names)> {
     largeness::of_text(&statement)?;
     placeholders::bind(&mut statement, given)?;
+    dialect::typed_rows(&mut statement);
+    dialect::made_rows(&mut statement);
     dialect::json_casts(&mut statement)?;
     dialect::rows_in(&mut statement);
     let names = names::rewrite(&mut statement, meant)?;
-    let lengths = dialect::lengths(&statement);
+    let marks = dialect::marks_of(&statement);
     dialect::put_words(&mut statement)?;
     parameters::tell_apart(&mut statement);
     let views = expanded(shared, &statement, expanding).await?;
@@ -57,7 +59,7 @@ pub(crate) async fn plan_within(
         .and_then(dialect::prepared)
         .map_err(|problem| Error::planned(problem, &names))?;
     largeness::of_plan(&plan)?;
-    Ok((with_lengths(plan, &lengths)?, names))
+    Ok((with_marks(plan, &marks)?, names))
 }
 
 /// The stack that a thread should have on which statements are planned: deep ones go deep. One that has less gets it for each

@@ -212,6 +212,11 @@ impl Resolver for Shared {
         if parts.len() == 1 && directory.current.service.is_none() {
             return Err(directory.unknown_bare(&parts[0]));
         }
+        if let [first, name] = parts
+            && let Some(problem) = directory.no_table(first, name)
+        {
+            return Err(problem);
+        }
         if parts.len() == 2 && directory.current.provider.is_none() {
             return Err(directory.unknown_bare(&parts.join(".")));
         }

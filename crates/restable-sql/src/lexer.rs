@@ -12,6 +12,7 @@ use sqlparser::tokenizer::{
 use crate::cursor::is_keyword;
 use crate::dialect::Restable;
 use crate::error::{Diagnostic, code};
+use crate::numbers;
 use crate::span::{Span, Walk};
 use crate::statement::Placeholder;
 
@@ -75,7 +76,20 @@ pub(crate) fn read(script: &str, range: Range<usize>, start: Location) -> Readin
             shifted(token.span.start, start),
             shifted(token.span.end, start),
         );
-        lexed.push(token, Span::new(range.start + from, range.start + to));
+        let span = Span::new(range.start + from, range.start + to);
+        match numbers::read_on(&lexed, &token, span, script) {
+            numbers::Read::Apart => lexed.push(token, span),
+            numbers::Read::Instead(number) => {
+                lexed.push(TokenWithSpan::new(number, token.span), span)
+            }
+            numbers::Read::Longer(number) => {
+                let (Some(before), Some(first)) = (lexed.tokens.pop(), lexed.spans.pop()) else {
+                    continue;
+                };
+                let place = before.span.union(&token.span);
+                lexed.push(TokenWithSpan::new(number, place), first.to(span));
+            }
+        }
     }
     let read_to = range.start + walk.byte;
     let fault = error.map(|error| lexical_fault(&error, Span::new(read_to, range.end)));

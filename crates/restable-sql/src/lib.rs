@@ -39,6 +39,7 @@ mod dialect;
 mod error;
 mod lexer;
 pub mod limits;
+mod numbers;
 mod parse;
 mod render;
 mod span;

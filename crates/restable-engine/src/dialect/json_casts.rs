@@ -1,5 +1,5 @@
 //! `x::json`, `CAST(x AS json)` and `json '…'`: DataFusion has no such type, so that each becomes `json_text(x)`, the text marked as
-//! JSON. Whether it is JSON is checked here where it is written out, else where it is read or sent.
+//! JSON, and a cast to `jsonb` `jsonb_text(x)`, in the form that PostgreSQL keeps. Whether it is JSON is checked here where it is written out, else where it is read or sent.
 
 use std::ops::ControlFlow;
 
@@ -14,14 +14,14 @@ use crate::Error;
 /// Replaces the casts to JSON of a statement.
 pub fn json_casts(statement: &mut ast::Statement) -> Result<(), Error> {
     let found = visit_expressions_mut(statement, |expr| {
-        if let Some(inner) = cast_to_json(expr) {
+        if let Some((inner, function)) = cast_to_json(expr) {
             if let Expr::Value(value) = &inner
                 && let Some(text) = value.value.clone().into_string()
                 && serde_json::from_str::<serde::de::IgnoredAny>(&text).is_err()
             {
                 return ControlFlow::Break(text);
             }
-            *expr = json_text(inner);
+            *expr = called(function, inner);
         }
         ControlFlow::Continue(())
     });
@@ -34,8 +34,13 @@ pub fn json_casts(statement: &mut ast::Statement) -> Result<(), Error> {
     }
 }
 
-fn cast_to_json(expr: &Expr) -> Option<Expr> {
-    let is_json = |kind: &DataType| matches!(kind, DataType::JSON | DataType::JSONB);
+/// What is cast to JSON, and the function that makes it such: `jsonb` has its keys sorted, each once.
+fn cast_to_json(expr: &Expr) -> Option<(Expr, &'static str)> {
+    let function = |kind: &DataType| match kind {
+        DataType::JSON => Some("json_text"),
+        DataType::JSONB => Some("jsonb_text"),
+        _ => None,
+    };
     match expr {
         Expr::Cast {
             expr,
@@ -43,17 +48,18 @@ fn cast_to_json(expr: &Expr) -> Option<Expr> {
             format: None,
             array: false,
             ..
-        } if is_json(data_type) => Some((**expr).clone()),
-        Expr::TypedString(typed) if is_json(&typed.data_type) => {
-            Some(Expr::Value(typed.value.clone()))
-        }
+        } => Some(((**expr).clone(), function(data_type)?)),
+        Expr::TypedString(typed) => Some((
+            Expr::Value(typed.value.clone()),
+            function(&typed.data_type)?,
+        )),
         _ => None,
     }
 }
 
-fn json_text(argument: Expr) -> Expr {
+fn called(function: &str, argument: Expr) -> Expr {
     Expr::Function(Function {
-        name: ObjectName::from(vec![Ident::new("json_text")]),
+        name: ObjectName::from(vec![Ident::new(function)]),
         uses_odbc_syntax: false,
         parameters: FunctionArguments::None,
         args: FunctionArguments::List(FunctionArgumentList {

@@ -46,6 +46,25 @@ pub fn exact(number: &str) -> Option<Expr> {
     Some(value(format!("{}.{}", &digits[..point], &digits[point..])))
 }
 
+/// Whether a number has more digits than any type has room for.
+pub fn is_beyond(number: &str) -> bool {
+    let plain: String = number.chars().filter(|digit| *digit != '_').collect();
+    match plain.split_once(['e', 'E']) {
+        Some((mantissa, _)) => {
+            let shown = mantissa.trim_matches(['0', '.']).replace('.', "");
+            exact(number).is_none() && !shown.is_empty()
+        }
+        None => {
+            plain
+                .trim_start_matches('0')
+                .trim_end_matches('.')
+                .replace('.', "")
+                .len()
+                > MOST
+        }
+    }
+}
+
 /// A whole number with a sign is again what it was without the point that makes it exact.
 pub fn negated(number: &str) -> Option<String> {
     let digits = number.strip_suffix('.')?;

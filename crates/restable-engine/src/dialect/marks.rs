@@ -60,7 +60,8 @@ pub fn is_marked(expr: &Expr, schema: &DFSchema, key: &str) -> bool {
                     _ => false,
                 },
                 "nvl2" => function.args.iter().skip(1).any(marked),
-                "nullif" | "array_element" | "array_slice" | "array_min" | "array_max"
+                "list_or_empty" | "list_or_null" | "list_at" | "trim_array" | "nullif"
+                | "array_element" | "array_slice" | "array_min" | "array_max"
                 | "array_distinct" | "array_sort" => function.args.first().is_some_and(marked),
                 _ => false,
             },
@@ -142,7 +143,30 @@ pub fn is_whole_json(expr: &Expr, schema: &DFSchema) -> bool {
         let mark = field.metadata().get(JSON_METADATA);
         mark.is_some_and(|mark| mark == "object")
     };
+    match expr {
+        // Its text, which is text.
+        Expr::Cast(_) | Expr::TryCast(_) => return false,
+        Expr::Alias(alias) => return is_whole_json(&alias.expr, schema),
+        _ => {}
+    }
     is_text(expr, schema) && expr.to_field(schema).is_ok_and(|(_, field)| marked(&field))
+}
+
+/// True where both are JSON as it is. A literal beside JSON is, if it says an object, an array or another value of JSON.
+pub fn are_whole_json(left: &Expr, right: &Expr, schema: &DFSchema) -> bool {
+    let said = |side: &Expr| match side {
+        Expr::Literal(value, _) => {
+            let text = value.try_as_str().flatten();
+            text.is_some_and(crate::json::is_json)
+        }
+        _ => false,
+    };
+    match (is_whole_json(left, schema), is_whole_json(right, schema)) {
+        (true, true) => true,
+        (true, false) => said(right),
+        (false, true) => said(left),
+        (false, false) => false,
+    }
 }
 
 /// Casts JSON in arithmetic: to the type of the other side, to a number where both sides are JSON.

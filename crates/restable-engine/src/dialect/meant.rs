@@ -164,7 +164,7 @@ fn running(
     pool: Option<&Arc<dyn MemoryPool>>,
 ) -> Expr {
     let kind = function.params.args.first().map(|one| one.get_type(schema));
-    let whole = matches!(kind, Some(Ok(kind)) if kind.is_signed_integer());
+    let whole = matches!(kind, Some(Ok(kind)) if sums::is_checked(&kind));
     if let WindowFunctionDefinition::AggregateUDF(aggregate) = &function.fun
         && aggregate.name() == "sum"
         && whole
@@ -257,7 +257,7 @@ pub fn sort_key(mut key: Sort, schema: &DFSchema) -> Result<Transformed<Sort>> {
 /// `sum` of whole numbers, which refuses to overflow.
 fn total(mut function: AggregateFunction, schema: &DFSchema) -> Transformed<Expr> {
     let kind = function.params.args.first().map(|one| one.get_type(schema));
-    let whole = matches!(kind, Some(Ok(kind)) if kind.is_signed_integer());
+    let whole = matches!(kind, Some(Ok(kind)) if sums::is_checked(&kind));
     if !whole || function.func.inner().is::<sums::Checked>() {
         return Transformed::no(Expr::AggregateFunction(function));
     }

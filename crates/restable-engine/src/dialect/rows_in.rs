@@ -3,7 +3,8 @@
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    self, BinaryOperator, Expr, Ident, Query, SetExpr, TableFactor, visit_expressions_mut,
+    self, BinaryOperator, Expr, Ident, Query, SelectItem, SetExpr, TableFactor,
+    visit_expressions_mut,
 };
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::parser::Parser;
@@ -51,6 +52,17 @@ fn exists(values: &[Expr], subquery: &Query, negated: bool) -> Option<Expr> {
         return None;
     };
     **rows = subquery.clone();
+    // Two of its values may be the same.
+    if let SetExpr::Select(inner) = &mut *rows.body {
+        for (item, column) in inner.projection.iter_mut().zip(&columns) {
+            if let SelectItem::UnnamedExpr(value @ Expr::Value(_)) = item {
+                *item = SelectItem::ExprWithAlias {
+                    expr: value.clone(),
+                    alias: Ident::new(column),
+                };
+            }
+        }
+    }
     let equal = values
         .iter()
         .zip(&columns)

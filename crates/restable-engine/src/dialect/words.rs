@@ -2,18 +2,21 @@
 //! `FETCH FIRST`. It touches syntax trees only, after their names are settled, so that headings are as they were written. Refuses
 //! what would be ignored.
 
+use std::collections::HashMap;
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
     BinaryOperator, CastKind, CeilFloorKind, CharacterLength, DataType, DateTimeField,
     ExactNumberInfo, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident,
     LimitClause, ObjectName, Query, Select, SelectItem, SetExpr, SetOperator, SetQuantifier,
-    Statement, TableFactor, UnaryOperator, Value, VisitMut, VisitorMut,
+    Statement, TableFactor, TimezoneInfo, UnaryOperator, Value, VisitMut, VisitorMut,
 };
 use restable_sql::Diagnostic;
 
-use super::{kinds, lists, literals};
-use crate::functions::spans;
+use super::{kinds, lists, literals, typed_rows};
+use crate::functions::merged::uuid_metadata;
+use crate::functions::{json_metadata, spans};
+use crate::own_rows::{KEPT_METADATA, LENGTH_METADATA};
 use crate::pg_catalog::syntax::{call, cast};
 use crate::{Error, Result};
 
@@ -38,6 +41,10 @@ impl VisitorMut for Words {
         if let Statement::CreateTable(table) = statement {
             for column in &mut table.columns {
                 kinds::settle(&mut column.data_type);
+                // What they are beside that, the table says.
+                if let DataType::JSON | DataType::JSONB | DataType::Uuid = column.data_type {
+                    column.data_type = DataType::Text;
+                }
             }
         }
         ControlFlow::Continue(())
@@ -142,6 +149,14 @@ impl VisitorMut for Words {
             return self
                 .refused(problem.help("texts compare by their bytes, as with `COLLATE \"C\"`"));
         }
+        if let Expr::Value(value) = expr
+            && let Value::Number(written, _) = &value.value
+            && literals::is_beyond(written)
+        {
+            let shown: String = written.chars().take(40).collect();
+            let problem = format!("numeric out of range: `{shown}` has more than 38 digits");
+            return self.refused(Diagnostic::new("R0209", problem));
+        }
         if let Some(better) = better(expr) {
             *expr = better;
         }
@@ -192,8 +207,12 @@ fn better(expr: &mut Expr) -> Option<Expr> {
         Expr::Collate { expr, .. } => Some(taken(expr)),
         Expr::Value(value) => match &value.value {
             Value::Number(written, _) => literals::exact(written),
+            Value::UnicodeStringLiteral(written) => Some(text(written.clone())),
             _ => None,
         },
+        // A row is NULL if all of it is, and is not if nothing of it is.
+        Expr::IsNull(row) => each_of(row, Expr::IsNull),
+        Expr::IsNotNull(row) => each_of(row, Expr::IsNotNull),
         // From where a pattern matches, not from a place.
         Expr::Substring {
             expr,
@@ -309,7 +328,15 @@ fn better(expr: &mut Expr) -> Option<Expr> {
             data_type:
                 DataType::Numeric(ExactNumberInfo::None) | DataType::Decimal(ExactNumberInfo::None),
             ..
-        } => exactly(literal),
+        } => exactly(literal).or_else(|| Some(call("pg_numeric", vec![taken(literal)]))),
+        Expr::TypedString(typed)
+            if matches!(
+                typed.data_type,
+                DataType::Numeric(ExactNumberInfo::None) | DataType::Decimal(ExactNumberInfo::None)
+            ) =>
+        {
+            exactly(&Expr::Value(typed.value.clone()))
+        }
         Expr::BinaryOp {
             left,
             op: BinaryOperator::Overlaps,
@@ -392,6 +419,9 @@ fn better(expr: &mut Expr) -> Option<Expr> {
             {
                 step_read(&mut list.args);
             }
+            if name == "make_interval" {
+                in_places(function);
+            }
             let given = arguments(function)?;
             if let Some(made) = lists::made_of(function, &name, &given) {
                 return Some(made);
@@ -405,14 +435,23 @@ fn better(expr: &mut Expr) -> Option<Expr> {
     }
 }
 
-/// The columns of CREATE TABLE that have room for so many letters.
-pub fn lengths(statement: &Statement) -> Vec<(String, u64)> {
+/// What the columns of CREATE TABLE are beside their types: so many letters long at most, JSON, UUIDs.
+pub fn marks_of(statement: &Statement) -> Vec<(String, HashMap<String, String>)> {
     let Statement::CreateTable(table) = statement else {
         return Vec::new();
     };
     let columns = table.columns.iter().filter_map(|column| {
-        let length = length(&column.data_type)??;
-        Some((column.name.value.clone(), length))
+        let kept = |kind: &str| (KEPT_METADATA.to_owned(), kind.to_owned());
+        let marks = match &column.data_type {
+            DataType::JSON => json_metadata().into_iter().chain([kept("json")]).collect(),
+            DataType::JSONB => json_metadata().into_iter().chain([kept("jsonb")]).collect(),
+            DataType::Uuid => uuid_metadata().into_iter().chain([kept("uuid")]).collect(),
+            kind => {
+                let length = length(kind)??;
+                HashMap::from([(LENGTH_METADATA.to_owned(), length.to_string())])
+            }
+        };
+        Some((column.name.value.clone(), marks))
     });
     columns.collect()
 }
@@ -463,12 +502,24 @@ fn list_of(name: &str) -> Option<&'static str> {
         "json_array_elements" | "jsonb_array_elements" => "json_elements",
         "json_array_elements_text" | "jsonb_array_elements_text" => "json_item_texts",
         "json_object_keys" | "jsonb_object_keys" => "json_keys",
+        "string_to_table" => "string_to_array",
+        "regexp_split_to_table" => "regexp_split_to_array",
         _ => return None,
     })
 }
 
-/// The third argument of `generate_series`, if it is a text that says an interval.
+/// The third argument of `generate_series`, if it is a text that says an interval; and the second, if it is one that says a time as the first.
 fn step_read(given: &mut [FunctionArg]) {
+    if let [
+        FunctionArg::Unnamed(FunctionArgExpr::Expr(first)),
+        FunctionArg::Unnamed(FunctionArgExpr::Expr(last)),
+        ..,
+    ] = given
+        && let Some(kind) = typed_rows::said(first)
+        && typed_rows::is_text(last)
+    {
+        *last = cast(taken(last), kind);
+    }
     if let [_, _, FunctionArg::Unnamed(FunctionArgExpr::Expr(step))] = given
         && let Expr::Value(value) = step
         && let Value::SingleQuotedString(written) = &value.value
@@ -477,6 +528,37 @@ fn step_read(given: &mut [FunctionArg]) {
     {
         *step = cast(text(span.units()), interval());
     }
+}
+
+/// `make_interval(days => 10)`: its arguments by their places.
+fn in_places(function: &mut Function) {
+    const NAMES: [&str; 7] = ["years", "months", "weeks", "days", "hours", "mins", "secs"];
+    let FunctionArguments::List(list) = &mut function.args else {
+        return;
+    };
+    let mut places: Vec<Expr> = NAMES.iter().map(|_| number("0")).collect();
+    for (at, argument) in list.args.iter().enumerate() {
+        let (place, value) = match argument {
+            FunctionArg::Unnamed(FunctionArgExpr::Expr(value)) => (Some(at), value),
+            FunctionArg::Named {
+                name,
+                arg: FunctionArgExpr::Expr(value),
+                ..
+            } => {
+                let name = name.value.to_ascii_lowercase();
+                (NAMES.iter().position(|known| *known == name), value)
+            }
+            _ => return,
+        };
+        let Some(place) = place.and_then(|place| places.get_mut(place)) else {
+            return;
+        };
+        *place = value.clone();
+    }
+    let places = places.into_iter();
+    list.args = places
+        .map(|one| FunctionArg::Unnamed(FunctionArgExpr::Expr(one)))
+        .collect();
 }
 
 fn interval() -> DataType {
@@ -511,6 +593,10 @@ fn renamed(function: &mut Function, name: &str, given: &[Expr]) -> Option<Expr> 
         ("floor", [_]) => rename("pg_floor"),
         ("log", [_]) => rename("log10"),
         ("jsonb_array_length", _) => rename("json_array_length"),
+        ("jsonb_strip_nulls", _) => rename("json_strip_nulls"),
+        ("array_to_json", [_]) => rename("to_json"),
+        ("width_bucket", [_, _]) => rename("width_bucket_of"),
+        ("regexp_matches", [_, _]) => rename("regexp_match"),
         ("jsonb_typeof", _) => rename("json_typeof"),
         ("json_extract_path" | "jsonb_extract_path", _) => rename("json_get"),
         ("json_extract_path_text" | "jsonb_extract_path_text", _) => rename("json_get_text"),
@@ -518,7 +604,28 @@ fn renamed(function: &mut Function, name: &str, given: &[Expr]) -> Option<Expr> 
         ("variance", _) => rename("var_samp"),
         ("stddev_samp", _) => rename("stddev"),
         ("sign", _) => rename("signum"),
-        ("gen_random_uuid", []) => rename("uuid"),
+        ("gen_random_uuid", []) => Some(call("pg_uuid", vec![call("uuid", Vec::new())])),
+        ("regexp_split_to_array", [subject, pattern]) => Some(split(subject, pattern, "g")),
+        ("regexp_split_to_array", [subject, pattern, Expr::Value(flags)]) => {
+            let flags = flags.value.clone().into_string()?;
+            Some(split(subject, pattern, &format!("g{flags}")))
+        }
+        // The whole of what matches, whether or not there are groups in it.
+        ("regexp_substr", [subject, pattern]) => {
+            let open = nested(&text("(".to_owned()), BinaryOperator::StringConcat, pattern);
+            let whole = nested(&open, BinaryOperator::StringConcat, &text(")".to_owned()));
+            let found = call("regexp_match", vec![subject.clone(), whole]);
+            Some(call("array_element", vec![found, number("1")]))
+        }
+        ("isfinite", [one]) => Some(nested(one, BinaryOperator::Eq, one)),
+        ("make_timestamp", [_, _, _, _, _, _]) => Some(made_time(given)),
+        ("make_timestamptz", [_, _, _, _, _, _]) => Some(cast(
+            made_time(given),
+            DataType::Timestamp(None, TimezoneInfo::Tz),
+        )),
+        ("make_timestamptz", [parts @ .., zone]) if parts.len() == 6 => {
+            Some(call("timezone", vec![zone.clone(), made_time(parts)]))
+        }
         ("current_date", []) => Some(cast(local(), DataType::Date)),
         ("localtimestamp", _) => {
             let whole = text("microsecond".to_owned());
@@ -530,6 +637,32 @@ fn renamed(function: &mut Function, name: &str, given: &[Expr]) -> Option<Expr> 
         ("mod", [left, right]) => Some(nested(left, BinaryOperator::Modulo, right)),
         _ => None,
     }
+}
+
+/// `regexp_split_to_array`: what matches becomes a letter that no text has, at which the text is split.
+fn split(subject: &Expr, pattern: &Expr, flags: &str) -> Expr {
+    let mark = || text("\u{1}".to_owned());
+    let flags = text(flags.to_owned());
+    let marked = vec![subject.clone(), pattern.clone(), mark(), flags];
+    call(
+        "string_to_array",
+        vec![call("regexp_replace", marked), mark()],
+    )
+}
+
+/// A day, and a time of it.
+fn made_time(parts: &[Expr]) -> Expr {
+    let (day, clock) = parts.split_at(3);
+    let day = cast(
+        call("make_date", day.to_vec()),
+        DataType::Timestamp(None, TimezoneInfo::None),
+    );
+    let zeros = std::iter::repeat_with(|| number("0")).take(4);
+    let clock = call(
+        "make_interval",
+        zeros.chain(clock.iter().cloned()).collect(),
+    );
+    nested(&day, BinaryOperator::Plus, &clock)
 }
 
 /// A letter after `%` is a field of DataFusion's patterns; alone it is a sign for hundredths.
@@ -603,6 +736,23 @@ fn of_all(pattern: &Expr) -> Option<&Expr> {
     (name_of(function).as_deref() == Some("all")).then_some(patterns)
 }
 
+/// What is said of a row, said of each of its values.
+fn each_of(row: &Expr, of: fn(Box<Expr>) -> Expr) -> Option<Expr> {
+    let values = match row {
+        Expr::Nested(inner) => return each_of(inner, of),
+        Expr::Tuple(values) => values.clone(),
+        Expr::Function(function) if name_of(function)? == "row" => arguments(function)?,
+        _ => return None,
+    };
+    let each = values.into_iter().map(|value| of(Box::new(value)));
+    let all = each.reduce(|all, one| Expr::BinaryOp {
+        left: Box::new(all),
+        op: BinaryOperator::And,
+        right: Box::new(one),
+    })?;
+    Some(Expr::Nested(Box::new(all)))
+}
+
 /// A literal that becomes `numeric`, as the number that it is: with a point it has digits that a cast would leave out.
 fn exactly(literal: &Expr) -> Option<Expr> {
     /// So many digits has a number at most.
@@ -626,12 +776,17 @@ fn exactly(literal: &Expr) -> Option<Expr> {
         Some(digits) => (true, digits),
         None => (minus, written),
     };
-    let (whole, fraction) = digits.split_once('.')?;
     let plain = |part: &str| !part.is_empty() && part.bytes().all(|one| one.is_ascii_digit());
-    if !plain(whole) || !plain(fraction) || whole.len() + fraction.len() > MOST {
-        return None;
-    }
-    let exact = number(digits);
+    let exact = match digits.split_once('.') {
+        Some((whole, fraction)) if plain(whole) && plain(fraction) => {
+            (whole.len() + fraction.len() <= MOST).then(|| number(digits))?
+        }
+        None if plain(digits) => (digits.len() <= MOST).then(|| number(&format!("{digits}.")))?,
+        _ => {
+            let exact = literals::exact(digits)?;
+            matches!(exact, Expr::Value(_)).then_some(exact)?
+        }
+    };
     Some(match minus {
         true => Expr::Nested(Box::new(Expr::UnaryOp {
             op: UnaryOperator::Minus,

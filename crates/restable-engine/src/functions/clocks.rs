@@ -683,7 +683,10 @@ mod tests {
 
     #[test]
     fn ages_are_years_months_and_days() {
-        let age = |later, earlier| between(time(later), time(earlier)).text();
+        let age = |later, earlier| {
+            crate::functions::interval_styles::IntervalStyle::default()
+                .text(between(time(later), time(earlier)))
+        };
         assert_eq!(
             age("2020-03-01 00:00:00", "2019-01-31 00:00:00"),
             "1 year 1 mon 1 day"

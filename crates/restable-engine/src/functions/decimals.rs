@@ -3,11 +3,12 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, Decimal128Array};
-use arrow::compute::cast;
+use arrow::array::{Array, ArrayRef, AsArray, Decimal128Array, Int32Array};
 use arrow::compute::kernels::numeric;
+use arrow::compute::{CastOptions, cast, cast_with_options};
 use arrow::datatypes::{DataType, Float64Type, i256};
 use arrow::error::ArrowError;
+use arrow::util::display::FormatOptions;
 use datafusion::common::{Result, ScalarValue};
 
 use super::own::{Called, Own};
@@ -25,10 +26,30 @@ pub(crate) fn are_exact(left: &DataType, right: &DataType) -> bool {
     exact(left) && exact(right) && (decimal(left) || decimal(right))
 }
 
-/// Whether a product of these needs a type of its own.
+/// Whether a product of these needs a type of its own: it has more digits than 38, or more behind its point than leave enough before it.
 pub(crate) fn is_long_product(left: &DataType, right: &DataType) -> bool {
     let scales = i16::from(scale(left)) + i16::from(scale(right));
-    are_exact(left, right) && scales > MOST
+    are_exact(left, right) && (scales > MOST || digits(left) + digits(right) >= LARGEST)
+}
+
+/// Whether a sum or difference of these may have more digits than 38. DataFusion's would be cut off where it is shown.
+pub(crate) fn is_long_sum(left: &DataType, right: &DataType) -> bool {
+    let before = |kind: &DataType| digits(kind) - i16::from(scale(kind));
+    let whole = before(left).max(before(right)) + 1;
+    are_exact(left, right) && whole + i16::from(scale(left).max(scale(right))) > LARGEST
+}
+
+/// So many digits has a decimal at most.
+const LARGEST: i16 = 38;
+
+fn digits(kind: &DataType) -> i16 {
+    match kind {
+        DataType::Decimal128(precision, _) => i16::from(*precision),
+        DataType::Int8 => 3,
+        DataType::Int16 => 5,
+        DataType::Int32 => 10,
+        _ => 20,
+    }
 }
 
 fn scale(kind: &DataType) -> i8 {
@@ -50,9 +71,56 @@ pub(crate) fn quotient() -> Own {
     })
 }
 
+/// `a + b` of exact numbers.
+pub(crate) fn sum() -> Own {
+    Own::new("numeric_sum", (2, 2), aligned, |called| {
+        added(called, i256::checked_add)
+    })
+}
+
+/// `a - b` of exact numbers.
+pub(crate) fn difference() -> Own {
+    Own::new("numeric_difference", (2, 2), aligned, |called| {
+        added(called, i256::checked_sub)
+    })
+}
+
+/// With as many digits behind the point as the one that has more of them.
+fn aligned(kinds: &[DataType], _: &[Option<&ScalarValue>]) -> Result<DataType> {
+    let scale = kinds.iter().map(scale).max().unwrap_or(0);
+    Ok(DataType::Decimal128(38, scale))
+}
+
+fn added(called: &Called, run: fn(i256, i256) -> Option<i256>) -> Result<ArrayRef> {
+    let to = i32::from(scale(&called.kind));
+    let missing = |at: usize| to - i32::from(scale(called.arrays[at].data_type()));
+    let by = (ten_to(missing(0)), ten_to(missing(1)));
+    let (left, right) = (exact(&called.arrays[0])?, exact(&called.arrays[1])?);
+    let left: &Decimal128Array = left.as_primitive();
+    let right: &Decimal128Array = right.as_primitive();
+    let all = left.iter().zip(right).map(|(left, right)| {
+        let (Some(left), Some(right)) = (left, right) else {
+            return Ok(None);
+        };
+        let left = i256::from_i128(left).checked_mul(by.0.unwrap_or(i256::ONE));
+        let right = i256::from_i128(right).checked_mul(by.1.unwrap_or(i256::ONE));
+        fitting(left.zip(right).and_then(|(left, right)| run(left, right))).map(Some)
+    });
+    decimals(all, &called.kind)
+}
+
+/// Of a product all digits behind the point, or those that a quotient has at most.
+fn multiplied(kinds: &[DataType], constants: &[Option<&ScalarValue>]) -> Result<DataType> {
+    let scales: i16 = kinds.iter().map(|kind| i16::from(scale(kind))).sum();
+    match i8::try_from(scales) {
+        Ok(all) if scales <= MOST => Ok(DataType::Decimal128(38, all)),
+        _ => result(kinds, constants),
+    }
+}
+
 /// `a * b` of exact numbers.
 pub(crate) fn product() -> Own {
-    Own::new("numeric_product", (2, 2), result, |called| {
+    Own::new("numeric_product", (2, 2), multiplied, |called| {
         let to = scale(&called.kind);
         let scales = called.arrays.iter().map(|array| scale(array.data_type()));
         let gone: i32 = scales.map(i32::from).sum::<i32>() - i32::from(to);
@@ -99,6 +167,45 @@ pub(crate) fn div() -> Own {
             }
         },
     )
+}
+
+/// `x::numeric`: a whole number has nothing behind its point, and what is exact stays what it is.
+pub(crate) fn numeric() -> Own {
+    Own::new(
+        "pg_numeric",
+        (1, 1),
+        |kinds, _| {
+            Ok(match &kinds[0] {
+                kind @ DataType::Decimal128(..) => kind.clone(),
+                kind if kind.is_integer() => DataType::Decimal128(20, 0),
+                _ => DataType::Decimal128(38, 10),
+            })
+        },
+        |called| Ok(cast_as(&called.arrays[0], &called.kind)?),
+    )
+}
+
+/// `scale(x)`: so many digits behind the point.
+pub(crate) fn scale_of() -> Own {
+    Own::new(
+        "scale",
+        (1, 1),
+        |_, _| Ok(DataType::Int32),
+        |called| {
+            let digits = i32::from(scale(called.arrays[0].data_type()));
+            let rows = (0..called.rows).map(|row| called.arrays[0].is_valid(row).then_some(digits));
+            Ok(Arc::new(rows.collect::<Int32Array>()))
+        },
+    )
+}
+
+/// As a cast does, which refuses what is no number.
+fn cast_as(array: &ArrayRef, kind: &DataType) -> Result<ArrayRef, ArrowError> {
+    let options = CastOptions {
+        safe: false,
+        format_options: FormatOptions::default(),
+    };
+    cast_with_options(array, kind, &options)
 }
 
 /// What becomes of the digits that have no place.
@@ -197,7 +304,11 @@ mod tests {
     fn long_products_have_types_of_their_own() {
         let decimal = |scale| DataType::Decimal128(38, scale);
         assert!(is_long_product(&decimal(16), &decimal(16)));
-        assert!(!is_long_product(&decimal(2), &decimal(2)));
+        assert!(is_long_product(&decimal(2), &decimal(2)));
         assert!(!is_long_product(&decimal(30), &DataType::Float64));
+        let short = DataType::Decimal128(10, 2);
+        assert!(!is_long_product(&short, &short));
+        assert!(!is_long_sum(&short, &DataType::Int64));
+        assert!(is_long_sum(&short, &decimal(10)));
     }
 }

@@ -229,7 +229,7 @@ fn xsd(text: &str) -> String {
     made
 }
 
-fn quote(text: &str) -> String {
+pub(super) fn quote(text: &str) -> String {
     Value::String(text.to_owned()).to_string()
 }
 
@@ -325,33 +325,40 @@ fn joined(called: &Called, open: &str, close: &str) -> Result<Vec<Option<String>
 
 /// JSON as `jsonb` writes it: shorter keys first, then by their bytes, the last of equal ones.
 pub(super) fn binary_form(text: &str) -> Option<String> {
+    formed(text, &|number| Some(number.to_owned()))
+}
+
+/// The same with numbers in a form of the caller's; `None` where it has none for one.
+pub(super) fn formed(text: &str, number: &dyn Fn(&str) -> Option<String>) -> Option<String> {
     let text = text.trim_ascii();
     match text.as_bytes().first()? {
         b'{' => {
-            let mut members: Vec<(String, String)> = Vec::new();
-            for (key, value) in json::members(text)? {
-                let value = binary_form(value)?;
-                match members.iter_mut().find(|(known, _)| *known == key) {
-                    Some(known) => known.1 = value,
-                    None => members.push((key, value)),
-                }
-            }
+            let mut members: Vec<(String, &str)> = json::members(text)?;
+            // A stable sort: of equal keys the last one stays the last.
             members.sort_by(|one, other| {
                 (one.0.len(), one.0.as_bytes()).cmp(&(other.0.len(), other.0.as_bytes()))
             });
-            let members = members.iter();
-            let members = members.map(|(key, value)| format!("{}: {value}", quote(key)));
-            Some(format!("{{{}}}", members.collect::<Vec<_>>().join(", ")))
+            let mut written: Vec<String> = Vec::with_capacity(members.len());
+            let mut members = members.into_iter().peekable();
+            while let Some((key, value)) = members.next() {
+                if members.peek().is_some_and(|(next, _)| *next == key) {
+                    continue;
+                }
+                written.push(format!("{}: {}", quote(&key), formed(value, number)?));
+            }
+            Some(format!("{{{}}}", written.join(", ")))
         }
         b'[' => {
-            let items = json::elements(text)?.into_iter().map(binary_form);
+            let items = json::elements(text)?.into_iter();
+            let items = items.map(|item| formed(item, number));
             Some(format!(
                 "[{}]",
                 items.collect::<Option<Vec<_>>>()?.join(", ")
             ))
         }
         b'"' => Some(quote(&json::text(text)?)),
-        _ => Some(text.to_owned()),
+        b't' | b'f' | b'n' => Some(text.to_owned()),
+        _ => number(text),
     }
 }
 

@@ -1,5 +1,6 @@
 //! JSON that is put together with other JSON (`||`), taken apart as texts, and texts that are read as what they are written for: UUIDs.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray as _, ListBuilder, StringArray, StringBuilder};
@@ -9,17 +10,30 @@ use datafusion::common::{DataFusionError, Result};
 use datafusion::logical_expr::Expr;
 use restable_sql::Diagnostic;
 
-use super::json_metadata;
 use super::made::{binary_form, no_json};
 use super::own::{Called, Own};
+use super::{FOLD_METADATA, FOLD_ONE_SPELLING, OID_METADATA, json_metadata};
 use crate::json;
 
 /// The functions that syntax trees name.
 pub(crate) fn all() -> Vec<Own> {
     vec![
         Own::new("json_item_texts", (1, 1), |_, _| Ok(texts()), item_texts),
-        Own::new("pg_uuid", (1, 1), |_, _| Ok(DataType::Utf8), uuid),
+        as_uuid(),
     ]
+}
+
+/// A text as the UUID that it says: any spelling of it is the same one.
+pub(crate) fn as_uuid() -> Own {
+    Own::new("pg_uuid", (1, 1), |_, _| Ok(DataType::Utf8), uuid).marked(uuid_metadata())
+}
+
+/// The marks of a column of UUIDs: its type for clients of PostgreSQL, and that it compares without regard to case.
+pub(crate) fn uuid_metadata() -> HashMap<String, String> {
+    HashMap::from([
+        (OID_METADATA.to_owned(), "2950".to_owned()),
+        (FOLD_METADATA.to_owned(), FOLD_ONE_SPELLING.to_owned()),
+    ])
 }
 
 fn texts() -> DataType {

@@ -14,7 +14,7 @@ use datafusion::common::{Result, plan_err};
 
 use super::numbers;
 use super::own::{Called, Own};
-use super::reading::parsed;
+use super::reading::{number, parsed};
 use super::spans;
 use super::written::offset;
 use crate::zone;
@@ -44,6 +44,7 @@ pub(crate) fn all() -> Vec<Own> {
             },
             parsed,
         ),
+        number(),
         Own::new("pg_to_date", (2, 2), |_, _| Ok(DataType::Date32), parsed),
     ]
 }
@@ -114,6 +115,8 @@ pub(super) fn parts(pattern: &str) -> Vec<Part> {
             rest = &rest[2..];
             continue;
         }
+        // Names in the words of a language have no padding.
+        bare |= begins("TM");
         if begins("FX") || begins("TM") {
             rest = &rest[2..];
             continue;

@@ -20,6 +20,8 @@ use super::{clocks, decimals, spans};
 pub(crate) fn all() -> Vec<Own> {
     vec![
         decimals::div(),
+        decimals::numeric(),
+        decimals::scale_of(),
         Own::new("width_bucket", (4, 4), |_, _| Ok(DataType::Int32), bucket),
         Own::new("pg_round", (1, 2), round_kind, round),
         Own::new("pg_trunc", (1, 2), round_kind, truncate),
@@ -60,7 +62,7 @@ pub(crate) fn all() -> Vec<Own> {
             (1, 1),
             |_, _| Ok(DataType::Utf8),
             |called| {
-                let oid = crate::pg_catalog::kinds::of(called.arrays[0].data_type());
+                let oid = crate::pg_catalog::kinds::of_field(&called.fields[0]);
                 let name = match called.arrays[0].data_type() {
                     DataType::Null => Some("unknown".to_owned()),
                     _ => crate::pg_catalog::kinds::shown(oid),

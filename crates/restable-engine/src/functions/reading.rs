@@ -3,14 +3,14 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, Date32Array, TimestampMicrosecondArray};
+use arrow::array::{ArrayRef, AsArray, Date32Array, StringArray, TimestampMicrosecondArray};
 use arrow::compute::cast;
 use arrow::datatypes::DataType;
 use chrono::{Datelike as _, NaiveDate, NaiveDateTime};
-use datafusion::common::Result;
+use datafusion::common::{DataFusionError, Result};
 use restable_sql::Diagnostic;
 
-use super::own::Called;
+use super::own::{Called, Own};
 use super::patterns::{DAYS, MONTHS, Part, parts};
 use super::times;
 use super::written::instant;
@@ -34,6 +34,72 @@ struct Fields {
     week: Option<u32>,
     weekday: Option<u32>,
     before_christ: bool,
+}
+
+/// `to_number('1,234.56', '9,999.99')`: so many digits behind the point as the pattern has places for, and at most as many before it.
+pub(crate) fn number() -> Own {
+    Own::new(
+        "to_number",
+        (2, 2),
+        |_, constants| {
+            let pattern = constants.get(1).copied().flatten();
+            let pattern = pattern.and_then(|one| one.try_as_str().flatten());
+            // Another pattern for each row has as many as a cast leaves.
+            let places = pattern.map_or(10, |pattern| places(pattern).1);
+            Ok(DataType::Decimal128(
+                38,
+                i8::try_from(places).unwrap_or(30).min(30),
+            ))
+        },
+        |called| {
+            let texts = cast(&called.arrays[0], &DataType::Utf8)?;
+            let patterns = cast(&called.arrays[1], &DataType::Utf8)?;
+            let pairs = texts
+                .as_string::<i32>()
+                .iter()
+                .zip(patterns.as_string::<i32>());
+            let numbers = pairs.map(|(text, pattern)| {
+                let (Some(text), Some(pattern)) = (text, pattern) else {
+                    return Ok(None);
+                };
+                digits_of(text, pattern).map(Some).ok_or_else(|| {
+                    let problem = format!("invalid input syntax for type numeric: `{text}`");
+                    DataFusionError::from(crate::Error::from(Diagnostic::new("R0208", problem)))
+                })
+            });
+            let numbers: ArrayRef = Arc::new(numbers.collect::<Result<StringArray>>()?);
+            Ok(cast(&numbers, &called.kind)?)
+        },
+    )
+}
+
+/// The places of digits that a pattern has before its point and behind it.
+fn places(pattern: &str) -> (usize, usize) {
+    let upper = pattern.to_ascii_uppercase();
+    let (whole, fraction) = upper.split_once(['.', 'D']).unwrap_or((&upper, ""));
+    let count = |text: &str| {
+        text.bytes()
+            .filter(|one| matches!(one, b'0' | b'9'))
+            .count()
+    };
+    (count(whole), count(fraction))
+}
+
+/// The digits that a text has where a pattern has places for them, with the sign that is said anywhere.
+fn digits_of(text: &str, pattern: &str) -> Option<String> {
+    let (before, after) = places(pattern);
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let digits = |text: &str, most: usize| -> String {
+        let digits = text.chars().filter(char::is_ascii_digit);
+        digits.take(most).collect()
+    };
+    let (whole, fraction) = (digits(whole, before), digits(fraction, after));
+    if whole.is_empty() && fraction.is_empty() {
+        return None;
+    }
+    let negative = text.contains('-') || text.trim().starts_with('<');
+    let sign = if negative { "-" } else { "" };
+    Some(format!("{sign}{whole:0>1}.{fraction:0<1}"))
 }
 
 /// The times of texts, as the second argument says.

@@ -7,6 +7,7 @@ use chrono::{
     TimeZone, Utc,
 };
 
+use super::patterns::MONTHS;
 use crate::zone;
 
 /// What a text says.
@@ -71,7 +72,13 @@ fn number(text: &str, least: usize, most: usize) -> Option<(u32, &str)> {
 }
 
 fn date(text: &str, before_christ: bool) -> Option<(NaiveDateTime, &str)> {
-    let (year, rest) = number(text, 4, 6)?;
+    let Some((year, rest)) = number(text, 4, 6) else {
+        let (year, month, day, rest) = named_date(text)?;
+        let year = i32::try_from(year).ok()?;
+        let year = if before_christ { 1 - year } else { year };
+        let date = NaiveDate::from_ymd_opt(year, month, day)?;
+        return Some((date.and_time(NaiveTime::MIN), rest));
+    };
     let (year, month, day, rest) = match rest.strip_prefix(['-', '/', '.']) {
         Some(rest) => {
             let (month, rest) = number(rest, 1, 2)?;
@@ -89,6 +96,43 @@ fn date(text: &str, before_christ: bool) -> Option<(NaiveDateTime, &str)> {
     let year = if before_christ { 1 - year } else { year };
     let date = NaiveDate::from_ymd_opt(year, month, day)?;
     Some((date.and_time(NaiveTime::MIN), rest))
+}
+
+/// `3/5/2024`, of which the month comes first as PostgreSQL has it, `Mar 5, 2024`, `5 March 2024` and `5-Mar-2024`.
+fn named_date(text: &str) -> Option<(u32, u32, u32, &str)> {
+    const BETWEEN: [char; 4] = ['/', '-', ' ', ','];
+    let parted = |text| -> &str { str::trim_start_matches(text, BETWEEN) };
+    if let Some((month, rest)) = month(text) {
+        let (day, rest) = number(parted(rest), 1, 2)?;
+        let (year, rest) = number(parted(rest), 4, 4)?;
+        return Some((year, month, day, rest));
+    }
+    let (first, rest) = number(text, 1, 2)?;
+    if let Some((month, rest)) = month(parted(rest)) {
+        let (year, rest) = number(parted(rest), 4, 4)?;
+        return Some((year, month, first, rest));
+    }
+    let mark = rest
+        .chars()
+        .next()
+        .filter(|mark| matches!(mark, '/' | '-'))?;
+    let (day, rest) = number(&rest[1..], 1, 2)?;
+    let (year, rest) = number(rest.strip_prefix(mark)?, 4, 4)?;
+    Some((year, first, day, rest))
+}
+
+/// The month whose name, or the first three letters of it, a text begins with.
+fn month(text: &str) -> Option<(u32, &str)> {
+    let end = text.find(|letter: char| !letter.is_ascii_alphabetic());
+    let (name, rest) = text.split_at(end.unwrap_or(text.len()));
+    let same = |known: &&str| {
+        let short = known
+            .get(..3)
+            .is_some_and(|short| short.eq_ignore_ascii_case(name));
+        short || known.eq_ignore_ascii_case(name)
+    };
+    let at = MONTHS.iter().position(|known| same(known))?;
+    Some((u32::try_from(at).ok()? + 1, rest))
 }
 
 /// Hours, minutes, seconds; nothing is midnight.

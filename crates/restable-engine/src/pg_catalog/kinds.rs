@@ -161,6 +161,10 @@ pub fn of_field(field: &Field) -> u32 {
     {
         return 114;
     }
+    let said = field.metadata().get(crate::functions::OID_METADATA);
+    if let Some(said) = said.and_then(|said| said.parse().ok()) {
+        return said;
+    }
     of(field.data_type())
 }
 

@@ -46,6 +46,7 @@ pub(crate) use headings::heading as heading_of;
 pub use held::{Held, HeldCursor, HeldStatement};
 pub use kinds::function_shown;
 pub use others::{Other, Others, Stop};
+pub(crate) use rewrite::gathered;
 use rows::Relation;
 pub(crate) use settings::all as all_settings;
 pub(crate) use variables::Variable;

@@ -119,6 +119,9 @@ impl ScalarUDFImpl for Stopped {
         };
         let numbers = cast(&first.into_array(rows)?, &DataType::Int64)?;
         let others = zone::others(&arguments.config_options);
+        if others.is_none() && rows > 0 {
+            return exec_err!("`{}` is for clients of PostgreSQL", self.name());
+        }
         let stop = |number: i64| {
             let number = i32::try_from(number).ok();
             others

@@ -22,7 +22,7 @@ use super::syntax::{
 };
 use super::vectors::{self, Vectors};
 use super::{Choice, kinds, settings, tables};
-use crate::dialect::is_by_bytes;
+use crate::dialect::{has_column, is_by_bytes};
 use crate::parameters::elements;
 use crate::{Error, Result};
 
@@ -209,9 +209,10 @@ fn function_as_table(factor: &mut TableFactor) {
         _ => None,
     });
     let arguments: Vec<Expr> = arguments.collect();
+    let of_columns = arguments.iter().any(has_column);
     let (item, from) = match &*function {
         // Its column is called like itself, or like the alias.
-        "generate_series" | "range" if named.is_some() => {
+        "generate_series" | "range" if named.is_some() && !of_columns => {
             let mut inner = factor.clone();
             if let TableFactor::Table { alias, .. } = &mut inner {
                 *alias = None;
@@ -312,6 +313,18 @@ fn listed(expr: &Expr) -> Option<Box<Query>> {
             ..
         }) if name.to_string().eq_ignore_ascii_case("array") => Some(query.clone()),
         _ => None,
+    }
+}
+
+/// Whether an expression is a parameter, or the text that was given for one.
+fn is_parameter(expr: &Expr) -> bool {
+    match expr {
+        Expr::Nested(inner) | Expr::Cast { expr: inner, .. } => is_parameter(inner),
+        Expr::Value(value) => matches!(
+            value.value,
+            Value::Placeholder(_) | Value::SingleQuotedString(_)
+        ),
+        _ => false,
     }
 }
 
@@ -463,6 +476,14 @@ impl Pass<'_> {
                     };
                 }
                 compared(expr)
+            }
+            // A parameter that is negated is a truth value, whatever its client declares.
+            Expr::UnaryOp {
+                op: UnaryOperator::Not,
+                expr: inner,
+            } if is_parameter(inner) => {
+                **inner = cast((**inner).clone(), DataType::Boolean);
+                None
             }
             // `CASE attnotnull WHEN 't' THEN …`
             Expr::Case {
@@ -769,7 +790,8 @@ impl Pass<'_> {
                 return Some(list);
             }
             gathered(&mut query)?;
-            return Some(Expr::Subquery(query));
+            // Of no rows it is a list of none.
+            return Some(call("list_or_empty", vec![Expr::Subquery(query)]));
         }
         let given = arguments(function);
         // A type that is called is a cast to it.
@@ -899,7 +921,7 @@ fn one_row(query: &mut Query) {
 }
 
 /// `ARRAY(SELECT DISTINCT x … ORDER BY y)` as `(SELECT array_agg(DISTINCT x ORDER BY y) …)`.
-fn gathered(query: &mut Query) -> Option<()> {
+pub(crate) fn gathered(query: &mut Query) -> Option<()> {
     if query.limit_clause.is_some() || query.fetch.is_some() {
         return None;
     }

@@ -73,3 +73,68 @@ fn windows_over_all_rows_count_for_the_memory() {
     let problem = sum(1_500_000).unwrap_err();
     assert!(problem.to_string().contains("more memory"), "{problem}");
 }
+
+#[test]
+fn a_number_that_a_client_gives_is_no_place_in_the_list() {
+    use arrow::datatypes::DataType;
+
+    use crate::parameters::{Bound, Parameter};
+
+    let registry = Registry::open(vec![Arc::new(restable_spec::Builtin)]).unwrap();
+    let session = Engine::new(registry, HashMap::new())
+        .session(Settings::default())
+        .unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let rows = |sql: &str| {
+        let parsed = restable_sql::parse(sql).unwrap().remove(0);
+        let given = Parameter {
+            kind: DataType::Int64,
+            value: Bound::One("1".to_owned()),
+        };
+        runtime.block_on(async {
+            let prepared = session.prepare_with(&parsed, vec![given]).await.unwrap();
+            let crate::Outcome::Rows(mut rows) = session.run(prepared).await.unwrap() else {
+                panic!("no rows");
+            };
+            let mut all = Vec::new();
+            while let Some(batch) = rows.next().await {
+                let batch = batch.unwrap();
+                let cells = (0..batch.num_rows())
+                    .map(|row| array_value_to_string(batch.column(0), row).unwrap());
+                all.extend(cells);
+            }
+            all
+        })
+    };
+    let of = "FROM (VALUES (2, 'a'), (1, 'b')) t(x, y)";
+    // All rows are one group.
+    assert_eq!(rows(&format!("SELECT count(*) {of} GROUP BY $1")), ["2"]);
+    assert_eq!(rows(&format!("SELECT x {of} ORDER BY $1, y")), ["2", "1"]);
+}
+
+#[test]
+fn places_and_lengths_are_numbers_where_a_client_asks() {
+    use arrow::datatypes::DataType::{Int32, Utf8};
+
+    let registry = Registry::open(vec![Arc::new(restable_spec::Builtin)]).unwrap();
+    let session = Engine::new(registry, HashMap::new())
+        .session(Settings::default())
+        .unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let sql = "SELECT substring($1 FROM $2 FOR $3), left($4, $5), 'x'::uuid";
+    let parsed = restable_sql::parse(sql).unwrap().remove(0);
+    let described = runtime.block_on(session.describe(&parsed, &[])).unwrap();
+    assert_eq!(described.parameters, [Utf8, Int32, Int32, Utf8, Int32]);
+    let columns = described.columns.unwrap();
+    let oid = columns
+        .field(2)
+        .metadata()
+        .get(crate::functions::OID_METADATA);
+    assert_eq!(oid.map(String::as_str), Some("2950"));
+}

@@ -78,6 +78,8 @@ enum Shape {
     Timestamp(Option<Tz>),
     Interval(IntervalStyle),
     List(Box<Cells>),
+    /// The columns of rows that are values.
+    Record(Vec<Cells>),
     Null,
     /// Whatever else there is, as Arrow prints it.
     Shown,
@@ -168,6 +170,11 @@ impl Cells {
                 let plain = field.clone().with_data_type((**values).clone());
                 return Cells::new(&plain, &to((**values).clone())?, look);
             }
+            DataType::Struct(fields) => {
+                let columns = fields.iter().zip(array.as_struct().columns());
+                let columns = columns.map(|(field, column)| Cells::new(field, column, look));
+                (same()?, Shape::Record(columns.collect::<Result<_, _>>()?))
+            }
             DataType::Null => (same()?, Shape::Null),
             _ => (same()?, Shape::Shown),
         };
@@ -235,8 +242,18 @@ impl Cells {
             Shape::U64 => out.put_i64(self.big(row)?),
             Shape::F32 => out.put_f32(self.array.as_primitive::<Float32Type>().value(row)),
             Shape::F64 => out.put_f64(self.array.as_primitive::<Float64Type>().value(row)),
+            Shape::Text | Shape::LargeText | Shape::ViewText if self.kind == oids::oid::UUID => {
+                out.put_slice(&uuid(self.bytes(row)))
+            }
             Shape::Text | Shape::LargeText | Shape::ViewText | Shape::Bytes => {
                 out.put_slice(self.bytes(row))
+            }
+            Shape::Record(columns) => {
+                out.put_i32(i32::try_from(columns.len()).unwrap_or(i32::MAX));
+                for column in columns {
+                    out.put_u32(column.kind);
+                    column.write(row, true, out)?;
+                }
             }
             Shape::Decimal => {
                 numeric(&self.decimal(row), out);
@@ -410,6 +427,19 @@ impl Cells {
                 out.put_u8(b'}');
                 Ok(())
             }
+            Shape::Record(columns) => {
+                let mut value = BytesMut::new();
+                for (at, one) in columns.iter().enumerate() {
+                    out.put_u8(if at == 0 { b'(' } else { b',' });
+                    if !one.is_null(row) {
+                        value.clear();
+                        one.text(row, &mut value)?;
+                        column(&value, out);
+                    }
+                }
+                out.put_u8(b')');
+                Ok(())
+            }
             Shape::Null => Ok(()),
             Shape::Shown => {
                 self.shown(row, out);
@@ -523,6 +553,36 @@ fn moment(time: NaiveDateTime, out: &mut impl std::fmt::Write) -> std::fmt::Resu
     clock(time.time(), out)
 }
 
+/// The sixteen bytes that the digits of a UUID say.
+fn uuid(text: &[u8]) -> Vec<u8> {
+    let digits = text.iter().filter_map(|one| char::from(*one).to_digit(16));
+    let digits: Vec<u8> = digits.filter_map(|one| u8::try_from(one).ok()).collect();
+    digits
+        .chunks(2)
+        .map(|pair| pair.iter().fold(0, |all, one| all << 4 | one))
+        .collect()
+}
+
+/// A column of a row in text form, in quotes where it needs them.
+fn column(value: &[u8], out: &mut BytesMut) {
+    let plain = !value.is_empty()
+        && value
+            .iter()
+            .all(|byte| !b"(),\"\\ \t\n\r\x0b\x0c".contains(byte));
+    if plain {
+        out.put_slice(value);
+        return;
+    }
+    out.put_u8(b'"');
+    for byte in value {
+        if b"\"\\".contains(byte) {
+            out.put_u8(*byte);
+        }
+        out.put_u8(*byte);
+    }
+    out.put_u8(b'"');
+}
+
 /// An element of an array in text form, in quotes where it needs them.
 fn element(item: &[u8], out: &mut BytesMut) {
     let plain = !item.is_empty()
@@ -632,5 +692,27 @@ mod tests {
         assert_eq!(of("-0.00012"), [2, -1, 0x4000, 5, 1, 2000]);
         assert_eq!(of("10000"), [1, 1, 0, 0, 1]);
         assert_eq!(of("0.00"), [0, 0, 0, 2]);
+    }
+
+    #[test]
+    fn uuids_are_sixteen_bytes() {
+        let bytes = uuid(b"a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11");
+        assert_eq!(bytes.len(), 16);
+        assert_eq!(&bytes[..4], [0xa0, 0xee, 0xbc, 0x99]);
+        assert_eq!(bytes[15], 0x11);
+    }
+
+    #[test]
+    fn columns_of_rows_are_quoted_where_they_must_be() {
+        for (value, expected) in [
+            ("a", "a"),
+            ("", "\"\""),
+            ("a b", "\"a b\""),
+            ("a\"", "\"a\"\"\""),
+        ] {
+            let mut out = BytesMut::new();
+            column(value.as_bytes(), &mut out);
+            assert_eq!(out, expected.as_bytes());
+        }
     }
 }

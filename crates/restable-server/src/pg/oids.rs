@@ -25,6 +25,8 @@ pub mod oid {
     pub const TIMESTAMPTZ: u32 = 1184;
     pub const INTERVAL: u32 = 1186;
     pub const NUMERIC: u32 = 1700;
+    pub const RECORD: u32 = 2249;
+    pub const UUID: u32 = 2950;
 }
 
 /// Each type with its array type and the size of its values in bytes.
@@ -46,6 +48,8 @@ const TYPES: &[(u32, u32, i16)] = &[
     (oid::TIMESTAMPTZ, 1185, 8),
     (oid::INTERVAL, 1187, 16),
     (oid::NUMERIC, 1231, -1),
+    (oid::RECORD, 2287, -1),
+    (oid::UUID, 2951, 16),
 ];
 
 /// The OID of the arrays of a type.
@@ -113,6 +117,7 @@ pub fn of_kind(kind: &DataType) -> u32 {
                 _ => array_of(of_field(item)),
             }
         }
+        DataType::Struct(_) => oid::RECORD,
         DataType::Dictionary(_, values) => of_kind(values),
         DataType::RunEndEncoded(_, values) => of_field(values),
         _ => oid::TEXT,

@@ -109,6 +109,7 @@ fn of_plan(message: &str) -> &'static str {
         text if text.starts_with("invalid input syntax for type") => of_syntax(text),
         text if text.contains("out of range") => "22003",
         text if text.contains("in more than one table") => "42702",
+        text if let Some(code) = of_phrase(text) => code,
         text if text.contains("GROUP BY") => "42803",
         text if text.starts_with("Table '") && text.ends_with("doesn't exist") => "42P01",
         text if text.starts_with("operator does not exist") => "42883",
@@ -130,6 +131,49 @@ fn of_plan(message: &str) -> &'static str {
         text if text.contains("memory") || text.contains("Resources exhausted") => "53200",
         _ => "42000",
     }
+}
+
+/// The phrases of the engine for what DataFusion refused, with their codes.
+fn of_phrase(text: &str) -> Option<&'static str> {
+    const PHRASES: &[(&str, &str)] = &[
+        ("window functions are not allowed", "42P20"),
+        ("window function calls cannot be nested", "42P20"),
+        ("a frame cannot end before", "42P20"),
+        ("aggregate function", "42803"),
+        ("ORDER BY position", "42P10"),
+        ("GROUP BY position", "42P10"),
+        ("SELECT DISTINCT, ORDER BY", "42P10"),
+        ("SELECT DISTINCT ON expressions", "42P10"),
+        ("its alias names", "42P10"),
+        ("must have the same number of columns", "42601"),
+        ("must all be the same length", "42601"),
+        ("must return only one column", "42601"),
+        ("more than one row returned by a subquery", "21000"),
+        ("cannot be matched", "42804"),
+        ("take conditions, and one", "42804"),
+        ("takes a condition, and this", "42804"),
+        ("a condition must be true or false", "42804"),
+        ("specified more than once", "42712"),
+        ("LIMIT must not be negative", "2201W"),
+        ("OFFSET must not be negative", "2201X"),
+        ("requires an OVER clause", "42809"),
+        ("argument of ntile", "22014"),
+        ("invalid regular expression", "2201B"),
+        ("step size cannot equal zero", "22023"),
+        ("not recognized for type", "22023"),
+        ("numeric field overflow", "22003"),
+        ("unnest takes an array", "42883"),
+    ];
+    if text.starts_with("view `") || text.starts_with("table `") {
+        return text.ends_with("` does not exist").then_some("42P01");
+    }
+    for kind in ["type `", "window `"] {
+        if text.starts_with(kind) && text.contains("` does not exist") {
+            return Some("42704");
+        }
+    }
+    let known = PHRASES.iter().find(|(words, _)| text.contains(words));
+    known.map(|(_, code)| *code)
 }
 
 /// An error as it is sent. `text` is what the client wrote, for the place in it.

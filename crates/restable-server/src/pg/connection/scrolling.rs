@@ -18,7 +18,7 @@ struct Way {
     then: u64,
 }
 
-const NONE: RangeInclusive<u64> = 1..=0;
+const NONE: RangeInclusive<u64> = RangeInclusive::new(1, 0);
 
 /// Where a step leads from a place among so many rows: all that there are, or more than it reaches.
 fn way(step: Count, at: u64, rows: u64) -> Way {
