@@ -103,7 +103,12 @@ fn digits(kind: &DataType) -> Option<(u8, u8)> {
 }
 
 /// The values of a column as one of another type. A value that has no place there is an error, never NULL.
-pub fn taken(array: &ArrayRef, field: &Field, zone: &str, refresh: &Refresh) -> Result<ArrayRef> {
+pub fn taken(
+    array: &ArrayRef,
+    field: &Field,
+    look: Look<'_>,
+    refresh: &Refresh,
+) -> Result<ArrayRef> {
     let wrong = |why: String| -> Error {
         let name = field.metadata().get(NAME_METADATA);
         let told = format!(
@@ -160,8 +165,11 @@ fn hexadecimal(bytes: &[u8]) -> String {
 mod tests {
     use arrow::array::{BinaryArray, BooleanArray, Decimal128Array, Int64Array};
 
+    use datafusion::common::config::ConfigOptions;
+
     use super::super::moment::Moment;
     use super::*;
+    use crate::zone::look;
 
     #[test]
     fn a_type_takes_every_value_of_two() {
@@ -201,7 +209,7 @@ mod tests {
     fn values_are_taken_whole_or_told() {
         let text = |array: ArrayRef| {
             let field = Field::new("x", DataType::Utf8, true);
-            let texts = taken(&array, &field, "UTC", &refresh()).unwrap();
+            let texts = taken(&array, &field, look(&ConfigOptions::default()), &refresh()).unwrap();
             texts.as_string::<i32>().value(0).to_owned()
         };
         assert_eq!(text(Arc::new(BooleanArray::from(vec![true]))), "true");
@@ -213,7 +221,8 @@ mod tests {
         );
         let many: ArrayRef = Arc::new(Int64Array::from(vec![i64::MAX]));
         let field = Field::new("x", DataType::Int16, true);
-        let problem = taken(&many, &field, "UTC", &refresh()).unwrap_err();
+        let problem =
+            taken(&many, &field, look(&ConfigOptions::default()), &refresh()).unwrap_err();
         assert_eq!(problem.diagnostic().code, "R0353");
     }
 

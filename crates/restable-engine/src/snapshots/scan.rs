@@ -36,7 +36,7 @@ use super::columns;
 use super::manifest::Refresh;
 use super::store::{Store, corrupt, open};
 use crate::Result;
-use crate::zone::zone_name;
+use crate::zone::{Look, look};
 
 /// Batches that are read ahead of whoever takes them.
 const AHEAD: usize = 2;
@@ -192,7 +192,7 @@ impl ExecutionPlan for SnapshotExec {
         let files = Arc::clone(&self.files);
         let mut left = self.limit.unwrap_or(usize::MAX);
         let batch_size = context.session_config().batch_size();
-        let zone = zone_name(context.session_config().options()).to_owned();
+        let config = context.session_config().clone();
         builder.spawn_blocking(move || {
             for refresh in &files.refreshes {
                 let path = files.store.path(&files.name, refresh);
@@ -203,7 +203,13 @@ impl ExecutionPlan for SnapshotExec {
                 };
                 // A damaged file must not take the process with it, whatever a decoder makes of its bytes.
                 let reading = AssertUnwindSafe(|| {
-                    files.read(&path, refresh, (batch_size, &zone), most, &mut take)
+                    files.read(
+                        &path,
+                        refresh,
+                        (batch_size, look(config.options())),
+                        most,
+                        &mut take,
+                    )
                 });
                 let is_wanted = match std::panic::catch_unwind(reading) {
                     Ok(read) => read?,
@@ -225,7 +231,7 @@ impl Files {
         &self,
         path: &Path,
         refresh: &Refresh,
-        (batch_size, zone): (usize, &str),
+        (batch_size, look): (usize, Look<'_>),
         most: usize,
         take: &mut dyn FnMut(RecordBatch) -> bool,
     ) -> Result<bool> {
@@ -253,7 +259,7 @@ impl Files {
         let reader = reader.build().map_err(|problem| wrong(&problem))?;
         for batch in reader {
             let batch = batch.map_err(|problem| wrong(&problem))?;
-            if !take(self.shaped(&batch, refresh, zone)?) {
+            if !take(self.shaped(&batch, refresh, look)?) {
                 return Ok(false);
             }
         }
@@ -282,7 +288,12 @@ impl Files {
     }
 
     /// The rows with the columns that were asked for. A refresh of another day may have had fewer, or others.
-    fn shaped(&self, batch: &RecordBatch, refresh: &Refresh, zone: &str) -> Result<RecordBatch> {
+    fn shaped(
+        &self,
+        batch: &RecordBatch,
+        refresh: &Refresh,
+        look: Look<'_>,
+    ) -> Result<RecordBatch> {
         let rows = batch.num_rows();
         let column = |field: &Arc<arrow::datatypes::Field>| -> Result<ArrayRef> {
             if self.time.as_ref() == Some(field.name()) {
@@ -290,7 +301,7 @@ impl Files {
                 return Ok(Arc::new(times.with_timezone("+00:00")));
             }
             match batch.column_by_name(field.name()) {
-                Some(array) => columns::taken(array, field, zone, refresh),
+                Some(array) => columns::taken(array, field, look, refresh),
                 None => Ok(new_null_array(field.data_type(), rows)),
             }
         };
