@@ -12,6 +12,8 @@ use datafusion::logical_expr::{
     ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
 
+use restable_sql::Diagnostic;
+
 use crate::zone;
 
 /// A connection.
@@ -122,14 +124,26 @@ impl ScalarUDFImpl for Stopped {
         if others.is_none() && rows > 0 {
             return exec_err!("`{}` is for clients of PostgreSQL", self.name());
         }
+        // PostgreSQL answers `false`, with a warning that scripts do not see.
         let stop = |number: i64| {
-            let number = i32::try_from(number).ok();
-            others
-                .zip(number)
-                .is_some_and(|(others, number)| (others.stop)(number, self.what))
+            let known = i32::try_from(number).ok();
+            let stopped = others
+                .zip(known)
+                .is_some_and(|(others, number)| (others.stop)(number, self.what));
+            match stopped {
+                true => Ok(true),
+                false => Err(crate::Error::from(
+                    Diagnostic::new(
+                        "R0402",
+                        format!("there is no connection {number}, or not for you"),
+                    )
+                    .help("`pg_stat_activity` lists those that this session may stop"),
+                )),
+            }
         };
         let numbers = numbers.as_primitive::<Int64Type>();
-        let done: BooleanArray = numbers.iter().map(|number| number.map(stop)).collect();
+        let done = numbers.iter().map(|number| number.map(stop).transpose());
+        let done: BooleanArray = done.collect::<Result<_, crate::Error>>()?;
         Ok(ColumnarValue::Array(Arc::new(done) as ArrayRef))
     }
 }

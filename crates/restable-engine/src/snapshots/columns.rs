@@ -11,7 +11,6 @@ use arrow::datatypes::{DataType, Field, Fields, Schema};
 use restable_sql::Diagnostic;
 
 use super::manifest::Refresh;
-use crate::functions::interval_styles::IntervalStyle;
 use crate::functions::{NAME_METADATA, written};
 use crate::zone::Look;
 use crate::{Error, Result};
@@ -133,10 +132,6 @@ pub fn taken(
             Ok(Arc::new(texts.collect::<StringArray>()))
         }
         (_, DataType::Utf8) => {
-            let look = Look {
-                zone,
-                intervals: IntervalStyle::default(),
-            };
             let texts =
                 written::texts(array, look).map_err(|problem| wrong(problem.to_string()))?;
             match texts.null_count() == array.logical_null_count() {
