@@ -53,8 +53,12 @@ impl Drop for Computing {
 
 /// Gives up what may act: from now on nothing more of it begins. `false` if something had begun.
 pub(crate) fn give_up(acts: &[Commitment]) -> bool {
-    let given_up = acts.iter().map(Commitment::give_up);
-    given_up.fold(true, |all, one| all && one)
+    let mut all = true;
+    // Each is given up, also where one before it had begun.
+    for one in acts {
+        all &= one.give_up();
+    }
+    all
 }
 
 /// Until when a statement may go on, whatever it computes just then.
@@ -136,7 +140,7 @@ mod tests {
             tokio::time::sleep_until((limit.unwrap().end() + GRACE * 2).into()).await;
             Ok(1)
         };
-        let done = Limit::keep_unless_begun(limit, &[begun.clone()], work).await;
+        let done = Limit::keep_unless_begun(limit, std::slice::from_ref(&begun), work).await;
         assert_eq!(done.unwrap(), 1);
         // Another one that has not begun is given up, and never will.
         let waits = Commitment::default();
