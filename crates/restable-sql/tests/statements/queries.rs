@@ -552,7 +552,7 @@ fn times_of_tables() {
     );
     check(
         "SELECT * FROM t FOR SYSTEM_TIME AS OF ? WHERE a = ?",
-        "SELECT * FROM t FOR SYSTEM_TIME AS OF $1 WHERE a = $2 with 1, 2",
+        "SELECT * FROM t FOR SYSTEM_TIME AS OF $1 WHERE a = $2 with 1 2",
     );
     check(
         "CREATE MATERIALIZED VIEW v AS SELECT 1 WITH DATA; CREATE TABLE t AS SELECT data FROM u",
