@@ -58,7 +58,9 @@ def test_nobody_sees_or_stops_what_is_of_another_user(guarded):
     with psycopg.connect(guarded.dsn(), autocommit=True) as ann:
         pid = ann.info.backend_pid
         with psycopg.connect(guarded.dsn().replace("user=ann", "user=bob"), autocommit=True) as bob:
-            assert bob.execute("SELECT pg_terminate_backend(%s), pg_cancel_backend(%s)", [pid, pid]).fetchone() == (False, False)
+            for stop in ("pg_terminate_backend", "pg_cancel_backend"):
+                with pytest.raises(psycopg.errors.InvalidParameterValue, match="or not for you"):
+                    bob.execute(f"SELECT {stop}(%s)", [pid])
             assert bob.execute("SELECT usename FROM pg_stat_activity").fetchall() == [("bob",)]
         with psycopg.connect(guarded.dsn(), autocommit=True) as other:
             assert other.execute("SELECT count(*) FROM pg_stat_activity WHERE pid = %s AND usename = 'ann'", [pid]).fetchone() == (1,)

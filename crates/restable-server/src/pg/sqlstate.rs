@@ -81,6 +81,10 @@ fn of_diagnostic(diagnostic: &Diagnostic) -> &'static str {
         "R0347" | "R0349" => "42809",
         // duplicate_column
         "R0351" => "42701",
+        // A view that reads itself, a column of several types, what others read.
+        "R0352" => "42P17",
+        "R0353" => "42804",
+        "R0354" => "2BP01",
         "R0348" => "22007",
         // io_error and data_corrupted.
         "R0710" => "58030",
