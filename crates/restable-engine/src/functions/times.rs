@@ -131,7 +131,7 @@ fn month(text: &str) -> Option<(u32, &str)> {
             .is_some_and(|short| short.eq_ignore_ascii_case(name));
         short || known.eq_ignore_ascii_case(name)
     };
-    let at = MONTHS.iter().position(|known| same(known))?;
+    let at = MONTHS.iter().position(same)?;
     Some((u32::try_from(at).ok()? + 1, rest))
 }
 
