@@ -61,6 +61,9 @@ pub const RECHECK_AFTER: &str = "RESTABLE_RECHECK_AFTER";
 /// glibc's own: free memory above so many bytes goes back to the system. `serve`, `exec` and `refresh` set it for themselves, unless it is set.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 pub const MALLOC_TRIM_THRESHOLD: &str = "MALLOC_TRIM_THRESHOLD_";
+/// glibc's own: blocks of so many bytes go back to the system whenever they are free. Set with the one before.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+pub const MALLOC_MMAP_THRESHOLD: &str = "MALLOC_MMAP_THRESHOLD_";
 /// glibc's own: where it is set, memory is left to what it says.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 pub const GLIBC_TUNABLES: &str = "GLIBC_TUNABLES";

@@ -63,8 +63,12 @@ fn main() -> ExitCode {
 
 fn begin(arguments: Arguments, environment: &Environment) -> Result<Exit> {
     // Those that may have much in memory, and not at once any more.
-    if let Some(Command::Serve(_) | Command::Exec(_) | Command::Refresh(_)) = &arguments.command {
-        allocation::give_back(environment);
+    match &arguments.command {
+        Some(Command::Serve(_)) => allocation::give_back(environment, allocation::Back::Soon),
+        Some(Command::Exec(_) | Command::Refresh(_)) => {
+            allocation::give_back(environment, allocation::Back::AtOnce);
+        }
+        _ => {}
     }
     run(arguments, environment)
 }
