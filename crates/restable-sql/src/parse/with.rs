@@ -45,14 +45,19 @@ pub(super) fn plain(lexed: Lexed) -> Lexed {
     if first.is_none() || !(0..end).any(|at| said(at).is_some()) {
         return lexed;
     }
+    without(&lexed, said)
+}
+
+/// The tokens that stay; `skips` says of the first of those that go which one follows them.
+fn without(lexed: &Lexed, skips: impl Fn(usize) -> Option<usize>) -> Lexed {
     let mut plain = Lexed {
         placeholders: lexed.placeholders.clone(),
         ..Lexed::default()
     };
     let mut at = 0;
-    while at < end {
-        match said(at) {
-            Some(opened) => at = opened,
+    while at < lexed.tokens.len() {
+        match skips(at) {
+            Some(next) => at = next,
             None => {
                 plain.push(lexed.tokens[at].clone(), lexed.spans[at]);
                 at += 1;
@@ -172,19 +177,5 @@ pub(super) fn unqualified(lexed: Lexed) -> Lexed {
     if !(0..end).any(|at| qualifies(at).is_some()) {
         return lexed;
     }
-    let mut plain = Lexed {
-        placeholders: lexed.placeholders.clone(),
-        ..Lexed::default()
-    };
-    let mut at = 0;
-    while at < end {
-        match qualifies(at) {
-            Some(function) => at = function,
-            None => {
-                plain.push(lexed.tokens[at].clone(), lexed.spans[at]);
-                at += 1;
-            }
-        }
-    }
-    plain
+    without(&lexed, qualifies)
 }
